@@ -1,0 +1,148 @@
+//! The closed set of bodies: what an envelope can carry (`docs/protocol.md`, sections 4 to 10).
+
+mod alive;
+mod channel;
+mod hello;
+mod stream;
+mod welcome;
+
+pub use alive::{Ack, Close, Ping, Pong};
+pub use channel::{Done, Gap, GapReason, NotRecovered, Subscribe, Unsubscribed};
+pub use hello::{AuthToken, ClientInfo, ClientLimits, Hello, Resume};
+pub use stream::Credit;
+pub use welcome::{
+    AuthGrant, Heartbeat, NotResumed, Rate, Reject, ServerInfo, ServerLimits, SessionGrant, Welcome,
+};
+
+use crate::{
+    codec::{DecodeError, EncodeError, Format},
+    fault::Fault,
+    raw::Raw,
+};
+
+/// What an envelope carries. Matched without `_` in the core, so that a new frame breaks exactly
+/// the places that must know it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Frame {
+    /// `$hello`: the client's first frame.
+    Hello(Box<Hello>),
+    /// `$welcome`: the server takes the client in.
+    Welcome(Box<Welcome>),
+    /// `$reject`: the server does not; the close follows.
+    Reject(Box<Reject>),
+    /// `$ping`: are you there?
+    Ping(Ping),
+    /// `$pong`: the answer to a ping.
+    Pong(Pong),
+    /// `$ack`: what was received or consumed, when nothing else carries it.
+    Ack(Ack),
+    /// `$close`: why the connection is about to close.
+    Close(Close),
+    /// `$cancel`: the request named by `re` is no longer wanted.
+    Cancel,
+    /// `$credit`: how many more items the request named by `re` may send.
+    Credit(Credit),
+    /// `$sub`: listen to the channel named by `ch`.
+    Subscribe(Subscribe),
+    /// `$unsub`: stop listening to the channel named by `ch`.
+    Unsubscribe,
+    /// `$ok`: a subscribe, unsubscribe or publish succeeded.
+    Done(Done),
+    /// `$err`: a fault of the message named by `re`.
+    Fault(Fault),
+    /// `$unsubbed`: the server ended the subscription to `ch`.
+    Unsubscribed(Unsubscribed),
+    /// `$live`: the replay of `ch` is over; live events follow.
+    Live,
+    /// `$gap`: events of `ch` that will never come.
+    Gap(Gap),
+    /// A control frame of a newer peer; ignored.
+    Unknown(Raw),
+    /// A message of the application: a request, an answer, a stream item, or an event.
+    Message(Raw),
+}
+
+macro_rules! control_frames {
+    ($($kind:literal => $variant:ident $(($shape:ident))?;)+) => {
+        /// Every control type, in the order of the document.
+        pub const CONTROL_TYPES: &[&str] = &[$($kind),+];
+
+        impl Frame {
+            /// The `type` of a control frame; `None` for what the application named.
+            #[must_use]
+            pub const fn control_type(&self) -> Option<&'static str> {
+                match self {
+                    $(control_frames!(@pattern $variant $(, $shape)?) => Some($kind),)+
+                    Self::Unknown(_) | Self::Message(_) => None,
+                }
+            }
+
+            /// Encodes the payload alone.
+            ///
+            /// # Errors
+            ///
+            /// When the format cannot express it, which for control frames means a number
+            /// past 2^53.
+            pub fn encode_payload(&self, format: Format, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+                match self {
+                    $(control_frames!(@pattern_body $variant $(, body $shape)?) =>
+                        control_frames!(@encode format, out $(, body $shape)?),)+
+                    Self::Unknown(raw) | Self::Message(raw) => {
+                        if raw.format() == format {
+                            out.extend_from_slice(raw.bytes());
+                        } else {
+                            format.transcoded_into(raw, out)?;
+                        }
+                        Ok(())
+                    }
+                }
+            }
+
+            /// Decodes the payload of the type `kind`. What does not start with `$` stays bytes,
+            /// and so does a control type that this build does not know.
+            ///
+            /// # Errors
+            ///
+            /// When the payload of a known control type is not what its type says.
+            pub fn decode_payload(kind: &str, raw: Raw) -> Result<Self, DecodeError> {
+                match kind {
+                    $($kind => control_frames!(@decode raw, $variant $(, $shape)?),)+
+                    _ if kind.starts_with('$') => Ok(Self::Unknown(raw)),
+                    _ => Ok(Self::Message(raw)),
+                }
+            }
+        }
+    };
+    (@pattern $variant:ident) => { Self::$variant };
+    (@pattern $variant:ident, $shape:ident) => { Self::$variant(_) };
+    (@pattern_body $variant:ident) => { Self::$variant };
+    (@pattern_body $variant:ident, $body:ident $shape:ident) => { Self::$variant($body) };
+    (@encode $format:ident, $out:ident) => { $format.encode_payload(&(), $out) };
+    (@encode $format:ident, $out:ident, $body:ident $shape:ident) => {
+        $format.encode_payload($body, $out)
+    };
+    (@decode $raw:ident, $variant:ident) => { $raw.decode::<()>().map(|()| Self::$variant) };
+    (@decode $raw:ident, $variant:ident, boxed) => {
+        $raw.decode().map(|body| Self::$variant(Box::new(body)))
+    };
+    (@decode $raw:ident, $variant:ident, plain) => { $raw.decode().map(Self::$variant) };
+}
+
+control_frames! {
+    "$hello" => Hello(boxed);
+    "$welcome" => Welcome(boxed);
+    "$reject" => Reject(boxed);
+    "$ping" => Ping(plain);
+    "$pong" => Pong(plain);
+    "$ack" => Ack(plain);
+    "$close" => Close(plain);
+    "$cancel" => Cancel;
+    "$credit" => Credit(plain);
+    "$sub" => Subscribe(plain);
+    "$unsub" => Unsubscribe;
+    "$ok" => Done(plain);
+    "$err" => Fault(plain);
+    "$unsubbed" => Unsubscribed(plain);
+    "$live" => Live;
+    "$gap" => Gap(plain);
+}

@@ -1,0 +1,98 @@
+//! Every bound of the wire in one place (`docs/protocol.md`, section 12).
+
+/// The bounds that a side enforces. The server announces its own in `$welcome`.
+///
+/// Each field says unit, default and what lies past it. A zero where none makes sense is refused
+/// by [`Limits::check`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one message; default 65,536. Past it: close code 4503, and an answer that would be
+    /// larger becomes `$err too_large`.
+    pub max_frame: usize,
+    /// Bytes waiting to be written to one connection; default 262,144. Past it the writer waits,
+    /// and after 10 s without progress the connection is closed with 4003.
+    pub write_buffer: usize,
+    /// Frames kept until the peer acknowledges them; default 1,024. Past it the sender waits.
+    pub outbox_frames: usize,
+    /// Bytes of those frames; default 262,144. Past it the sender waits.
+    pub outbox_bytes: usize,
+    /// Requests of one connection that are worked on at once; default 64. Past it they queue.
+    pub max_in_flight: usize,
+    /// Requests of one connection that wait for their turn; default 256. Past it:
+    /// `$err overloaded`.
+    pub max_queued: usize,
+    /// Subscriptions of one connection; default 128. Past it: `$err overloaded`.
+    pub max_subs: usize,
+    /// Events of one subscription that are sent and not yet acknowledged; default 256. Past it the
+    /// rest is served later from the log.
+    pub window: u32,
+    /// Stream items of one request sent ahead of the receiver's credit request; default 32.
+    pub stream_credit: u32,
+    /// Inbound messages per second of one connection, control frames included; default 200.
+    pub rate_per_s: u32,
+    /// How far the rate may be exceeded for a moment, in messages; default 400.
+    pub rate_burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_frame: 64 * 1024,
+            write_buffer: 256 * 1024,
+            outbox_frames: 1024,
+            outbox_bytes: 256 * 1024,
+            max_in_flight: 64,
+            max_queued: 256,
+            max_subs: 128,
+            window: 256,
+            stream_credit: 32,
+            rate_per_s: 200,
+            rate_burst: 400,
+        }
+    }
+}
+
+impl Limits {
+    /// The smallest `max_frame`: a hello must fit.
+    pub const MIN_FRAME: usize = 1024;
+    /// Bytes of a channel address.
+    pub const ADDRESS: usize = 255;
+    /// Bytes of a message type.
+    pub const KIND: usize = 128;
+    /// Bytes of an idempotency key and of a traceparent.
+    pub const KEY: usize = 128;
+    /// How deep a JSON message may nest.
+    pub const JSON_DEPTH: usize = 64;
+    /// How deep a MessagePack message may nest.
+    pub const MSGPACK_DEPTH: usize = 32;
+    /// The largest integer that every JSON reader keeps exact: 2^53 - 1.
+    pub const MAX_INTEGER: u64 = (1 << 53) - 1;
+
+    /// Says which bound makes no sense, and why.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        if self.max_frame < Self::MIN_FRAME {
+            return Err(format!("max_frame must be at least {} bytes", Self::MIN_FRAME));
+        }
+        if self.write_buffer < self.max_frame || self.outbox_bytes < self.max_frame {
+            return Err("write_buffer and outbox_bytes must hold at least one max_frame".into());
+        }
+        let counts = [
+            ("outbox_frames", self.outbox_frames),
+            ("max_in_flight", self.max_in_flight),
+            ("max_queued", self.max_queued),
+            ("window", self.window as usize),
+            ("stream_credit", self.stream_credit as usize),
+            ("rate_per_s", self.rate_per_s as usize),
+            ("rate_burst", self.rate_burst as usize),
+        ];
+        match counts.iter().find(|(_, count)| *count == 0) {
+            Some((name, _)) => Err(format!("{name} must be at least 1")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The JSON Schema of a protocol, for every other language.
