@@ -1,0 +1,81 @@
+//! Whether the peer still lives (`docs/protocol.md`, section 9): any received frame counts.
+
+use super::Time;
+use std::time::Duration;
+
+/// How late a timer may fire before we assume that the machine slept.
+const SLEPT: Duration = Duration::from_secs(5);
+/// How long the peer may take to answer after a sleep.
+const PROBE: Duration = Duration::from_secs(3);
+
+#[derive(Clone, Debug)]
+pub(super) struct Alive {
+    interval: Duration,
+    timeout: Duration,
+    /// When to ask, or when to give up if we asked.
+    due: Time,
+    asked: bool,
+}
+
+/// What the moment asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pulse {
+    Quiet,
+    Ask,
+    Dead,
+}
+
+impl Alive {
+    pub(super) fn new(interval: Duration, timeout: Duration, now: Time) -> Self {
+        Self { interval, timeout, due: now + interval, asked: false }
+    }
+
+    pub(super) fn heard(&mut self, now: Time) {
+        self.due = now + self.interval;
+        self.asked = false;
+    }
+
+    pub(super) fn due(&self) -> Time {
+        self.due
+    }
+
+    pub(super) fn check(&mut self, now: Time) -> Pulse {
+        if now < self.due {
+            return Pulse::Quiet;
+        }
+        let slept = now - self.due > SLEPT;
+        if self.asked && !slept {
+            return Pulse::Dead;
+        }
+        self.due = now + if slept { PROBE } else { self.timeout };
+        self.asked = true;
+        Pulse::Ask
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(s: u64) -> Time {
+        Time::new(Duration::from_secs(s))
+    }
+
+    #[test]
+    fn silence_is_noticed_within_interval_and_timeout() {
+        let mut alive = Alive::new(Duration::from_secs(30), Duration::from_secs(10), at(0));
+        assert_eq!(alive.check(at(29)), Pulse::Quiet);
+        assert_eq!(alive.check(at(30)), Pulse::Ask);
+        assert_eq!(alive.check(at(39)), Pulse::Quiet);
+        assert_eq!(alive.check(at(40)), Pulse::Dead);
+    }
+
+    #[test]
+    fn after_a_sleep_the_peer_gets_three_seconds() {
+        let mut alive = Alive::new(Duration::from_secs(30), Duration::from_secs(10), at(0));
+        assert_eq!(alive.check(at(30)), Pulse::Ask);
+        assert_eq!(alive.check(at(3600)), Pulse::Ask, "asleep while waiting is not a dead peer");
+        assert_eq!(alive.due(), at(3603));
+        assert_eq!(alive.check(at(3603)), Pulse::Dead);
+    }
+}

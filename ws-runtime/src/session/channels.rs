@@ -1,0 +1,275 @@
+//! The server's half of channels: questions to the application, one at a time per channel and in
+//! the order of `seq`, and what subscribers are sent (`docs/protocol.md`, section 8).
+
+use super::{
+    Session, Side, Transmit,
+    command::{Delivery, Misuse, Ticket},
+    event::{Event, Incoming},
+    fault::PeerFault,
+};
+use std::collections::{BTreeMap, VecDeque};
+use ws_proto::{
+    Address, AddressError, Fault, FaultCode, Frame, Head, MessageId, Position, Raw,
+    frame::{Done, Unsubscribed},
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    by_address: BTreeMap<Address, Channel>,
+    tickets: BTreeMap<Ticket, Address>,
+    subscribed: usize,
+    waiting: usize,
+    next: u64,
+}
+
+/// One channel that this client has to do with.
+#[derive(Debug, Default)]
+struct Channel {
+    subscribed: bool,
+    asking: Option<Asking>,
+    queue: VecDeque<Question>,
+    /// The highest position sent: nothing above it can have been consumed.
+    sent: u64,
+}
+
+#[derive(Debug)]
+enum Asking {
+    Subscribe(MessageId),
+    Publish(MessageId),
+}
+
+#[derive(Debug)]
+enum Question {
+    Subscribe(MessageId, Option<Position>),
+    Unsubscribe(MessageId),
+    Publish(Box<Incoming>),
+}
+
+impl Session {
+    pub(super) fn on_subscribe(
+        &mut self,
+        head: &Head,
+        since: Option<Position>,
+    ) -> Result<(), PeerFault> {
+        self.queue_question(head, |_, _| Question::Subscribe(head.id, since))
+    }
+
+    pub(super) fn on_unsubscribe(&mut self, head: &Head) -> Result<(), PeerFault> {
+        self.queue_question(head, |_, _| Question::Unsubscribe(head.id))
+    }
+
+    pub(super) fn on_publish(&mut self, head: Head, payload: Raw) -> Result<(), PeerFault> {
+        self.queue_question(&head, |head, address| {
+            Question::Publish(Box::new(Incoming {
+                id: head.id,
+                address,
+                kind: head.kind.clone(),
+                payload,
+                key: head.key.clone(),
+            }))
+        })
+    }
+
+    pub(super) fn on_consumed(&mut self, address: Address, off: u64) -> Result<(), PeerFault> {
+        match self.channels.by_address.get(&address).filter(|channel| channel.subscribed) {
+            // The acknowledgement of a subscription that has just ended.
+            None => self.counters.strays += 1,
+            Some(channel) if off > channel.sent => return Err(PeerFault::ConsumedAboveSent),
+            Some(_) => self.events.push_back(Event::Consumed(address, off)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn decided(
+        &mut self,
+        ticket: Ticket,
+        decision: Result<Done, Fault>,
+    ) -> Result<(), Misuse> {
+        self.expect_side(Side::Server)?;
+        let address = self.channels.tickets.remove(&ticket).ok_or(Misuse::UnknownTicket)?;
+        let Some(channel) = self.channels.by_address.get_mut(&address) else { return Ok(()) };
+        let Some(asked) = channel.asking.take() else { return Ok(()) };
+        let (re, is_subscribe) = match asked {
+            Asking::Subscribe(re) => (re, true),
+            Asking::Publish(re) => (re, false),
+        };
+        match decision {
+            Err(fault) => {
+                self.channels.subscribed -= usize::from(is_subscribe);
+                self.push_fault(re, fault);
+            }
+            Ok(done) => {
+                if is_subscribe {
+                    channel.subscribed = true;
+                    channel.sent = done.off.unwrap_or_default();
+                }
+                let ch = address.text().clone();
+                self.push(Frame::Done(done), |head| {
+                    head.re = Some(re);
+                    head.ch = Some(ch);
+                });
+            }
+        }
+        self.ask_next(&address);
+        Ok(())
+    }
+
+    pub(super) fn deliver(&mut self, address: Address, delivery: Delivery) -> Result<(), Misuse> {
+        self.expect_side(Side::Server)?;
+        let channel = self.channels.by_address.get_mut(&address);
+        let Some(channel) = channel.filter(|channel| channel.subscribed) else {
+            return Err(Misuse::NotSubscribed);
+        };
+        let reaches = match &delivery {
+            Delivery::Kept(event) => event.head.off,
+            Delivery::Gap(gap) => gap.until,
+            Delivery::Live(off) => Some(*off),
+            Delivery::Passing(_) => None,
+        };
+        channel.sent = channel.sent.max(reaches.unwrap_or_default());
+        self.outbox.deliver(address, delivery);
+        Ok(())
+    }
+
+    pub(super) fn end_subscription(
+        &mut self,
+        address: Address,
+        why: Unsubscribed,
+    ) -> Result<(), Misuse> {
+        self.expect_side(Side::Server)?;
+        let channel = self.channels.by_address.get_mut(&address).filter(|it| it.subscribed);
+        channel.ok_or(Misuse::NotSubscribed)?.subscribed = false;
+        self.channels.subscribed -= 1;
+        self.outbox.forget_channel(&address);
+        let ch = address.text().clone();
+        self.push(Frame::Unsubscribed(why), |head| head.ch = Some(ch));
+        self.forget_if_idle(&address);
+        Ok(())
+    }
+
+    pub(super) fn transmit_delivery(&mut self, address: &Address, delivery: Delivery) -> Transmit {
+        let ch = address.text().clone();
+        match delivery {
+            Delivery::Kept(event) | Delivery::Passing(event) => Transmit::Shared(event),
+            Delivery::Gap(gap) => {
+                Transmit::Envelope(self.control(Frame::Gap(gap), |head| head.ch = Some(ch)))
+            }
+            Delivery::Live(off) => Transmit::Envelope(self.control(Frame::Live, |head| {
+                head.ch = Some(ch);
+                head.off = Some(off);
+            })),
+        }
+    }
+
+    fn queue_question(
+        &mut self,
+        head: &Head,
+        question: impl FnOnce(&Head, Address) -> Question,
+    ) -> Result<(), PeerFault> {
+        let text = head.ch.clone().ok_or(PeerFault::MissingField)?;
+        let address = match Address::parse(text) {
+            Ok(address) => address,
+            Err(error) => {
+                self.push_fault(head.id, bad_address(error));
+                return Ok(());
+            }
+        };
+        if self.channels.waiting >= self.config.limits.max_queued {
+            let text = "too many channel commands of this connection wait for their turn";
+            self.push_fault(head.id, Fault::new(FaultCode::Overloaded, text));
+            return Ok(());
+        }
+        let question = question(head, address.clone());
+        self.channels.waiting += 1;
+        self.channels.by_address.entry(address.clone()).or_default().queue.push_back(question);
+        self.ask_next(&address);
+        Ok(())
+    }
+
+    /// Asks the application, or answers by ourselves, until a question waits for its decision.
+    fn ask_next(&mut self, address: &Address) {
+        while let Some(question) = self.channels.next_question(address) {
+            match question {
+                Question::Subscribe(id, since) => self.ask_subscribe(address, id, since),
+                Question::Publish(incoming) => {
+                    let asking = Asking::Publish(incoming.id);
+                    let ticket = self.channels.ask(address, asking);
+                    self.events.push_back(Event::Publish(ticket, incoming));
+                }
+                Question::Unsubscribe(id) => {
+                    if self.channels.leave(address) {
+                        self.outbox.forget_channel(address);
+                        self.events.push_back(Event::Unsubscribe(address.clone()));
+                    }
+                    let ch = address.text().clone();
+                    self.push(Frame::Done(Done::default()), |head| {
+                        head.re = Some(id);
+                        head.ch = Some(ch);
+                    });
+                }
+            }
+        }
+        self.forget_if_idle(address);
+    }
+
+    fn ask_subscribe(&mut self, address: &Address, id: MessageId, since: Option<Position>) {
+        let is_subscribed =
+            self.channels.by_address.get(address).is_some_and(|channel| channel.subscribed);
+        let bound = self.config.limits.max_subs;
+        if is_subscribed {
+            self.push_fault(id, Fault::invalid("already subscribed to this channel"));
+        } else if self.channels.subscribed >= bound {
+            let text = "this connection has as many subscriptions as it may have";
+            let fault = Fault::new(FaultCode::Overloaded, text).detail("limit", bound);
+            self.push_fault(id, fault.retry(ws_proto::Retry::Safe));
+        } else {
+            // Counted from here on, so that questions under way cannot pass the bound.
+            self.channels.subscribed += 1;
+            let ticket = self.channels.ask(address, Asking::Subscribe(id));
+            self.events.push_back(Event::Subscribe(ticket, address.clone(), since));
+        }
+    }
+
+    fn forget_if_idle(&mut self, address: &Address) {
+        let idle = self.channels.by_address.get(address).is_some_and(|channel| {
+            !channel.subscribed && channel.asking.is_none() && channel.queue.is_empty()
+        });
+        if idle {
+            self.channels.by_address.remove(address);
+        }
+    }
+}
+
+impl Channels {
+    fn next_question(&mut self, address: &Address) -> Option<Question> {
+        let channel = self.by_address.get_mut(address)?;
+        if channel.asking.is_some() {
+            return None;
+        }
+        let question = channel.queue.pop_front()?;
+        self.waiting -= 1;
+        Some(question)
+    }
+
+    fn ask(&mut self, address: &Address, asking: Asking) -> Ticket {
+        self.next += 1;
+        let ticket = Ticket(self.next);
+        self.tickets.insert(ticket, address.clone());
+        if let Some(channel) = self.by_address.get_mut(address) {
+            channel.asking = Some(asking);
+        }
+        ticket
+    }
+
+    /// True when there was a subscription.
+    fn leave(&mut self, address: &Address) -> bool {
+        let Some(channel) = self.by_address.get_mut(address) else { return false };
+        let was = std::mem::take(&mut channel.subscribed);
+        self.subscribed -= usize::from(was);
+        was
+    }
+}
+
+fn bad_address(error: AddressError) -> Fault {
+    Fault::invalid(error.to_string())
+}

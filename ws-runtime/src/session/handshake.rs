@@ -1,0 +1,278 @@
+//! Hello, welcome, reject, and the ends of a connection (`docs/protocol.md`, sections 4, 5, 10).
+
+use super::{
+    Session, Side, Time,
+    alive::Alive,
+    command::{Acceptance, Drain, Misuse},
+    event::{Closed, Event, Initiator},
+    fault::PeerFault,
+    inbox::Inbox,
+    millis,
+    pace::Pace,
+    state::State,
+};
+use std::time::Duration;
+use ws_proto::{
+    CloseCode, Fault, FaultCode, Frame, Retry,
+    frame::{
+        AuthGrant, ClientLimits, Close, Heartbeat, Hello, Rate, Reject, ServerInfo, ServerLimits,
+        SessionGrant, Welcome,
+    },
+};
+
+impl Session {
+    pub(super) fn connect(&mut self, mut hello: Hello) -> Result<(), Misuse> {
+        self.expect_side(Side::Client)?;
+        if !matches!(self.state, State::Idle | State::Over) {
+            return Err(Misuse::AlreadyConnected);
+        }
+        let limits = &self.config.limits;
+        hello.limits =
+            Some(ClientLimits { max_frame: small(limits.max_frame), window: limits.window });
+        self.state.greet(self.now + self.config.handshake_timeout);
+        self.push_urgent(Frame::Hello(Box::new(hello)), |_| {});
+        Ok(())
+    }
+
+    pub(super) fn on_hello(&mut self, hello: Hello) -> Result<(), PeerFault> {
+        if !matches!(self.state, State::Expecting { .. }) {
+            return Err(PeerFault::SecondHello);
+        }
+        let contract = &self.config.contract;
+        let common = contract.versions.highest_common(hello.version);
+        if hello.protocol != contract.name {
+            let text = format!("this server speaks `{}`", contract.name);
+            self.reject(CloseCode::VERSION, Fault::new(FaultCode::Unimplemented, text));
+        } else if let Some(version) = common {
+            if let Some(limits) = hello.limits {
+                self.peer_frame = self.peer_frame.min(limits.max_frame as usize);
+            }
+            self.state.decide(version);
+            self.events.push_back(Event::Hello(Box::new(hello), version));
+        } else {
+            let text = format!(
+                "this server speaks versions {} of `{}`, the client {}",
+                contract.versions, contract.name, hello.version
+            );
+            self.reject(CloseCode::VERSION, Fault::new(FaultCode::Unimplemented, text));
+        }
+        Ok(())
+    }
+
+    pub(super) fn accept(&mut self, acceptance: Acceptance) -> Result<(), Misuse> {
+        self.expect_side(Side::Server)?;
+        let State::Deciding { version } = self.state else {
+            // The client left before the decision: nobody is there to be welcomed.
+            return if self.state.is_ending() { Ok(()) } else { Err(Misuse::UnknownTicket) };
+        };
+        let limits = &self.config.limits;
+        let welcome = Welcome {
+            version,
+            fingerprint: self.config.fingerprint.clone(),
+            session: SessionGrant {
+                id: acceptance.session,
+                ticket: acceptance.ticket,
+                ttl_ms: millis(acceptance.ttl),
+                resumed: false,
+                reason: acceptance.not_resumed,
+            },
+            recv: 0,
+            heartbeat: Heartbeat {
+                interval_ms: millis(self.config.heartbeat_interval),
+                timeout_ms: millis(self.config.heartbeat_timeout),
+            },
+            limits: ServerLimits {
+                max_frame: small(limits.max_frame),
+                max_in_flight: small(limits.max_in_flight),
+                max_subs: small(limits.max_subs),
+                window: limits.window,
+                rate: Rate { per_s: limits.rate_per_s, burst: limits.rate_burst },
+            },
+            auth: acceptance
+                .expires_in
+                .map(|expires| AuthGrant { expires_in_ms: Some(millis(expires)) }),
+            caps: Vec::new(),
+            server: ServerInfo {
+                node: acceptance.node,
+                now: self.config.wall_ms + self.now.as_millis(),
+            },
+        };
+        self.state.open(version);
+        self.push_urgent(Frame::Welcome(Box::new(welcome)), |_| {});
+        Ok(())
+    }
+
+    pub(super) fn refuse(&mut self, code: CloseCode, fault: Fault) -> Result<(), Misuse> {
+        self.expect_side(Side::Server)?;
+        match self.state {
+            State::Deciding { .. } => self.reject(code, fault),
+            _ if self.state.is_ending() => {}
+            _ => return Err(Misuse::UnknownTicket),
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_welcome(&mut self, welcome: Welcome) -> Result<(), PeerFault> {
+        if !self.config.contract.versions.contains(welcome.version) {
+            return Err(PeerFault::Malformed);
+        }
+        self.state.open(welcome.version);
+        let heartbeat = welcome.heartbeat;
+        self.alive = Alive::new(
+            Duration::from_millis(heartbeat.interval_ms.max(1)),
+            Duration::from_millis(heartbeat.timeout_ms.max(1)),
+            self.now,
+        );
+        self.peer_frame = welcome.limits.max_frame as usize;
+        let Rate { per_s, burst } = welcome.limits.rate;
+        self.pace = Pace::new(per_s.max(1), burst.max(1), self.now);
+        if welcome.session.resumed {
+            if !self.outbox.acked(welcome.recv) {
+                return Err(PeerFault::AckAboveSent);
+            }
+        } else {
+            self.start_over();
+        }
+        self.events.push_back(Event::Welcome(Box::new(welcome)));
+        self.ask_again();
+        Ok(())
+    }
+
+    pub(super) fn on_reject(&mut self, reject: Reject) {
+        let closed = Closed {
+            by: Initiator::Peer,
+            code: reject.close,
+            reason: reject.error.message.clone(),
+            retry_after: reject.error.after_ms.map(|ms| {
+                let delay = Duration::from_millis(ms);
+                (delay, delay)
+            }),
+            endpoint: None,
+        };
+        self.events.push_back(Event::Rejected(Box::new(reject)));
+        self.state.close(closed);
+    }
+
+    pub(super) fn on_close(&mut self, close: Close) {
+        let window = close
+            .retry_after_ms
+            .map(|(low, high)| (Duration::from_millis(low), Duration::from_millis(high.max(low))));
+        self.state.close(Closed {
+            by: Initiator::Peer,
+            code: close.code,
+            reason: close.reason,
+            retry_after: window,
+            endpoint: close.endpoint,
+        });
+    }
+
+    pub(super) fn disconnected(&mut self, code: Option<CloseCode>, reason: String) {
+        self.urgent.clear();
+        if self.state.is_ending() || matches!(self.state, State::Idle) {
+            return;
+        }
+        let by = if code.is_some() { Initiator::Peer } else { Initiator::Network };
+        // 1006 is what a lost connection is called where only numbers fit; it never travels.
+        let code = code.unwrap_or(CloseCode(1006));
+        self.state.close(Closed { by, code, reason, retry_after: None, endpoint: None });
+    }
+
+    pub(super) fn drain(&mut self, drain: Drain) -> Result<(), Misuse> {
+        self.expect_side(Side::Server)?;
+        let closed = Closed {
+            by: Initiator::Application,
+            code: CloseCode::DRAINING,
+            reason: "the server stops".to_owned(),
+            retry_after: Some(drain.retry_after),
+            endpoint: drain.endpoint,
+        };
+        if !matches!(self.state, State::Open { .. }) {
+            self.close_with(closed);
+            return Ok(());
+        }
+        self.state.drain(self.now + drain.patience, closed);
+        for entry in self.work.dismiss_waiting() {
+            self.inbox.handled(entry.seq, self.now);
+            self.push_fault(entry.id, draining());
+        }
+        self.close_when_drained();
+        Ok(())
+    }
+
+    /// A draining session closes when nothing runs and everything was sent.
+    pub(super) fn close_when_drained(&mut self) {
+        if let State::Draining { closed, .. } = &self.state
+            && self.work.is_idle()
+            && !self.outbox.has_next()
+        {
+            let closed = (**closed).clone();
+            self.close_with(closed);
+        }
+    }
+
+    pub(super) fn state_overdue(&mut self) {
+        match &self.state {
+            State::Draining { closed, .. } => {
+                let closed = (**closed).clone();
+                self.close_with(closed);
+            }
+            _ => self.handle_fault(PeerFault::SlowHandshake, self.now),
+        }
+    }
+
+    /// The connection is over: what belonged to it is made anew for the next one.
+    pub(super) fn after_connection(&mut self) {
+        self.urgent.clear();
+        self.outbox.rewind();
+        self.listening.connection_lost();
+        for address in self.listening.take_left() {
+            self.events.push_back(Event::Unsubscribed(address));
+        }
+    }
+
+    /// A new session on the client: positions start anew, and what was under way is settled.
+    fn start_over(&mut self) {
+        self.outbox.restart();
+        self.inbox = Inbox::default();
+        self.settle_lost_calls();
+    }
+
+    fn reject(&mut self, code: CloseCode, error: Fault) {
+        let contract = &self.config.contract;
+        let closed = Closed {
+            by: Initiator::Session,
+            code,
+            reason: error.message.clone(),
+            retry_after: None,
+            endpoint: None,
+        };
+        let reject = Reject {
+            close: code,
+            error,
+            protocol: contract.name.to_owned(),
+            supported: contract.versions,
+        };
+        self.push_urgent(Frame::Reject(Box::new(reject)), |_| {});
+        self.state.close(closed);
+    }
+
+    pub(super) fn expect_side(&self, side: Side) -> Result<(), Misuse> {
+        if self.side == side { Ok(()) } else { Err(Misuse::WrongSide(side)) }
+    }
+}
+
+pub(super) fn draining() -> Fault {
+    Fault::new(FaultCode::Draining, "the server stops; ask again on the next connection")
+        .retry(Retry::Safe)
+}
+
+fn small(bound: usize) -> u32 {
+    u32::try_from(bound).unwrap_or(u32::MAX)
+}
+
+impl Time {
+    /// What is left until a deadline, in whole milliseconds.
+    pub(super) fn millis_until(self, deadline: Self) -> u64 {
+        millis(deadline - self)
+    }
+}

@@ -1,0 +1,325 @@
+//! The client's subscriptions: what is asked for, where each stands in its channel, and what was
+//! consumed (`docs/protocol.md`, section 8).
+
+use super::{
+    Session, Side, Time,
+    command::Misuse,
+    event::{Delivered, Event},
+    fault::PeerFault,
+};
+use std::{collections::BTreeMap, time::Duration};
+use ws_proto::{
+    Address, Fault, Frame, Head, MessageId, Position, Raw,
+    frame::{Done, Gap, GapReason, Subscribe, Unsubscribed},
+};
+
+/// A bare `$ack` of consumed events follows after this long ..
+const ACK_DELAY: Duration = Duration::from_millis(250);
+/// .. or this many events of a channel, whichever is first.
+const ACK_EVENTS: u64 = 16;
+
+#[derive(Debug, Default)]
+pub(super) struct Listening {
+    by_address: BTreeMap<Address, Subscription>,
+    /// Consumed and not yet told.
+    consumed: BTreeMap<Address, u64>,
+    ack_due: Option<Time>,
+    ack_now: bool,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    stage: Stage,
+    /// The last event taken; `None` on a channel without positions, and before the first answer.
+    at: Option<Position>,
+    told: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// To be asked for on the next connection.
+    Wanted,
+    /// `$sub` is out.
+    Asking(MessageId),
+    Live,
+    /// `$unsub` is out; with `again`, to be asked for anew behind the barrier.
+    Leaving {
+        id: MessageId,
+        again: bool,
+    },
+}
+
+impl Session {
+    pub(super) fn subscribe(
+        &mut self,
+        address: Address,
+        since: Option<Position>,
+    ) -> Result<(), Misuse> {
+        self.expect_side(Side::Client)?;
+        if let Some(subscription) = self.listening.by_address.get_mut(&address) {
+            return match &mut subscription.stage {
+                Stage::Leaving { again, .. } if !*again => {
+                    *again = true;
+                    subscription.at = since;
+                    Ok(())
+                }
+                _ => Err(Misuse::AlreadySubscribed),
+            };
+        }
+        if !self.outbox.has_room() {
+            return Err(Misuse::OutboxFull);
+        }
+        let subscription = Subscription { stage: Stage::Wanted, at: since, told: 0 };
+        self.listening.by_address.insert(address.clone(), subscription);
+        if self.state.is_open() {
+            self.ask(&address);
+        }
+        Ok(())
+    }
+
+    pub(super) fn unsubscribe(&mut self, address: &Address) -> Result<(), Misuse> {
+        self.expect_side(Side::Client)?;
+        let subscription =
+            self.listening.by_address.get_mut(address).ok_or(Misuse::NotSubscribed)?;
+        match &mut subscription.stage {
+            Stage::Leaving { again, .. } => *again = false,
+            Stage::Wanted => {
+                self.listening.forget(address);
+                self.events.push_back(Event::Unsubscribed(address.clone()));
+            }
+            Stage::Asking(_) | Stage::Live => {
+                let ch = address.text().clone();
+                let frame = self.control(Frame::Unsubscribe, |head| head.ch = Some(ch));
+                if let Some(subscription) = self.listening.by_address.get_mut(address) {
+                    subscription.stage = Stage::Leaving { id: frame.head.id, again: false };
+                }
+                self.listening.consumed.remove(address);
+                self.outbox.push(frame, None);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn consumed(&mut self, address: &Address, off: u64) -> Result<(), Misuse> {
+        self.expect_side(Side::Client)?;
+        // A subscription that ended while its events were still being consumed acknowledges
+        // nothing any more.
+        let Some(subscription) = self.listening.by_address.get_mut(address) else {
+            return Ok(());
+        };
+        if off > subscription.told && matches!(subscription.stage, Stage::Live) {
+            self.listening.ack_now |= off - subscription.told >= ACK_EVENTS;
+            self.listening.consumed.insert(address.clone(), off);
+            self.listening.ack_due.get_or_insert(self.now + ACK_DELAY);
+        }
+        Ok(())
+    }
+
+    /// A fresh connection: everything that is wanted is asked for again.
+    pub(super) fn ask_again(&mut self) {
+        let wanted = |(address, subscription): (&Address, &Subscription)| {
+            matches!(subscription.stage, Stage::Wanted).then(|| address.clone())
+        };
+        let addresses: Vec<_> = self.listening.by_address.iter().filter_map(wanted).collect();
+        for address in addresses {
+            self.ask(&address);
+        }
+    }
+
+    pub(super) fn listening_done(&mut self, re: MessageId, done: Done) {
+        let Some((address, subscription)) = self.listening.by_message(re) else {
+            self.counters.strays += 1;
+            return;
+        };
+        match &subscription.stage {
+            Stage::Asking(_) => {
+                subscription.stage = Stage::Live;
+                subscription.at = match (&done.epoch, done.off) {
+                    (Some(epoch), Some(off)) => Some(Position { epoch: epoch.clone(), off }),
+                    _ => None,
+                };
+                subscription.told = done.off.unwrap_or_default();
+                self.events.push_back(Event::Subscribed(address, done));
+            }
+            _ => self.left(&address),
+        }
+    }
+
+    pub(super) fn listening_refused(&mut self, re: MessageId, fault: Fault) {
+        let Some((address, subscription)) = self.listening.by_message(re) else {
+            self.counters.strays += 1;
+            return;
+        };
+        match subscription.stage {
+            Stage::Asking(_) => {
+                self.listening.forget(&address);
+                self.events.push_back(Event::NotSubscribed(address, fault));
+            }
+            _ => self.left(&address),
+        }
+    }
+
+    pub(super) fn on_unsubscribed(&mut self, address: &Address, why: Unsubscribed) {
+        match self.listening.by_address.get(address).map(|subscription| &subscription.stage) {
+            Some(Stage::Live | Stage::Asking(_)) => {
+                self.listening.forget(address);
+                self.events.push_back(Event::SubscriptionEnded(address.clone(), why));
+            }
+            // The barrier of our own unsubscribe is still to come.
+            Some(Stage::Leaving { .. } | Stage::Wanted) | None => self.counters.strays += 1,
+        }
+    }
+
+    pub(super) fn on_event(&mut self, head: Head, payload: Raw) -> Result<(), PeerFault> {
+        let Head { kind, id, ts, ch, off, prev, .. } = head;
+        let address =
+            Address::parse(ch.ok_or(PeerFault::MissingField)?).map_err(|_| PeerFault::Malformed)?;
+        let Some(subscription) = self.listening.live(&address) else {
+            self.counters.strays += 1;
+            return Ok(());
+        };
+        let mut hole = None;
+        if let Some(at) = &mut subscription.at {
+            let off = off.ok_or(PeerFault::MissingField)?;
+            let prev = prev.ok_or(PeerFault::MissingField)?;
+            if off <= at.off {
+                self.counters.duplicates += 1;
+                return Ok(());
+            }
+            if prev != at.off {
+                hole = Some(Gap {
+                    reason: GapReason::Trimmed,
+                    after: Some(at.off),
+                    until: Some(prev),
+                    dropped: None,
+                });
+            }
+            at.off = off;
+        }
+        if let Some(gap) = hole {
+            self.events.push_back(Event::Gap(address.clone(), gap));
+        }
+        let delivered = Delivered { address, id, kind, ts, off, payload };
+        self.events.push_back(Event::Delivered(Box::new(delivered)));
+        Ok(())
+    }
+
+    pub(super) fn on_gap(&mut self, address: &Address, gap: Gap) {
+        let Some(subscription) = self.listening.live(address) else {
+            self.counters.strays += 1;
+            return;
+        };
+        if let (Some(at), Some(until)) = (&mut subscription.at, gap.until) {
+            if until <= at.off {
+                self.counters.duplicates += 1;
+                return;
+            }
+            at.off = until;
+        }
+        if gap.reason == GapReason::Version {
+            // Not for this version: nothing is missing. The position counts as consumed with the
+            // next event.
+            return;
+        }
+        self.events.push_back(Event::Gap(address.clone(), gap));
+    }
+
+    pub(super) fn on_live(&mut self, address: &Address, off: u64) {
+        if self.listening.live(address).is_some() {
+            self.events.push_back(Event::Live(address.clone(), off));
+        } else {
+            self.counters.strays += 1;
+        }
+    }
+
+    fn ask(&mut self, address: &Address) {
+        let since = self.listening.by_address.get(address).and_then(|sub| sub.at.clone());
+        let ch = address.text().clone();
+        let frame = self.control(Frame::Subscribe(Subscribe { since }), |head| head.ch = Some(ch));
+        if let Some(subscription) = self.listening.by_address.get_mut(address) {
+            subscription.stage = Stage::Asking(frame.head.id);
+        }
+        self.outbox.push(frame, None);
+    }
+
+    /// The barrier of an unsubscribe came.
+    fn left(&mut self, address: &Address) {
+        self.events.push_back(Event::Unsubscribed(address.clone()));
+        let again = self.listening.by_address.get_mut(address).is_some_and(|subscription| {
+            matches!(subscription.stage, Stage::Leaving { again: true, .. })
+        });
+        if again {
+            self.ask(address);
+        } else {
+            self.listening.forget(address);
+        }
+    }
+}
+
+impl Listening {
+    /// What `$ack` has to say.
+    pub(super) fn tell(&mut self) -> BTreeMap<String, u64> {
+        self.ack_due = None;
+        self.ack_now = false;
+        let consumed = std::mem::take(&mut self.consumed);
+        for (address, off) in &consumed {
+            if let Some(subscription) = self.by_address.get_mut(address) {
+                subscription.told = *off;
+            }
+        }
+        consumed.into_iter().map(|(address, off)| (address.to_string(), off)).collect()
+    }
+
+    pub(super) fn is_ack_due(&self, now: Time) -> bool {
+        self.ack_now || self.ack_due.is_some_and(|due| due <= now)
+    }
+
+    pub(super) fn ack_due(&self) -> Option<Time> {
+        if self.ack_now { Some(Time::ZERO) } else { self.ack_due }
+    }
+
+    /// What is live or asked for is wanted again on the next connection.
+    pub(super) fn connection_lost(&mut self) {
+        self.consumed.clear();
+        self.ack_due = None;
+        self.ack_now = false;
+        for subscription in self.by_address.values_mut() {
+            subscription.stage = match subscription.stage {
+                Stage::Leaving { again: false, id } => Stage::Leaving { again: false, id },
+                _ => Stage::Wanted,
+            };
+        }
+    }
+
+    /// Subscriptions that we had left when the connection was lost: the loss is their barrier.
+    pub(super) fn take_left(&mut self) -> Vec<Address> {
+        let left = |(address, subscription): (&Address, &Subscription)| {
+            matches!(subscription.stage, Stage::Leaving { .. }).then(|| address.clone())
+        };
+        let addresses: Vec<_> = self.by_address.iter().filter_map(left).collect();
+        for address in &addresses {
+            self.forget(address);
+        }
+        addresses
+    }
+
+    fn live(&mut self, address: &Address) -> Option<&mut Subscription> {
+        self.by_address
+            .get_mut(address)
+            .filter(|subscription| matches!(subscription.stage, Stage::Live))
+    }
+
+    fn by_message(&mut self, re: MessageId) -> Option<(Address, &mut Subscription)> {
+        self.by_address.iter_mut().find_map(|(address, subscription)| match subscription.stage {
+            Stage::Asking(id) | Stage::Leaving { id, .. } if id == re => {
+                Some((address.clone(), subscription))
+            }
+            _ => None,
+        })
+    }
+
+    fn forget(&mut self, address: &Address) {
+        self.by_address.remove(address);
+        self.consumed.remove(address);
+    }
+}

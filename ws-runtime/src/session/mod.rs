@@ -1,0 +1,401 @@
+//! One end of the conversation. Pure: no I/O, no clock, no randomness, no task, no lock.
+//!
+//! > **The contract.** Three inputs: [`Session::handle_frame`], [`Session::handle_command`],
+//! > [`Session::handle_timeout`]. Three outputs: [`Session::poll_transmit`],
+//! > [`Session::poll_event`], [`Session::poll_timeout`]. After any input, poll the outputs until
+//! > each is empty; the order of the polls is free; time never goes back.
+//!
+//! Three polls and not one queue, so that a full socket blocks neither events nor timers. The same
+//! type serves both sides; what differs is in [`Side`]. Implements `docs/protocol.md`, sections 4
+//! to 10.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod alive;
+mod calling;
+mod calls;
+mod channels;
+mod command;
+mod config;
+mod counters;
+mod event;
+mod fault;
+mod handshake;
+mod inbox;
+mod listening;
+mod outbox;
+mod pace;
+mod receive;
+mod serving;
+mod state;
+mod time;
+mod work;
+
+pub use command::{Acceptance, Call, CallId, Command, Delivery, Drain, Misuse, Publish, Ticket};
+pub use config::{Config, Contract, Side};
+pub use counters::Counters;
+pub use event::{Closed, Delivered, Event, Incoming, Initiator, Outcome, Reply, Request, Stop};
+pub use fault::PeerFault;
+pub use time::Time;
+pub use work::WorkId;
+
+use alive::{Alive, Pulse};
+use bytestring::ByteString;
+use calls::Calls;
+use channels::Channels;
+use inbox::Inbox;
+use listening::Listening;
+use outbox::{Next, Outbox};
+use pace::Pace;
+use state::State;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use work::Work;
+use ws_proto::{
+    CloseCode, Envelope, Fault, Frame, Head, IdSource, Publication,
+    frame::{Ack, Close, Ping},
+};
+
+/// One end of the conversation; see the module's contract.
+#[derive(Debug)]
+pub struct Session {
+    side: Side,
+    config: Config,
+    state: State,
+    now: Time,
+    ids: IdSource,
+    /// Frames outside the session stream: they pass everything else.
+    urgent: VecDeque<Envelope>,
+    outbox: Outbox,
+    inbox: Inbox,
+    calls: Calls,
+    work: Work,
+    listening: Listening,
+    channels: Channels,
+    alive: Alive,
+    /// Server: what the client may send. Client: what the server said we may send.
+    pace: Pace,
+    events: VecDeque<Event>,
+    counters: Counters,
+    /// Messages above the rate that were answered; it falls with each that keeps to it.
+    excess: u32,
+    /// Bytes of the largest message that the peer takes.
+    peer_frame: usize,
+}
+
+/// What the driver sends.
+#[derive(Clone, Debug)]
+pub enum Transmit {
+    /// To be encoded.
+    Envelope(Envelope),
+    /// Already encoded, once for all subscribers.
+    Shared(Arc<Publication>),
+}
+
+impl Session {
+    /// A session without a connection (client), or one that awaits a hello (server).
+    #[must_use]
+    pub fn new(side: Side, config: Config, now: Time) -> Self {
+        let state = match side {
+            Side::Client => State::Idle,
+            Side::Server => State::Expecting { until: now + config.handshake_timeout },
+        };
+        let limits = &config.limits;
+        Self {
+            side,
+            state,
+            now,
+            ids: IdSource::new(config.seed),
+            urgent: VecDeque::new(),
+            outbox: Outbox::new(limits),
+            inbox: Inbox::default(),
+            calls: Calls::default(),
+            work: Work::new(limits.max_in_flight, limits.max_queued),
+            listening: Listening::default(),
+            channels: Channels::default(),
+            alive: Alive::new(config.heartbeat_interval, config.heartbeat_timeout, now),
+            pace: Pace::new(limits.rate_per_s, limits.rate_burst, now),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            excess: 0,
+            peer_frame: limits.max_frame,
+            config,
+        }
+    }
+
+    /// Takes one decoded message of the peer. Whatever the peer does, this cannot fail: a bad
+    /// frame becomes a close and one [`Event::Closed`].
+    pub fn handle_frame(&mut self, envelope: Envelope, now: Time) {
+        self.advance(now);
+        if self.state.is_ending() {
+            return;
+        }
+        self.counters.received += 1;
+        self.alive.heard(now);
+        if let Err(fault) = self.receive(envelope) {
+            self.handle_fault(fault, now);
+        }
+    }
+
+    /// The transport saw life below the envelopes: it counts as heard, and towards the rate.
+    pub fn handle_activity(&mut self, now: Time) {
+        self.advance(now);
+        self.alive.heard(now);
+        if self.side == Side::Server && !self.pace.take(now) {
+            self.handle_fault(PeerFault::RateExceeded, now);
+        }
+    }
+
+    /// The peer broke the protocol below the session: what it sent is no envelope.
+    pub fn handle_fault(&mut self, fault: PeerFault, now: Time) {
+        self.advance(now);
+        self.end(Initiator::Session, fault.into(), fault.to_string());
+    }
+
+    /// Takes one command of the application.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`]: the application broke the rules; nothing was changed.
+    pub fn handle_command(&mut self, command: Command, now: Time) -> Result<(), Misuse> {
+        self.advance(now);
+        match command {
+            Command::Connect(hello) => self.connect(*hello),
+            Command::Disconnected(code, reason) => {
+                self.disconnected(code, reason);
+                Ok(())
+            }
+            Command::Accept(acceptance) => self.accept(*acceptance),
+            Command::Refuse(code, fault) => self.refuse(code, fault),
+            Command::Close(code, reason) => {
+                self.end(Initiator::Application, code, reason);
+                Ok(())
+            }
+            Command::Drain(drain) => self.drain(drain),
+            Command::Call(call) => self.call(*call),
+            Command::Cancel(call) => {
+                self.cancel(call);
+                Ok(())
+            }
+            Command::Credit(call, n) => {
+                self.grant(call, n);
+                Ok(())
+            }
+            Command::Answer(work, answer) => {
+                self.answer(work, answer);
+                Ok(())
+            }
+            Command::Item(work, item) => self.item(work, item),
+            Command::Subscribe(address, since) => self.subscribe(address, since),
+            Command::Unsubscribe(address) => self.unsubscribe(&address),
+            Command::Publish(publish) => self.publish(*publish),
+            Command::Consumed(address, off) => self.consumed(&address, off),
+            Command::Decide(ticket, decision) => self.decided(ticket, decision),
+            Command::Deliver(address, delivery) => self.deliver(address, delivery),
+            Command::EndSubscription(address, why) => self.end_subscription(address, why),
+        }
+    }
+
+    /// Does what is due. A call too early or too often is harmless.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.advance(now);
+        if self.state.until().is_some_and(|until| until <= now) {
+            self.state_overdue();
+        }
+        while let Some(call) = self.calls.expired(now) {
+            self.call_expired(call);
+        }
+        if !self.state.is_open() {
+            return;
+        }
+        while let Some(ended) = self.work.expire(now) {
+            self.work_expired(ended);
+        }
+        if self.inbox.is_due(now) || self.listening.is_ack_due(now) {
+            self.bare_ack();
+        }
+        match self.alive.check(now) {
+            Pulse::Quiet => {}
+            Pulse::Ask => {
+                let ping = Ping { t: now.as_millis() };
+                self.push_urgent(Frame::Ping(ping), |_| {});
+            }
+            Pulse::Dead => self.handle_fault(PeerFault::Silent, now),
+        }
+    }
+
+    /// The next message to send. A closing session gives its last frames here and then nothing.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(envelope) = self.urgent.pop_front() {
+            return Some(self.leave(envelope));
+        }
+        if !self.state.is_open() {
+            return None;
+        }
+        if self.side == Side::Client && !self.pace.take(self.now) {
+            return None;
+        }
+        loop {
+            match self.outbox.next()? {
+                Next::Again(envelope) => return Some(self.leave(envelope)),
+                Next::Frame(envelope, call) => {
+                    let Some(mut envelope) = self.ready_to_leave(envelope, call) else { continue };
+                    self.outbox.place(&mut envelope);
+                    return Some(self.leave(envelope));
+                }
+                Next::Delivery(address, delivery) => {
+                    self.counters.sent += 1;
+                    return Some(self.transmit_delivery(&address, delivery));
+                }
+            }
+        }
+    }
+
+    /// The next thing to tell the application.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        // The end is told when everything before it was told and `$close` has left.
+        if self.urgent.is_empty() {
+            return self.state.finish().map(|closed| {
+                self.after_connection();
+                Event::Closed(closed)
+            });
+        }
+        None
+    }
+
+    /// When [`Session::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let of_calls = self.calls.due();
+        if !self.state.is_open() {
+            return earliest([self.state.until(), of_calls]);
+        }
+        let held_back = (self.side == Side::Client && self.outbox.has_next())
+            .then(|| self.pace.wait())
+            .filter(|wait| !wait.is_zero())
+            .map(|wait| self.now + wait);
+        earliest([
+            self.state.until(),
+            of_calls,
+            self.work.due(),
+            self.inbox.due(),
+            self.listening.ack_due(),
+            Some(self.alive.due()),
+            held_back,
+        ])
+    }
+
+    /// Whether the application may send more: ask before each command that sends. While there is
+    /// no room, the sender waits (`docs/protocol.md`, section 6).
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.outbox.has_room()
+    }
+
+    /// Whether more events of logs may be delivered now.
+    #[must_use]
+    pub fn wants_deliveries(&self) -> bool {
+        self.state.is_open() && self.outbox.wants_deliveries()
+    }
+
+    /// The negotiated version, while the session is open.
+    #[must_use]
+    pub fn version(&self) -> Option<u32> {
+        self.state.version()
+    }
+
+    /// Whether the connection is over or about to be.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.state.is_ending()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn advance(&mut self, now: Time) {
+        debug_assert!(now >= self.now, "time went back from {} to {now}", self.now);
+        self.now = self.now.max(now);
+    }
+
+    fn head(&mut self, kind: impl Into<ByteString>) -> Head {
+        let ts = self.config.wall_ms + self.now.as_millis();
+        Head::new(kind.into(), self.ids.next(ts), ts)
+    }
+
+    fn control(&mut self, frame: Frame, set: impl FnOnce(&mut Head)) -> Envelope {
+        let kind = frame.control_type().unwrap_or_default();
+        let mut head = self.head(ByteString::from_static(kind));
+        set(&mut head);
+        Envelope { head, frame }
+    }
+
+    fn push_urgent(&mut self, frame: Frame, set: impl FnOnce(&mut Head)) {
+        let envelope = self.control(frame, set);
+        self.urgent.push_back(envelope);
+    }
+
+    /// Queues a control frame of the session stream.
+    fn push(&mut self, frame: Frame, set: impl FnOnce(&mut Head)) {
+        let envelope = self.control(frame, set);
+        self.outbox.push(envelope, None);
+    }
+
+    /// Answers a message of the peer with a fault, unless the peer takes no answers.
+    fn push_fault(&mut self, re: ws_proto::MessageId, fault: Fault) {
+        if self.outbox.is_flooded() {
+            self.handle_fault(PeerFault::TooSlow, self.now);
+        } else {
+            self.push(Frame::Fault(fault), |head| head.re = Some(re));
+        }
+    }
+
+    /// The last touch before a frame leaves: what we have received rides on it.
+    fn leave(&mut self, mut envelope: Envelope) -> Transmit {
+        let says_nothing_yet = matches!(envelope.frame, Frame::Hello(_) | Frame::Reject(_));
+        if !says_nothing_yet {
+            envelope.head.ack = self.inbox.tell();
+        }
+        self.counters.sent += 1;
+        Transmit::Envelope(envelope)
+    }
+
+    fn bare_ack(&mut self) {
+        let ch = self.listening.tell();
+        self.push_urgent(Frame::Ack(Ack { ch }), |_| {});
+    }
+
+    /// Ends the connection with a code and a reason, unless it is ending already.
+    fn end(&mut self, by: Initiator, code: CloseCode, reason: String) {
+        let closed = Closed { by, code, reason, retry_after: None, endpoint: None };
+        self.close_with(closed);
+    }
+
+    fn close_with(&mut self, closed: Closed) {
+        if self.state.is_ending() || matches!(self.state, State::Idle) {
+            return;
+        }
+        let close = Close {
+            code: closed.code,
+            reason: closed.reason.clone(),
+            retry_after_ms: closed.retry_after.map(|(low, high)| (millis(low), millis(high))),
+            endpoint: closed.endpoint.clone(),
+        };
+        self.push_urgent(Frame::Close(close), |_| {});
+        self.state.close(closed);
+    }
+}
+
+fn earliest<const N: usize>(times: [Option<Time>; N]) -> Option<Time> {
+    times.into_iter().flatten().min()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

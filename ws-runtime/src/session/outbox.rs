@@ -1,0 +1,254 @@
+//! What waits to be sent, and what was sent and is not acknowledged
+//! (`docs/protocol.md`, section 6).
+//!
+//! One queue for everything but the urgent frames, so that the answer to a subscribe precedes its
+//! events and nothing of a channel follows its barrier. A place in the session stream is given when
+//! a frame leaves, so that a request whose time ran out while it waited leaves no hole.
+
+use super::command::{CallId, Delivery};
+use std::collections::{BTreeMap, VecDeque};
+use ws_proto::{
+    Address, Envelope, Frame, Limits,
+    frame::{Gap, GapReason},
+};
+
+/// Best-effort events that wait for one connection; past it the oldest are dropped.
+const PASSING_EVENTS: usize = 256;
+/// Events of any kind that wait for one connection before no more are taken from the logs.
+const DELIVERIES: usize = 64;
+/// A header's share of a message's size, roughly: bounds need no exact figure.
+const HEAD_SIZE: usize = 160;
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    queue: VecDeque<Queued>,
+    queued_frames: usize,
+    deliveries: usize,
+    passing: usize,
+    passing_bytes: usize,
+    /// Best-effort events that were dropped and not yet spoken of, by channel.
+    dropped: BTreeMap<Address, u64>,
+    sent: VecDeque<Envelope>,
+    /// How many of `sent` were sent on this connection; the rest is to be sent again.
+    replayed: usize,
+    last_seq: u64,
+    /// Bytes of queued and sent frames together.
+    bytes: usize,
+    frames_max: usize,
+    bytes_max: usize,
+    passing_bytes_max: usize,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Frame(Envelope, Option<CallId>),
+    Delivery(Address, Delivery),
+}
+
+/// What leaves next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// A frame whose place is not yet given: take it with [`Outbox::place`] or drop it.
+    Frame(Envelope, Option<CallId>),
+    /// A frame that was sent before, on a lost connection.
+    Again(Envelope),
+    /// An event, or what is to be said about events.
+    Delivery(Address, Delivery),
+}
+
+impl Outbox {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            queued_frames: 0,
+            deliveries: 0,
+            passing: 0,
+            passing_bytes: 0,
+            dropped: BTreeMap::new(),
+            sent: VecDeque::new(),
+            replayed: 0,
+            last_seq: 0,
+            bytes: 0,
+            frames_max: limits.outbox_frames,
+            bytes_max: limits.outbox_bytes,
+            passing_bytes_max: limits.write_buffer,
+        }
+    }
+
+    /// Whether the application may send more.
+    pub(super) fn has_room(&self) -> bool {
+        self.queued_frames + self.sent.len() < self.frames_max && self.bytes < self.bytes_max
+    }
+
+    /// Whether the peer acknowledges so little that even refusals no longer fit.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.queued_frames + self.sent.len() >= 2 * self.frames_max
+            || self.bytes >= 2 * self.bytes_max
+    }
+
+    /// Whether more events may be taken from the logs.
+    pub(super) fn wants_deliveries(&self) -> bool {
+        self.deliveries < DELIVERIES
+    }
+
+    pub(super) fn push(&mut self, envelope: Envelope, call: Option<CallId>) {
+        self.queued_frames += 1;
+        self.bytes += size_of(&envelope);
+        self.queue.push_back(Queued::Frame(envelope, call));
+    }
+
+    pub(super) fn deliver(&mut self, address: Address, delivery: Delivery) {
+        self.deliveries += 1;
+        if let Delivery::Passing(event) = &delivery {
+            self.passing += 1;
+            self.passing_bytes += event.size();
+        }
+        self.queue.push_back(Queued::Delivery(address, delivery));
+        while self.passing > PASSING_EVENTS || self.passing_bytes > self.passing_bytes_max {
+            self.drop_oldest_passing();
+        }
+    }
+
+    /// What leaves next; the caller decides whether it really does.
+    pub(super) fn next(&mut self) -> Option<Next> {
+        if let Some(envelope) = self.sent.get(self.replayed) {
+            self.replayed += 1;
+            return Some(Next::Again(envelope.clone()));
+        }
+        if self.sent.len() >= self.frames_max && matches!(self.queue.front()?, Queued::Frame(..)) {
+            return None;
+        }
+        match self.queue.pop_front()? {
+            Queued::Frame(envelope, call) => {
+                self.queued_frames -= 1;
+                self.bytes -= size_of(&envelope);
+                Some(Next::Frame(envelope, call))
+            }
+            Queued::Delivery(address, delivery) => {
+                if let Some(dropped) = self.dropped.remove(&address) {
+                    self.queue.push_front(Queued::Delivery(address.clone(), delivery));
+                    let gap = Gap {
+                        reason: GapReason::Slow,
+                        after: None,
+                        until: None,
+                        dropped: Some(dropped),
+                    };
+                    return Some(Next::Delivery(address, Delivery::Gap(gap)));
+                }
+                self.forget_delivery(&delivery);
+                Some(Next::Delivery(address, delivery))
+            }
+        }
+    }
+
+    /// Whether anything waits to leave.
+    pub(super) fn has_next(&self) -> bool {
+        self.replayed < self.sent.len() || !self.queue.is_empty()
+    }
+
+    /// Gives a frame its place and keeps it until it is acknowledged.
+    pub(super) fn place(&mut self, envelope: &mut Envelope) {
+        self.last_seq += 1;
+        envelope.head.seq = Some(self.last_seq);
+        self.bytes += size_of(envelope);
+        self.sent.push_back(envelope.clone());
+        self.replayed = self.sent.len();
+    }
+
+    /// The peer has everything up to `seq`; false when that was never sent.
+    pub(super) fn acked(&mut self, seq: u64) -> bool {
+        if seq > self.last_seq {
+            return false;
+        }
+        while let Some(first) = self.sent.front() {
+            if first.head.seq.is_none_or(|first| first > seq) {
+                break;
+            }
+            self.bytes -= size_of(first);
+            self.sent.pop_front();
+            self.replayed = self.replayed.saturating_sub(1);
+        }
+        true
+    }
+
+    /// The connection was lost: what was not acknowledged is sent again if the session resumes.
+    pub(super) fn rewind(&mut self) {
+        self.replayed = 0;
+    }
+
+    /// The session is lost: what was sent is gone, and of what waits only calls still mean
+    /// anything to a new session.
+    pub(super) fn restart(&mut self) {
+        self.sent.clear();
+        self.replayed = 0;
+        self.last_seq = 0;
+        self.retain(|queued| matches!(queued, Queued::Frame(_, Some(_))));
+    }
+
+    /// Takes a call that has not left out of the queue; false when it has.
+    pub(super) fn withdraw(&mut self, call: CallId) -> bool {
+        let before = self.queue.len();
+        self.retain(|queued| !matches!(queued, Queued::Frame(_, Some(other)) if *other == call));
+        self.queue.len() < before
+    }
+
+    /// Drops what is queued for a subscription that has ended.
+    pub(super) fn forget_channel(&mut self, address: &Address) {
+        self.dropped.remove(address);
+        self.retain(|queued| !matches!(queued, Queued::Delivery(other, _) if other == address));
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Queued) -> bool) {
+        self.queue.retain(keep);
+        self.queued_frames = 0;
+        self.deliveries = 0;
+        self.passing = 0;
+        self.passing_bytes = 0;
+        self.bytes = self.sent.iter().map(size_of).sum();
+        for queued in &self.queue {
+            match queued {
+                Queued::Frame(envelope, _) => {
+                    self.queued_frames += 1;
+                    self.bytes += size_of(envelope);
+                }
+                Queued::Delivery(_, delivery) => {
+                    self.deliveries += 1;
+                    if let Delivery::Passing(event) = delivery {
+                        self.passing += 1;
+                        self.passing_bytes += event.size();
+                    }
+                }
+            }
+        }
+    }
+
+    fn drop_oldest_passing(&mut self) {
+        let oldest = self
+            .queue
+            .iter()
+            .position(|queued| matches!(queued, Queued::Delivery(_, Delivery::Passing(_))));
+        let Some(Queued::Delivery(address, delivery)) =
+            oldest.and_then(|oldest| self.queue.remove(oldest))
+        else {
+            return;
+        };
+        self.forget_delivery(&delivery);
+        *self.dropped.entry(address).or_default() += 1;
+    }
+
+    fn forget_delivery(&mut self, delivery: &Delivery) {
+        self.deliveries -= 1;
+        if let Delivery::Passing(event) = delivery {
+            self.passing -= 1;
+            self.passing_bytes -= event.size();
+        }
+    }
+}
+
+fn size_of(envelope: &Envelope) -> usize {
+    HEAD_SIZE
+        + match &envelope.frame {
+            Frame::Message(raw) | Frame::Unknown(raw) => raw.bytes().len(),
+            _ => 0,
+        }
+}

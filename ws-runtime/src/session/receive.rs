@@ -1,0 +1,201 @@
+//! Where each frame of the peer goes: one `match`, without `_`.
+
+use super::{Session, Side, fault::PeerFault, state::State};
+use ws_proto::{
+    Address, Envelope, Frame, Head,
+    frame::{Ack, Pong},
+};
+
+/// Who may send a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    Client,
+    Server,
+    Both,
+}
+
+impl Session {
+    pub(super) fn receive(&mut self, envelope: Envelope) -> Result<(), PeerFault> {
+        let Envelope { head, frame } = envelope;
+        self.expect_greeting(&frame)?;
+        let peer = match self.side {
+            Side::Client => Sender::Server,
+            Side::Server => Sender::Client,
+        };
+        let sender = sender_of(&frame);
+        if sender != Sender::Both && sender != peer {
+            return Err(PeerFault::WrongDirection);
+        }
+        if let Some(ack) = head.ack
+            && !self.outbox.acked(ack)
+        {
+            return Err(PeerFault::AckAboveSent);
+        }
+        let is_event = self.side == Side::Client && head.ch.is_some() && head.re.is_none();
+        if is_sequenced(&frame, is_event) {
+            let seq = head.seq.ok_or(PeerFault::MissingField)?;
+            if !self.inbox.receive(seq, self.now)? {
+                self.counters.duplicates += 1;
+                return Ok(());
+            }
+        }
+        if self.side == Side::Server && !self.pace.take(self.now) {
+            return self.over_rate(&head, &frame);
+        }
+        self.excess = self.excess.saturating_sub(1);
+        self.dispatch(head, frame)?;
+        self.close_when_drained();
+        Ok(())
+    }
+
+    fn dispatch(&mut self, head: Head, frame: Frame) -> Result<(), PeerFault> {
+        match frame {
+            Frame::Hello(hello) => self.on_hello(*hello)?,
+            Frame::Welcome(welcome) => self.on_welcome(*welcome)?,
+            Frame::Reject(reject) => self.on_reject(*reject),
+            Frame::Ping(ping) => {
+                let now = self.config.wall_ms + self.now.as_millis();
+                self.push_urgent(Frame::Pong(Pong { t: ping.t, now }), |_| {});
+                self.bound_urgent()?;
+            }
+            // Being heard was all that a pong is for.
+            Frame::Pong(_) => {}
+            Frame::Ack(ack) => self.on_ack(&ack)?,
+            Frame::Close(close) => self.on_close(close),
+            Frame::Cancel => self.on_cancel(answered(&head)?),
+            Frame::Credit(credit) => self.on_credit(answered(&head)?, credit.n),
+            Frame::Subscribe(subscribe) => self.on_subscribe(&head, subscribe.since)?,
+            Frame::Unsubscribe => self.on_unsubscribe(&head)?,
+            Frame::Done(done) => self.on_done(answered(&head)?, done),
+            Frame::Fault(fault) => self.on_fault(answered(&head)?, fault),
+            Frame::Unsubscribed(why) => self.on_unsubscribed(&channel(&head)?, why),
+            Frame::Live => {
+                let off = head.off.ok_or(PeerFault::MissingField)?;
+                self.on_live(&channel(&head)?, off);
+            }
+            Frame::Gap(gap) => self.on_gap(&channel(&head)?, gap),
+            Frame::Unknown(_) => self.counters.strays += 1,
+            Frame::Message(payload) => match (self.side, head.re, head.ch.is_some()) {
+                (Side::Client, Some(re), _) => self.on_answer(re, &head.kind, payload),
+                (Side::Client, None, true) => self.on_event(head, payload)?,
+                (Side::Client, None, false) => self.refuse_request(&head),
+                (Side::Server, None, true) => self.on_publish(head, payload)?,
+                (Side::Server, None, false) => self.on_request(head, payload),
+                (Side::Server, Some(_), _) => self.counters.strays += 1,
+            },
+        }
+        Ok(())
+    }
+
+    /// The first frame is the greeting, and it comes once.
+    fn expect_greeting(&self, frame: &Frame) -> Result<(), PeerFault> {
+        let is_hello = matches!(frame, Frame::Hello(_));
+        let is_greeting_answer =
+            matches!(frame, Frame::Welcome(_) | Frame::Reject(_) | Frame::Close(_));
+        match self.state {
+            State::Expecting { .. } if !is_hello => Err(PeerFault::NoHello),
+            State::Greeting { .. } if !is_greeting_answer => Err(PeerFault::NoHello),
+            State::Deciding { .. } | State::Open { .. } | State::Draining { .. } if is_hello => {
+                Err(PeerFault::SecondHello)
+            }
+            // Only acknowledgements of nothing could come before the welcome.
+            State::Deciding { .. } if !matches!(frame, Frame::Close(_)) => Err(PeerFault::NoHello),
+            State::Open { .. } if matches!(frame, Frame::Welcome(_) | Frame::Reject(_)) => {
+                Err(PeerFault::SecondHello)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One message too fast is answered; a peer that goes on regardless is closed.
+    fn over_rate(&mut self, head: &Head, frame: &Frame) -> Result<(), PeerFault> {
+        self.counters.rate_limited += 1;
+        self.excess += 1;
+        let is_answerable = matches!(frame, Frame::Message(_) | Frame::Subscribe(_));
+        if self.excess > self.config.limits.rate_burst || !is_answerable || head.re.is_some() {
+            return Err(PeerFault::RateExceeded);
+        }
+        let wait = super::millis(self.pace.wait()).max(1);
+        let text = "more messages than the announced rate";
+        let fault = ws_proto::Fault::new(ws_proto::FaultCode::RateLimited, text).after_ms(wait);
+        self.push_fault(head.id, fault);
+        Ok(())
+    }
+
+    /// Pongs are owed by the peer's pings: a peer that does not read them gets no more.
+    fn bound_urgent(&self) -> Result<(), PeerFault> {
+        let bound = self.config.limits.outbox_frames;
+        if self.urgent.len() > bound { Err(PeerFault::TooSlow) } else { Ok(()) }
+    }
+
+    fn on_ack(&mut self, ack: &Ack) -> Result<(), PeerFault> {
+        for (ch, off) in &ack.ch {
+            let address = Address::parse(ch.as_str()).map_err(|_| PeerFault::Malformed)?;
+            self.on_consumed(address, *off)?;
+        }
+        Ok(())
+    }
+
+    /// Requests from a server to its client are not part of this version.
+    fn refuse_request(&mut self, head: &Head) {
+        let text = format!("this client serves no request `{}`", head.kind);
+        let fault = ws_proto::Fault::new(ws_proto::FaultCode::Unimplemented, text);
+        self.push_fault(head.id, fault);
+    }
+}
+
+/// The message that a frame answers or is about.
+fn answered(head: &Head) -> Result<ws_proto::MessageId, PeerFault> {
+    head.re.ok_or(PeerFault::MissingField)
+}
+
+/// The channel that a frame of the server is about.
+fn channel(head: &Head) -> Result<Address, PeerFault> {
+    let text = head.ch.clone().ok_or(PeerFault::MissingField)?;
+    Address::parse(text).map_err(|_| PeerFault::Malformed)
+}
+
+/// Whether the frame has a place in its sender's session stream.
+fn is_sequenced(frame: &Frame, is_event: bool) -> bool {
+    match frame {
+        Frame::Cancel
+        | Frame::Credit(_)
+        | Frame::Subscribe(_)
+        | Frame::Unsubscribe
+        | Frame::Done(_)
+        | Frame::Fault(_)
+        | Frame::Unsubscribed(_) => true,
+        Frame::Message(_) => !is_event,
+        Frame::Hello(_)
+        | Frame::Welcome(_)
+        | Frame::Reject(_)
+        | Frame::Ping(_)
+        | Frame::Pong(_)
+        | Frame::Ack(_)
+        | Frame::Close(_)
+        | Frame::Live
+        | Frame::Gap(_)
+        | Frame::Unknown(_) => false,
+    }
+}
+
+fn sender_of(frame: &Frame) -> Sender {
+    match frame {
+        Frame::Hello(_) | Frame::Subscribe(_) | Frame::Unsubscribe => Sender::Client,
+        Frame::Welcome(_)
+        | Frame::Reject(_)
+        | Frame::Done(_)
+        | Frame::Unsubscribed(_)
+        | Frame::Live
+        | Frame::Gap(_) => Sender::Server,
+        Frame::Ping(_)
+        | Frame::Pong(_)
+        | Frame::Ack(_)
+        | Frame::Close(_)
+        | Frame::Cancel
+        | Frame::Credit(_)
+        | Frame::Fault(_)
+        | Frame::Unknown(_)
+        | Frame::Message(_) => Sender::Both,
+    }
+}

@@ -1,0 +1,143 @@
+//! Requests of the peer: taking them in, and their one terminal answer
+//! (`docs/protocol.md`, section 7).
+
+use super::{
+    Session,
+    calling::too_large,
+    command::Misuse,
+    event::{Event, Request, Stop},
+    handshake::draining,
+    state::State,
+    work::{Ended, Entry, WorkId},
+};
+use bytestring::ByteString;
+use std::time::Duration;
+use ws_proto::{
+    AckMeaning, Answer, Envelope, Fault, FaultCode, Frame, Head, MessageId, Raw, RequestSpec, Retry,
+};
+
+impl Session {
+    pub(super) fn on_request(&mut self, head: Head, payload: Raw) {
+        let id = head.id;
+        match self.check_request(&head) {
+            Err(fault) => self.push_fault(id, fault),
+            Ok(spec) => {
+                let seq = self.inbox.last();
+                let request = Request {
+                    work: self.work.name(),
+                    id,
+                    kind: head.kind,
+                    payload,
+                    key: head.key,
+                    tp: head.tp,
+                    deadline: head.ttl.map(|ttl| self.now + Duration::from_millis(ttl)),
+                    credit: 0,
+                };
+                match self.work.admit(request, seq, spec) {
+                    Err(fault) => self.push_fault(id, fault),
+                    Ok(()) => {
+                        if spec.ack == AckMeaning::Handled {
+                            self.inbox.hold_last();
+                        }
+                        self.start_work();
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_cancel(&mut self, re: MessageId) {
+        match self.work.cancel(re) {
+            None => self.counters.strays += 1,
+            Some(Ended::Running(work)) => {
+                self.events.push_back(Event::Stop(work, Stop::Cancelled));
+            }
+            Some(Ended::Waiting(entry)) => {
+                let fault = Fault::new(FaultCode::Cancelled, "cancelled before it was started");
+                self.end_unstarted(&entry, fault.retry(Retry::Safe));
+            }
+        }
+    }
+
+    pub(super) fn on_credit(&mut self, re: MessageId, n: u32) {
+        if let Some(work) = self.work.credit(re, n) {
+            self.events.push_back(Event::Credit(work, n));
+        }
+    }
+
+    pub(super) fn item(&mut self, work: WorkId, item: Raw) -> Result<(), Misuse> {
+        // A request whose time ran out takes no more items; its handler does not know yet.
+        let Some(entry) = self.work.entry(work) else { return Ok(()) };
+        if entry.credit == 0 {
+            return Err(Misuse::NoCredit);
+        }
+        entry.credit -= 1;
+        let (id, kind) = (entry.id, entry.spec.item.unwrap_or_default());
+        self.push_message(kind, id, item);
+        Ok(())
+    }
+
+    pub(super) fn answer(&mut self, work: WorkId, answer: Answer) {
+        let Some((entry, awaited)) = self.work.finish(work) else { return };
+        self.inbox.handled(entry.seq, self.now);
+        if awaited {
+            match answer {
+                Answer::Ok(payload) => self.push_message(entry.spec.ok, entry.id, payload),
+                Answer::Err(payload) => self.push_message(entry.spec.err, entry.id, payload),
+                Answer::Fault(fault) => self.push_fault(entry.id, fault),
+            }
+        }
+        self.start_work();
+        self.close_when_drained();
+    }
+
+    pub(super) fn work_expired(&mut self, ended: Ended) {
+        let text = "the time of this request ran out";
+        let fault = Fault::new(FaultCode::Deadline, text);
+        match ended {
+            Ended::Waiting(entry) => self.end_unstarted(&entry, fault.retry(Retry::Safe)),
+            Ended::Running(work) => {
+                self.events.push_back(Event::Stop(work, Stop::Deadline));
+                if let Some(id) = self.work.id(work) {
+                    self.push_fault(id, fault);
+                }
+            }
+        }
+    }
+
+    fn check_request(&self, head: &Head) -> Result<&'static RequestSpec, Fault> {
+        if matches!(self.state, State::Draining { .. }) {
+            return Err(draining());
+        }
+        let unimplemented = |text| Err(Fault::new(FaultCode::Unimplemented, text));
+        let Some(spec) = self.config.contract.request(&head.kind) else {
+            return unimplemented(format!("no request `{}` in this protocol", head.kind));
+        };
+        let version = self.state.version().unwrap_or_default();
+        if version < spec.since || spec.removed.is_some_and(|removed| version >= removed) {
+            return unimplemented(format!("no request `{}` in version {version}", head.kind));
+        }
+        Ok(spec)
+    }
+
+    fn start_work(&mut self) {
+        while let Some(request) = self.work.start() {
+            self.events.push_back(Event::Request(request));
+        }
+    }
+
+    fn end_unstarted(&mut self, entry: &Entry, fault: Fault) {
+        self.inbox.handled(entry.seq, self.now);
+        self.push_fault(entry.id, fault);
+    }
+
+    fn push_message(&mut self, kind: &'static str, re: MessageId, payload: Raw) {
+        let mut head = self.head(ByteString::from_static(kind));
+        head.re = Some(re);
+        let envelope = Envelope { head, frame: Frame::Message(payload) };
+        match too_large(&envelope, self.peer_frame) {
+            None => self.outbox.push(envelope, None),
+            Some(fault) => self.push_fault(re, fault.retry(Retry::Unknown)),
+        }
+    }
+}
