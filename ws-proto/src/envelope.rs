@@ -4,6 +4,7 @@ use crate::{
     codec::{DecodeError, EncodeError, Format},
     frame::Frame,
     ids::MessageId,
+    message::EncodedEvent,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -106,13 +107,19 @@ impl Publication {
     /// # Errors
     ///
     /// When a format cannot express it.
-    pub fn new(head: Head, event: &crate::message::EncodedEvent) -> Result<Self, EncodeError> {
-        let encode = |format| -> Result<Bytes, EncodeError> {
+    pub fn new(head: Head, event: &EncodedEvent) -> Result<Self, EncodeError> {
+        let encode = |format: Format| {
+            let frame = Frame::Message(event.payload(format).clone());
             let mut out = Vec::new();
-            format_frame(format, &head, event, &mut out)?;
-            Ok(out.into())
+            format.encode_envelope(&head, &frame, &mut out).map(|()| Bytes::from(out))
         };
         Ok(Self { json: encode(Format::Json)?, message_pack: encode(Format::MessagePack)?, head })
+    }
+
+    /// Bytes of the larger encoding: what bounds count.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.json.len().max(self.message_pack.len())
     }
 
     /// The whole message in one format.
@@ -123,13 +130,4 @@ impl Publication {
             Format::MessagePack => &self.message_pack,
         }
     }
-}
-
-fn format_frame(
-    format: Format,
-    head: &Head,
-    event: &crate::message::EncodedEvent,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
-    format.encode_envelope(head, &Frame::Message(event.payload(format).clone()), out)
 }

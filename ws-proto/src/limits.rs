@@ -69,6 +69,18 @@ impl Limits {
     /// The largest integer that every JSON reader keeps exact: 2^53 - 1.
     pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
+    /// Bytes that one connection may cost a server at most: the sum of its bounds.
+    ///
+    /// Inbound: a message being read, and the requests taken in. Outbound: the frames kept, refusals
+    /// included (twice the outbox), the write buffer, and the best-effort events of a slow reader.
+    /// Events of logs are shared and cost a cursor. What handlers allocate is theirs.
+    #[must_use]
+    pub const fn worst_case(&self) -> usize {
+        let inbound = self.max_frame * (1 + self.max_in_flight + self.max_queued);
+        let outbound = 2 * self.outbox_bytes + 2 * self.write_buffer + self.max_frame;
+        inbound + outbound
+    }
+
     /// Says which bound makes no sense, and why.
     ///
     /// # Errors

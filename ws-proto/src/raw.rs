@@ -15,29 +15,37 @@ use std::fmt;
 /// assert_eq!(raw.decode::<Vec<u8>>()?, [1, 2, 3]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Raw {
     format: Format,
     bytes: Bytes,
+    /// Whether the form of the bytes was checked, or is our own work.
+    scanned: bool,
 }
 
 impl Raw {
-    /// Bytes that are known to hold exactly one value of `format`.
+    /// Bytes that are said to hold exactly one value of `format`. Their form is checked when they
+    /// are decoded or transcoded; when they are only passed on, nobody looks.
     #[must_use]
     pub const fn new(format: Format, bytes: Bytes) -> Self {
-        Self { format, bytes }
+        Self { format, bytes, scanned: false }
+    }
+
+    /// Bytes that a codec found to hold exactly one value of `format`.
+    pub(crate) const fn scanned(format: Format, bytes: Bytes) -> Self {
+        Self { format, bytes, scanned: true }
     }
 
     /// Encodes a value.
     ///
     /// # Errors
     ///
-    /// When the value cannot be expressed in the format: a map whose keys are not text, a number
-    /// past 2^53, or its own `Serialize` fails.
+    /// When the value is outside the data model (a map whose keys are not text, an integer past
+    /// 2^53 - 1, a float that is not finite, nesting too deep), or its own `Serialize` fails.
     pub fn encode<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<Self, EncodeError> {
         let mut bytes = Vec::new();
         format.encode_payload(value, &mut bytes)?;
-        Ok(Self { format, bytes: bytes.into() })
+        Ok(Self::scanned(format, bytes.into()))
     }
 
     /// The payload `null`.
@@ -47,7 +55,7 @@ impl Raw {
             Format::Json => Bytes::from_static(b"null"),
             Format::MessagePack => Bytes::from_static(b"\xc0"),
         };
-        Self { format, bytes }
+        Self::scanned(format, bytes)
     }
 
     /// Decodes the payload straight into its type.
@@ -56,10 +64,15 @@ impl Raw {
     ///
     /// When the bytes are not exactly one value of the type, see [`DecodeError`].
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        self.format.decode_payload(&self.bytes)
+        if self.scanned {
+            self.format.decode_scanned(&self.bytes)
+        } else {
+            self.format.decode_payload(&self.bytes)
+        }
     }
 
-    /// The same value in another format: for what is passed on without being understood.
+    /// The same value in another format: for what is passed on without being understood. Bytes
+    /// become base64 text in JSON; the text stays text on the way back.
     ///
     /// # Errors
     ///
@@ -68,7 +81,12 @@ impl Raw {
         if format == self.format {
             return Ok(self.clone());
         }
-        Ok(Self { format, bytes: self.format.transcode_payload(&self.bytes, format)?.into() })
+        if !self.scanned {
+            self.format.scan_payload(&self.bytes)?;
+        }
+        let mut bytes = Vec::new();
+        self.format.transcode(&self.bytes, format, &mut bytes)?;
+        Ok(Self::scanned(format, bytes.into()))
     }
 
     /// The format of the bytes.
@@ -83,6 +101,14 @@ impl Raw {
         &self.bytes
     }
 }
+
+impl PartialEq for Raw {
+    fn eq(&self, other: &Self) -> bool {
+        self.format == other.format && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Raw {}
 
 impl fmt::Debug for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -377,7 +377,7 @@ impl Answer {
 /// Where the answer to one request goes: the runtime's half of [`Reply`].
 pub struct ReplySlot {
     format: Format,
-    link: Option<Arc<dyn Link>>,
+    link: Arc<dyn Link>,
     answer: Option<Box<dyn FnOnce(Answer) + Send>>,
 }
 
@@ -385,7 +385,7 @@ impl ReplySlot {
     /// A slot that hands the answer to `answer`.
     #[must_use]
     pub fn new(link: Arc<dyn Link>, answer: Box<dyn FnOnce(Answer) + Send>) -> Self {
-        Self { format: link.format(), link: Some(link), answer: Some(answer) }
+        Self { format: link.format(), link, answer: Some(answer) }
     }
 
     fn fill(&mut self, answer: Answer) {
@@ -396,8 +396,8 @@ impl ReplySlot {
 
     #[doc(hidden)]
     #[must_use]
-    pub fn items<T: Payload>(&self) -> Option<Items<T>> {
-        self.link.as_ref().map(|link| Items { link: Arc::clone(link), item: PhantomData })
+    pub fn items<T: Payload>(&self) -> Items<T> {
+        Items { link: Arc::clone(&self.link), item: PhantomData }
     }
 }
 

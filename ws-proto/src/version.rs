@@ -33,6 +33,12 @@ impl VersionRange {
         Self { min, max }
     }
 
+    /// Whether the range holds this version.
+    #[must_use]
+    pub const fn contains(self, version: u32) -> bool {
+        self.min <= version && version <= self.max
+    }
+
     /// The newest version that both ranges hold.
     #[must_use]
     pub fn highest_common(self, other: Self) -> Option<u32> {

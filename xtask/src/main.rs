@@ -1,2 +1,40 @@
-//! Everything that is more than one cargo command.
-fn main() {}
+//! Everything that is more than one cargo command: `cargo xtask help`.
+
+mod process;
+mod progress;
+mod python;
+mod schema;
+mod steps;
+mod tally;
+
+use process::Workspace;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  test           every check, in order, up to the first that fails
+  test --quick   the same without the rendered documentation and the Python client
+  schema         writes the committed files under schema/ again
+  help           this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let workspace = Workspace::find();
+    let good = match arguments.as_slice() {
+        ["test"] => progress::run(&steps::all(&workspace)),
+        ["test", "--quick"] => progress::run(&steps::quick(&workspace)),
+        ["schema"] => progress::run(&[schema::step(&workspace)]),
+        ["help" | "--help" | "-h"] | [] => {
+            print!("{HELP}");
+            true
+        }
+        unknown => {
+            eprintln!("`cargo xtask {}` does not exist\n\n{HELP}", unknown.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,9 +1,104 @@
-//! Bytes <-> envelope.
+//! Bytes <-> envelope (`docs/protocol.md`, sections 1 and 2).
+
+mod checked;
+mod error;
+mod header;
+mod json;
+mod msgpack;
+mod strict;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+
+pub use error::{DecodeError, EncodeError};
+pub use json::Json;
+pub use msgpack::MessagePack;
 
 use crate::{envelope::Head, frame::Frame, raw::Raw};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
+
+/// A wire format: how an envelope becomes one message, and back.
+///
+/// # One data model
+///
+/// All codecs read and write the same values, so that one schema describes them all and a
+/// message means the same in each. A payload is null, a boolean, an integer within 2^53 - 1, a
+/// finite float, text, bytes, a list, or a map with text keys, none of them twice. A struct is a
+/// map; an enum is the text of its unit variant or a map of one entry. Bytes are base64 text (the
+/// standard alphabet, padded) where the format has none of its own, and base64 text is read as
+/// bytes everywhere. A type that reads a float also takes an integer, since JavaScript writes a
+/// whole float without a point. `codec::suite` (feature `suite`) checks a codec with one line.
+///
+/// # Order
+///
+/// A message is checked from front to back: form, nesting and declared lengths first, by a scan
+/// that allocates nothing; then the header; and the payload only when a type is there to decode it
+/// into. The order of header fields in a map is free when read, and that of [`Head`] when written.
+///
+/// # Atomicity
+///
+/// What fails has no effect: on an error `out` is as it was, and no half-read envelope is
+/// returned. A message is exactly one envelope; bytes after it are an error.
+///
+/// # Errors and bounds
+///
+/// No input panics, and none makes a codec reserve memory by a length that it only declares: what
+/// is allocated is bounded by the length of the message. Errors name a rule and a place, and never
+/// hold a value of the payload. A level of nesting is a list or a map; the envelope is the first,
+/// so that the payload has one less than the limit of its format, [`crate::Limits::JSON_DEPTH`] or
+/// [`crate::Limits::MSGPACK_DEPTH`].
+pub trait Codec {
+    /// The format's name in a [`Raw`].
+    const FORMAT: Format;
+
+    /// Checks the form of a whole message and decodes its header. The payload and the texts of the
+    /// header share the bytes of `message`.
+    ///
+    /// # Errors
+    ///
+    /// When the message is not exactly one envelope.
+    fn decode_head(message: &Bytes) -> Result<(Head, Raw), DecodeError>;
+
+    /// Appends an envelope to `out`.
+    ///
+    /// # Errors
+    ///
+    /// When the header or the payload breaks a bound, or the payload is outside the data model.
+    fn encode_envelope(head: &Head, frame: &Frame, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// Checks the form of a payload that is not known to be well-formed.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not exactly one value that may stand as a payload.
+    fn scan_payload(bytes: &[u8]) -> Result<(), DecodeError>;
+
+    /// Decodes a payload of good form straight into its type.
+    ///
+    /// # Errors
+    ///
+    /// When the value is not one of the type, or outside the data model.
+    fn decode_scanned<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError>;
+
+    /// Appends a payload to `out`.
+    ///
+    /// # Errors
+    ///
+    /// When the value is outside the data model.
+    fn encode_payload<T: Serialize + ?Sized>(
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError>;
+
+    /// Appends a payload of good form to `out` in another format. Bytes become base64 text in a
+    /// format that has none of its own, and that text stays text on the way back.
+    ///
+    /// # Errors
+    ///
+    /// When the value is outside the data model, or nests deeper than the other format allows.
+    fn transcode<To: Codec>(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError>;
+}
 
 /// A wire format. Chosen by the WebSocket sub-protocol, so that even the first frame is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,22 +109,105 @@ pub enum Format {
     MessagePack,
 }
 
-/// Why bytes are not an envelope, or not a payload of the expected type.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// The bytes are not what the format or the type says; where and why.
-    #[error("{0}")]
-    Invalid(String),
-    /// No message of this protocol has this type.
-    #[error("unknown type `{0}`")]
-    UnknownKind(String),
+/// Runs an expression with `$codec` standing for the format's codec.
+macro_rules! with_codec {
+    ($format:expr, $codec:ident => $run:expr) => {
+        match $format {
+            Format::Json => {
+                type $codec = Json;
+                $run
+            }
+            Format::MessagePack => {
+                type $codec = MessagePack;
+                $run
+            }
+        }
+    };
 }
 
-/// Why a value cannot be expressed in a format.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct EncodeError(pub String);
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Json, Self::MessagePack];
+
+    /// The WebSocket sub-protocol that stands for this format.
+    #[must_use]
+    pub const fn subprotocol(self) -> &'static str {
+        match self {
+            Self::Json => "wsp1.json",
+            Self::MessagePack => "wsp1.msgpack",
+        }
+    }
+
+    /// The format that a sub-protocol stands for.
+    #[must_use]
+    pub fn from_subprotocol(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.subprotocol() == name)
+    }
+
+    /// Whether the format travels in text frames; binary frames otherwise.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Json)
+    }
+
+    /// Appends the encoded payload to `out`; on an error `out` is as it was.
+    ///
+    /// # Errors
+    ///
+    /// When the value is outside the data model of [`Codec`].
+    #[inline]
+    pub fn encode_payload<T: Serialize + ?Sized>(
+        self,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        with_codec!(self, C => C::encode_payload(value, out))
+    }
+
+    /// Checks the form of a payload and decodes it straight into its type.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not exactly one value of the type, see [`DecodeError`].
+    pub fn decode_payload<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
+        self.scan_payload(bytes)?;
+        self.decode_scanned(bytes)
+    }
+
+    pub(crate) fn scan_payload(self, bytes: &[u8]) -> Result<(), DecodeError> {
+        with_codec!(self, C => C::scan_payload(bytes))
+    }
+
+    #[inline]
+    pub(crate) fn decode_scanned<T: DeserializeOwned>(
+        self,
+        bytes: &[u8],
+    ) -> Result<T, DecodeError> {
+        with_codec!(self, C => C::decode_scanned(bytes))
+    }
+
+    pub(crate) fn transcode(
+        self,
+        bytes: &[u8],
+        to: Self,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        with_codec!(self, From => with_codec!(to, To => From::transcode::<To>(bytes, out)))
+    }
+
+    pub(crate) fn decode_head(self, message: &Bytes) -> Result<(Head, Raw), DecodeError> {
+        with_codec!(self, C => C::decode_head(message))
+    }
+
+    pub(crate) fn encode_envelope(
+        self,
+        head: &Head,
+        frame: &Frame,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        with_codec!(self, C => C::encode_envelope(head, frame, out))
+    }
+}
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,71 +218,37 @@ impl fmt::Display for Format {
     }
 }
 
-impl Format {
-    /// Every format.
-    pub const ALL: [Self; 2] = [Self::Json, Self::MessagePack];
-    /// The WebSocket sub-protocol that stands for this format.
-    #[must_use]
-    pub const fn subprotocol(self) -> &'static str {
-        match self {
-            Self::Json => "wsp1.json",
-            Self::MessagePack => "wsp1.msgpack",
+/// Takes back what `write` appended when it fails.
+#[inline]
+fn whole<E>(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    let start = out.len();
+    let result = write(out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_passes_the_suite() {
+        suite::run::<Json>();
+    }
+
+    #[test]
+    fn message_pack_passes_the_suite() {
+        suite::run::<MessagePack>();
+    }
+
+    #[test]
+    fn every_format_is_found_by_its_subprotocol() {
+        for format in Format::ALL {
+            assert_eq!(Format::from_subprotocol(format.subprotocol()), Some(format));
         }
-    }
-    /// The format that a sub-protocol stands for.
-    #[must_use]
-    pub fn from_subprotocol(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.subprotocol() == name)
-    }
-    /// Appends the encoded payload to `out`.
-    /// # Errors
-    /// See [`EncodeError`].
-    pub fn encode_payload<T: Serialize + ?Sized>(
-        self,
-        value: &T,
-        out: &mut Vec<u8>,
-    ) -> Result<(), EncodeError> {
-        match self {
-            Self::Json => serde_json::to_writer(out, value).map_err(|e| EncodeError(e.to_string())),
-            Self::MessagePack => {
-                rmp_serde::encode::write_named(out, value).map_err(|e| EncodeError(e.to_string()))
-            }
-        }
-    }
-    /// Decodes a payload straight into its type.
-    /// # Errors
-    /// See [`DecodeError`].
-    pub fn decode_payload<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
-        match self {
-            Self::Json => {
-                serde_json::from_slice(bytes).map_err(|e| DecodeError::Invalid(e.to_string()))
-            }
-            Self::MessagePack => {
-                rmp_serde::from_slice(bytes).map_err(|e| DecodeError::Invalid(e.to_string()))
-            }
-        }
-    }
-    pub(crate) fn transcode_payload(
-        self,
-        _bytes: &[u8],
-        _to: Self,
-    ) -> Result<Vec<u8>, DecodeError> {
-        Err(DecodeError::Invalid("not yet".into()))
-    }
-    pub(crate) fn transcoded_into(self, raw: &Raw, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let other = raw.transcode(self).map_err(|e| EncodeError(e.to_string()))?;
-        out.extend_from_slice(other.bytes());
-        Ok(())
-    }
-    pub(crate) fn decode_head(self, _message: &Bytes) -> Result<(Head, Raw), DecodeError> {
-        Err(DecodeError::Invalid("not yet".into()))
-    }
-    pub(crate) fn encode_envelope(
-        self,
-        _head: &Head,
-        _frame: &Frame,
-        _out: &mut Vec<u8>,
-    ) -> Result<(), EncodeError> {
-        Err(EncodeError("not yet".into()))
+        assert_eq!(Format::from_subprotocol("wsp2.json"), None);
+        assert!(Format::Json.is_text() && !Format::MessagePack.is_text());
     }
 }

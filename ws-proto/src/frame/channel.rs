@@ -79,6 +79,8 @@ pub struct Gap {
 pub enum GapReason {
     /// The log no longer kept them when the subscriber was ready for them.
     Trimmed,
+    /// They are not part of the negotiated version: nothing is missing.
+    Version,
     /// The connection was behind, and the channel is `best_effort`.
     #[serde(other)]
     Slow,

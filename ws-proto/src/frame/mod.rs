@@ -83,7 +83,11 @@ macro_rules! control_frames {
             ///
             /// When the format cannot express it, which for control frames means a number
             /// past 2^53.
-            pub fn encode_payload(&self, format: Format, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+            pub fn encode_payload(
+                &self,
+                format: Format,
+                out: &mut Vec<u8>,
+            ) -> Result<(), EncodeError> {
                 match self {
                     $(control_frames!(@pattern_body $variant $(, body $shape)?) =>
                         control_frames!(@encode format, out $(, body $shape)?),)+
@@ -91,7 +95,8 @@ macro_rules! control_frames {
                         if raw.format() == format {
                             out.extend_from_slice(raw.bytes());
                         } else {
-                            format.transcoded_into(raw, out)?;
+                            let raw = raw.transcode(format)?;
+                            out.extend_from_slice(raw.bytes());
                         }
                         Ok(())
                     }

@@ -1,6 +1,21 @@
 //! What generated code calls. Not part of the public interface.
+//!
+//! The user's types are reached through the traits that the derives implement (`Call<Set>`,
+//! `Channel<Set>`, [`Carries`], [`ChannelField`]), never through `Payload` or `AddressField`
+//! themselves: a type that lacks one is then one error, at the impl, and not one per use.
 
-use super::{ChannelSpec, RequestSpec};
+#![expect(clippy::must_use_candidate, reason = "only generated code calls these functions")]
+
+use super::{
+    Call, Channel, ChannelSet, ChannelSpec, EncodedEvent, EventSet, EventSpec, Payload, Protocol,
+    RequestSet, RequestSpec, UnknownEvent,
+};
+use crate::{
+    address::{AddressError, AddressField, AddressReader, AddressWriter},
+    codec::{DecodeError, EncodeError, Format},
+    raw::Raw,
+    serve::{Answer, Caller, Items, ReplySlot},
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 /// The schema of one type, as a function pointer for the tables.
@@ -8,30 +23,272 @@ pub fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-/// Refuses at compile time what is newer than the protocol. Called from a constant by
-/// `#[derive(Protocol)]`; the sentences come from the macro, since a constant cannot format.
-pub const fn newest_since(requests: &[RequestSpec], channels: &[ChannelSpec]) -> u32 {
-    let mut newest = 0;
+/// The facts of a request, for the table.
+pub const fn spec_of<Set: RequestSet, R: Call<Set>>() -> RequestSpec {
+    R::SPEC
+}
+
+/// The events of a channel, for the table.
+pub const fn events_of<Set: ChannelSet, C: Channel<Set>>() -> &'static [EventSpec] {
+    C::Event::SPECS
+}
+
+/// The schema of a request's payload.
+pub fn request_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
+    schema_of::<R>(generator)
+}
+
+/// The schema of a request's successful answer.
+pub fn reply_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
+    schema_of::<R::Reply>(generator)
+}
+
+/// The schema of a request's typed error.
+pub fn error_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
+    schema_of::<R::Error>(generator)
+}
+
+/// The schema of a request's stream items.
+pub fn item_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
+    schema_of::<R::Item>(generator)
+}
+
+/// Decodes the payload of a request.
+pub fn decode_request<Set: RequestSet, R: Call<Set>>(raw: &Raw) -> Result<R, DecodeError> {
+    raw.decode()
+}
+
+/// No message has this kind.
+pub fn unknown_kind(kind: &str) -> DecodeError {
+    DecodeError::UnknownKind(kind.to_owned())
+}
+
+/// Encodes what a handler answered.
+pub fn answer<Set: RequestSet, R: Call<Set>, P>(
+    caller: &Caller<'_, P>,
+    result: &Result<R::Reply, R::Error>,
+) -> Answer {
+    Answer::of(caller.format(), result)
+}
+
+/// The way for stream items, for a handler.
+pub fn caller_items<Set: RequestSet, R: Call<Set>, P>(caller: &Caller<'_, P>) -> Items<R::Item> {
+    caller.items()
+}
+
+/// The way for stream items, for the call enum.
+pub fn reply_items<Set: RequestSet, R: Call<Set>>(slot: &ReplySlot) -> Items<R::Item> {
+    slot.items()
+}
+
+/// "The event `Variant` carries `Self`": the payload of a newtype variant.
+pub trait Carries<Variant>: Payload {}
+
+/// The schema of a newtype variant's payload.
+pub fn carried_schema<Variant, T: Carries<Variant>>(generator: &mut SchemaGenerator) -> Schema {
+    schema_of::<T>(generator)
+}
+
+/// Encodes the payload of a newtype variant.
+pub fn encode_carried<Variant, T: Carries<Variant>>(
+    event: &T,
+    format: Format,
+) -> Result<Raw, EncodeError> {
+    Raw::encode(format, event)
+}
+
+/// Decodes the payload of a newtype variant.
+pub fn decode_carried<Variant, T: Carries<Variant>>(raw: &Raw) -> Result<T, DecodeError> {
+    raw.decode()
+}
+
+/// Passes an event on that this build does not know.
+pub fn encode_unknown(event: &UnknownEvent, format: Format) -> Result<Raw, EncodeError> {
+    event.payload.transcode(format).map_err(|error| EncodeError(error.to_string()))
+}
+
+/// Keeps an event that this build does not know.
+pub fn decode_unknown(kind: &str, raw: &Raw) -> UnknownEvent {
+    UnknownEvent { kind: kind.to_owned(), payload: raw.clone() }
+}
+
+/// Decodes and re-encodes an event that a client publishes. An event that this build does not
+/// know is refused even where its enum could hold it.
+pub fn check_event<Set: ChannelSet, C: Channel<Set>>(
+    kind: &str,
+    payload: &Raw,
+) -> Result<EncodedEvent, DecodeError> {
+    if C::Event::spec(kind).is_none() {
+        return Err(DecodeError::UnknownKind(format!("{}.{kind}", C::KIND)));
+    }
+    let event = C::Event::decode(kind, payload)?;
+    EncodedEvent::new(C::KIND, &event).map_err(|error| DecodeError::Invalid(error.to_string()))
+}
+
+/// "`Self` is the type of the channel field `Field`."
+pub trait ChannelField<Field>: AddressField {}
+
+/// Writes one field of an address.
+pub fn write_field<Field, T: ChannelField<Field>>(to: AddressWriter, field: &T) -> AddressWriter {
+    to.field(field)
+}
+
+/// Reads one field of an address.
+pub fn read_field<Field, T: ChannelField<Field>>(
+    from: &mut AddressReader<'_>,
+) -> Result<T, AddressError> {
+    from.field()
+}
+
+/// The rules across the enums of a protocol, run at compile time by `#[derive(Protocol)]`: nothing
+/// is newer than the protocol, and no event has the `type` of an answer.
+pub const fn check_protocol<P: Protocol>() {
+    let requests = <P::Requests as RequestSet>::SPECS;
+    let channels = <P::Channels as ChannelSet>::SPECS;
     let mut at = 0;
     while at < requests.len() {
-        if requests[at].since > newest {
-            newest = requests[at].since;
-        }
+        let kind = Sentence::new().push(requests[at].kind);
+        refuse_newer(P::VERSION, &kind, requests[at].since);
         at += 1;
     }
     at = 0;
     while at < channels.len() {
-        if channels[at].since > newest {
-            newest = channels[at].since;
-        }
+        let kind = Sentence::new().push(channels[at].kind);
+        refuse_newer(P::VERSION, &kind, channels[at].since);
         let mut event = 0;
         while event < channels[at].events.len() {
-            if channels[at].events[event].since > newest {
-                newest = channels[at].events[event].since;
+            let spec = channels[at].events[event];
+            let kind = Sentence::new().push(channels[at].kind).push(".").push(spec.kind);
+            refuse_newer(P::VERSION, &kind, spec.since);
+            event += 1;
+        }
+        refuse_answers(&channels[at], requests);
+        at += 1;
+    }
+}
+
+const fn refuse_newer(version: u32, kind: &Sentence, since: u32) {
+    if since > version {
+        let sentence = Sentence::new()
+            .push("`")
+            .push(kind.as_str())
+            .push("` says `since = ")
+            .number(since)
+            .push("`, which is newer than the protocol's `version = ")
+            .number(version)
+            .push("`");
+        panic!("{}", sentence.as_str());
+    }
+}
+
+const fn refuse_answers(channel: &ChannelSpec, requests: &[RequestSpec]) {
+    let mut at = 0;
+    while at < requests.len() {
+        let mut event = 0;
+        while event < channel.events.len() && is_same(channel.kind, requests[at].kind) {
+            let kind = channel.events[event].kind;
+            let is_item = is_same(kind, "item") && requests[at].item.is_some();
+            if is_same(kind, "ok") || is_same(kind, "err") || is_item {
+                let sentence = Sentence::new()
+                    .push("`")
+                    .push(channel.kind)
+                    .push(".")
+                    .push(kind)
+                    .push("` is both an answer of the request `")
+                    .push(channel.kind)
+                    .push("` and an event of the channel `")
+                    .push(channel.kind)
+                    .push("`: give one of them another `name`");
+                panic!("{}", sentence.as_str());
             }
             event += 1;
         }
         at += 1;
     }
-    newest
+}
+
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
+/// A sentence put together in a constant, where nothing can be formatted. Wire names are ASCII and
+/// at most 63 bytes, so every sentence above fits; a longer one would be cut.
+#[derive(Clone, Copy)]
+struct Sentence {
+    bytes: [u8; 512],
+    len: usize,
+}
+
+impl Sentence {
+    const fn new() -> Self {
+        Self { bytes: [0; 512], len: 0 }
+    }
+
+    const fn push(mut self, text: &str) -> Self {
+        let text = text.as_bytes();
+        let mut at = 0;
+        while at < text.len() && self.len < self.bytes.len() {
+            self.bytes[self.len] = text[at];
+            self.len += 1;
+            at += 1;
+        }
+        self
+    }
+
+    const fn number(self, number: u32) -> Self {
+        const DIGITS: &str = "0123456789";
+        let shorter = if number >= 10 { self.number(number / 10) } else { self };
+        let (_, from) = DIGITS.split_at((number % 10) as usize);
+        shorter.push(from.split_at(1).0)
+    }
+
+    const fn as_str(&self) -> &str {
+        match str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            Err(_) => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_can_write_a_sentence() {
+        let sentence = Sentence::new().push("since = ").number(10).push(", ").number(u32::MAX);
+        assert_eq!(sentence.as_str(), "since = 10, 4294967295");
+        assert_eq!(Sentence::new().number(0).as_str(), "0");
+    }
+
+    #[test]
+    fn a_sentence_past_its_end_is_cut() {
+        let long = "x".repeat(600);
+        assert_eq!(Sentence::new().push(&long).as_str().len(), 512);
+    }
+
+    #[test]
+    #[should_panic(expected = "`room.said` says `since = 12`, which is newer than the \
+                               protocol's `version = 3`")]
+    fn what_is_newer_than_the_protocol_is_named() {
+        refuse_newer(3, &Sentence::new().push("room.said"), 12);
+    }
+
+    #[test]
+    fn what_is_as_old_as_the_protocol_passes() {
+        refuse_newer(3, &Sentence::new().push("room.said"), 3);
+    }
+
+    #[test]
+    fn texts_are_the_same_only_as_a_whole() {
+        assert!(is_same("ok", "ok"));
+        assert!(!is_same("ok", "okay"));
+        assert!(!is_same("okay", "ok"));
+        assert!(is_same("", ""));
+    }
 }

@@ -45,7 +45,9 @@ impl Session {
         if self.withdraw(call) {
             let fault = Fault::new(FaultCode::Cancelled, "cancelled before it was sent");
             self.resolve(call, Reply::Fault(fault.retry(Retry::Safe), Outcome::NotSent));
-        } else if let Some(id) = self.calls.get(call).map(|open| open.id) {
+        } else if let Some(open) = self.calls.get(call).filter(|open| !open.cancelled) {
+            open.cancelled = true;
+            let id = open.id;
             self.push(Frame::Cancel, |head| head.re = Some(id));
         }
     }
@@ -79,6 +81,10 @@ impl Session {
         }
         if let Some(fault) = too_large(&envelope, self.peer_frame) {
             self.resolve(call, Reply::Fault(fault, Outcome::NotSent));
+            return None;
+        }
+        if open.deadline.is_some_and(|deadline| deadline <= self.now) {
+            self.resolve(call, Reply::Timeout(Outcome::NotSent));
             return None;
         }
         open.sent = true;
@@ -127,7 +133,7 @@ impl Session {
             self.resolve(call, Reply::Timeout(Outcome::NotSent));
             return;
         }
-        let id = self.calls.get(call).map(|open| open.id);
+        let id = self.calls.get(call).filter(|open| !open.cancelled).map(|open| open.id);
         self.resolve(call, Reply::Timeout(Outcome::Unknown));
         if let Some(id) = id.filter(|_| self.state.is_open()) {
             self.push(Frame::Cancel, |head| head.re = Some(id));
@@ -176,7 +182,7 @@ impl Session {
         ttl: Option<Duration>,
     ) -> Open {
         let deadline = ttl.map(|ttl| self.now + ttl);
-        Open { id, kind, versions, deadline, sent: false }
+        Open { id, kind, versions, deadline, sent: false, cancelled: false }
     }
 
     fn send_call(&mut self, call: CallId, open: Open, envelope: Envelope) -> Result<(), Misuse> {

@@ -20,6 +20,8 @@ pub(super) struct Open {
     pub(super) deadline: Option<Time>,
     /// It left this process: the peer may have worked on it.
     pub(super) sent: bool,
+    /// The peer was told that the answer is no longer wanted.
+    pub(super) cancelled: bool,
 }
 
 /// Which of the answers of a request a `type` is.

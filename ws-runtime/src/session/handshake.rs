@@ -13,7 +13,7 @@ use super::{
 };
 use std::time::Duration;
 use ws_proto::{
-    CloseCode, Fault, FaultCode, Frame, Retry,
+    Advice, CloseCode, Fault, FaultCode, Frame, Retry,
     frame::{
         AuthGrant, ClientLimits, Close, Heartbeat, Hello, Rate, Reject, ServerInfo, ServerLimits,
         SessionGrant, Welcome,
@@ -98,6 +98,8 @@ impl Session {
             },
         };
         self.state.open(version);
+        // Silence counts from here: while the application decided, the client had to be silent.
+        self.alive.heard(self.now);
         self.push_urgent(Frame::Welcome(Box::new(welcome)), |_| {});
         Ok(())
     }
@@ -203,7 +205,7 @@ impl Session {
     pub(super) fn close_when_drained(&mut self) {
         if let State::Draining { closed, .. } = &self.state
             && self.work.is_idle()
-            && !self.outbox.has_next()
+            && self.outbox.is_empty()
         {
             let closed = (**closed).clone();
             self.close_with(closed);
@@ -221,12 +223,15 @@ impl Session {
     }
 
     /// The connection is over: what belonged to it is made anew for the next one.
-    pub(super) fn after_connection(&mut self) {
+    pub(super) fn after_connection(&mut self, advice: Advice) {
         self.urgent.clear();
         self.outbox.rewind();
-        self.listening.connection_lost();
-        for address in self.listening.take_left() {
+        for address in self.listening.connection_lost() {
             self.events.push_back(Event::Unsubscribed(address));
+        }
+        // After these codes nothing can be resumed: nobody waits for a welcome to be told so.
+        if matches!(advice, Advice::Stop | Advice::FreshSession) {
+            self.settle_lost_calls();
         }
     }
 

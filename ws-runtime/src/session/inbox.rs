@@ -17,6 +17,10 @@ pub(super) struct Inbox {
     told: u64,
     owed: u32,
     due: Option<Time>,
+    /// A duplicate came: its sender may have missed the first acknowledgement.
+    again: bool,
+    /// A bare `$ack` leaves next, unless another frame carries the acknowledgement before it.
+    now: bool,
 }
 
 impl Inbox {
@@ -25,25 +29,27 @@ impl Inbox {
         if seq > self.last + 1 {
             return Err(PeerFault::SequenceGap);
         }
-        // A duplicate is acknowledged again: its sender may have missed the first one.
-        self.owed += 1;
-        self.due.get_or_insert(now + ACK_DELAY);
         let is_new = seq == self.last + 1;
         if is_new {
             self.last = seq;
+        } else {
+            self.again = true;
         }
+        self.owe(now);
         Ok(is_new)
     }
 
     /// The frame that was just received is acknowledged when its handler has returned.
     pub(super) fn hold_last(&mut self) {
         self.unhandled.insert(self.last);
+        if !self.has_news() {
+            self.settled();
+        }
     }
 
     pub(super) fn handled(&mut self, seq: u64, now: Time) {
         if self.unhandled.remove(&seq) {
-            self.owed += 1;
-            self.due.get_or_insert(now + ACK_DELAY);
+            self.owe(now);
         }
     }
 
@@ -59,21 +65,52 @@ impl Inbox {
 
     /// The acknowledgement to put on a frame that leaves now; `None` when the peer knows it.
     pub(super) fn tell(&mut self) -> Option<u64> {
-        let ack = self.ack();
-        let news = self.owed > 0 && (ack > self.told || self.unhandled.is_empty());
-        self.owed = 0;
-        self.due = None;
-        self.told = self.told.max(ack);
-        (news && ack > 0).then_some(ack)
+        let ack = self.has_news().then(|| self.ack());
+        self.settled();
+        self.told = self.told.max(ack.unwrap_or_default());
+        ack
     }
 
-    /// Whether a bare `$ack` is due.
-    pub(super) fn is_due(&self, now: Time) -> bool {
-        self.owed >= ACK_FRAMES || self.due.is_some_and(|due| due <= now)
+    /// Whether a bare `$ack` leaves next.
+    pub(super) fn is_pressing(&self) -> bool {
+        self.now
+    }
+
+    pub(super) fn check(&mut self, now: Time) {
+        if self.due.is_some_and(|due| due <= now) {
+            self.due = None;
+            self.now = true;
+        }
     }
 
     pub(super) fn due(&self) -> Option<Time> {
         self.due
+    }
+
+    /// Whether there is anything to tell: with the first frames unhandled there may be nothing.
+    fn has_news(&self) -> bool {
+        let ack = self.ack();
+        ack > self.told || (self.again && ack > 0)
+    }
+
+    fn owe(&mut self, now: Time) {
+        if !self.has_news() {
+            return;
+        }
+        self.owed += 1;
+        if self.owed >= ACK_FRAMES {
+            self.due = None;
+            self.now = true;
+        } else if !self.now {
+            self.due.get_or_insert(now + ACK_DELAY);
+        }
+    }
+
+    fn settled(&mut self) {
+        self.owed = 0;
+        self.due = None;
+        self.again = false;
+        self.now = false;
     }
 }
 

@@ -107,9 +107,12 @@ impl Session {
         let Some(subscription) = self.listening.by_address.get_mut(address) else {
             return Ok(());
         };
-        if off > subscription.told && matches!(subscription.stage, Stage::Live) {
+        // A position above the last event belongs to an earlier history of the channel.
+        let is_here = subscription.at.as_ref().is_some_and(|at| off <= at.off);
+        if is_here && off > subscription.told && matches!(subscription.stage, Stage::Live) {
             self.listening.ack_now |= off - subscription.told >= ACK_EVENTS;
-            self.listening.consumed.insert(address.clone(), off);
+            let consumed = self.listening.consumed.entry(address.clone()).or_default();
+            *consumed = off.max(*consumed);
             self.listening.ack_due.get_or_insert(self.now + ACK_DELAY);
         }
         Ok(())
@@ -270,37 +273,36 @@ impl Listening {
         consumed.into_iter().map(|(address, off)| (address.to_string(), off)).collect()
     }
 
-    pub(super) fn is_ack_due(&self, now: Time) -> bool {
-        self.ack_now || self.ack_due.is_some_and(|due| due <= now)
+    /// Whether a bare `$ack` leaves next.
+    pub(super) fn is_pressing(&self) -> bool {
+        self.ack_now && !self.consumed.is_empty()
+    }
+
+    pub(super) fn check(&mut self, now: Time) {
+        if self.ack_due.is_some_and(|due| due <= now) {
+            self.ack_due = None;
+            self.ack_now = true;
+        }
     }
 
     pub(super) fn ack_due(&self) -> Option<Time> {
-        if self.ack_now { Some(Time::ZERO) } else { self.ack_due }
+        self.ack_due
     }
 
-    /// What is live or asked for is wanted again on the next connection.
-    pub(super) fn connection_lost(&mut self) {
+    /// What is live or asked for is wanted again on the next connection. Gives the subscriptions
+    /// that we had left: the loss is their barrier.
+    pub(super) fn connection_lost(&mut self) -> Vec<Address> {
         self.consumed.clear();
         self.ack_due = None;
         self.ack_now = false;
-        for subscription in self.by_address.values_mut() {
-            subscription.stage = match subscription.stage {
-                Stage::Leaving { again: false, id } => Stage::Leaving { again: false, id },
-                _ => Stage::Wanted,
-            };
-        }
-    }
-
-    /// Subscriptions that we had left when the connection was lost: the loss is their barrier.
-    pub(super) fn take_left(&mut self) -> Vec<Address> {
-        let left = |(address, subscription): (&Address, &Subscription)| {
-            matches!(subscription.stage, Stage::Leaving { .. }).then(|| address.clone())
-        };
-        let addresses: Vec<_> = self.by_address.iter().filter_map(left).collect();
-        for address in &addresses {
-            self.forget(address);
-        }
-        addresses
+        let mut left = Vec::new();
+        self.by_address.retain(|address, subscription| {
+            let stage = std::mem::replace(&mut subscription.stage, Stage::Wanted);
+            let Stage::Leaving { again, .. } = stage else { return true };
+            left.push(address.clone());
+            again
+        });
+        left
     }
 
     fn live(&mut self, address: &Address) -> Option<&mut Subscription> {

@@ -125,7 +125,7 @@ impl Session {
     /// frame becomes a close and one [`Event::Closed`].
     pub fn handle_frame(&mut self, envelope: Envelope, now: Time) {
         self.advance(now);
-        if self.state.is_ending() {
+        if !self.state.is_connected() {
             return;
         }
         self.counters.received += 1;
@@ -140,7 +140,10 @@ impl Session {
         self.advance(now);
         self.alive.heard(now);
         if self.side == Side::Server && !self.pace.take(now) {
-            self.handle_fault(PeerFault::RateExceeded, now);
+            self.excess += 1;
+            if self.excess > self.config.limits.rate_burst {
+                self.handle_fault(PeerFault::RateExceeded, now);
+            }
         }
     }
 
@@ -209,9 +212,8 @@ impl Session {
         while let Some(ended) = self.work.expire(now) {
             self.work_expired(ended);
         }
-        if self.inbox.is_due(now) || self.listening.is_ack_due(now) {
-            self.bare_ack();
-        }
+        self.inbox.check(now);
+        self.listening.check(now);
         match self.alive.check(now) {
             Pulse::Quiet => {}
             Pulse::Ask => {
@@ -225,29 +227,15 @@ impl Session {
     /// The next message to send. A closing session gives its last frames here and then nothing.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        if let Some(envelope) = self.urgent.pop_front() {
+        if let Some(envelope) = self.next_urgent() {
             return Some(self.leave(envelope));
         }
-        if !self.state.is_open() {
-            return None;
+        if let Some(transmit) = self.next_in_turn() {
+            return Some(transmit);
         }
-        if self.side == Side::Client && !self.pace.take(self.now) {
-            return None;
-        }
-        loop {
-            match self.outbox.next()? {
-                Next::Again(envelope) => return Some(self.leave(envelope)),
-                Next::Frame(envelope, call) => {
-                    let Some(mut envelope) = self.ready_to_leave(envelope, call) else { continue };
-                    self.outbox.place(&mut envelope);
-                    return Some(self.leave(envelope));
-                }
-                Next::Delivery(address, delivery) => {
-                    self.counters.sent += 1;
-                    return Some(self.transmit_delivery(&address, delivery));
-                }
-            }
-        }
+        // The last frame of a draining session has left: `$close` follows it.
+        self.close_when_drained();
+        self.next_urgent().map(|envelope| self.leave(envelope))
     }
 
     /// The next thing to tell the application.
@@ -259,7 +247,7 @@ impl Session {
         // The end is told when everything before it was told and `$close` has left.
         if self.urgent.is_empty() {
             return self.state.finish().map(|closed| {
-                self.after_connection();
+                self.after_connection(closed.code.advice());
                 Event::Closed(closed)
             });
         }
@@ -341,19 +329,19 @@ impl Session {
         self.urgent.push_back(envelope);
     }
 
-    /// Queues a control frame of the session stream.
+    /// Queues a control frame of the session stream, unless the peer acknowledges nothing.
     fn push(&mut self, frame: Frame, set: impl FnOnce(&mut Head)) {
-        let envelope = self.control(frame, set);
-        self.outbox.push(envelope, None);
-    }
-
-    /// Answers a message of the peer with a fault, unless the peer takes no answers.
-    fn push_fault(&mut self, re: ws_proto::MessageId, fault: Fault) {
         if self.outbox.is_flooded() {
             self.handle_fault(PeerFault::TooSlow, self.now);
         } else {
-            self.push(Frame::Fault(fault), |head| head.re = Some(re));
+            let envelope = self.control(frame, set);
+            self.outbox.push(envelope, None);
         }
+    }
+
+    /// Answers a message of the peer with a fault.
+    fn push_fault(&mut self, re: ws_proto::MessageId, fault: Fault) {
+        self.push(Frame::Fault(fault), |head| head.re = Some(re));
     }
 
     /// The last touch before a frame leaves: what we have received rides on it.
@@ -366,9 +354,53 @@ impl Session {
         Transmit::Envelope(envelope)
     }
 
-    fn bare_ack(&mut self) {
-        let ch = self.listening.tell();
-        self.push_urgent(Frame::Ack(Ack { ch }), |_| {});
+    /// What passes the queue: urgent frames, and an acknowledgement that waited long enough.
+    fn next_urgent(&mut self) -> Option<Envelope> {
+        let is_pressing = self.inbox.is_pressing() || self.listening.is_pressing();
+        let envelope = match self.urgent.pop_front() {
+            Some(envelope) => envelope,
+            None if self.state.is_open() && is_pressing => {
+                let ch = self.listening.tell();
+                self.control(Frame::Ack(Ack { ch }), |_| {})
+            }
+            None => return None,
+        };
+        self.pace_spend();
+        Some(envelope)
+    }
+
+    fn next_in_turn(&mut self) -> Option<Transmit> {
+        if !self.state.is_open() {
+            return None;
+        }
+        if self.side == Side::Client && !self.pace.has(self.now) {
+            return None;
+        }
+        loop {
+            match self.outbox.next()? {
+                Next::Again(envelope) => {
+                    self.pace_spend();
+                    return Some(self.leave(envelope));
+                }
+                Next::Frame(envelope, call) => {
+                    let Some(mut envelope) = self.ready_to_leave(envelope, call) else { continue };
+                    self.pace_spend();
+                    self.outbox.place(&mut envelope);
+                    return Some(self.leave(envelope));
+                }
+                Next::Delivery(address, delivery) => {
+                    self.counters.sent += 1;
+                    return Some(self.transmit_delivery(&address, delivery));
+                }
+            }
+        }
+    }
+
+    /// A client keeps to the server's rate, which counts every frame.
+    fn pace_spend(&mut self) {
+        if self.side == Side::Client {
+            self.pace.spend(self.now);
+        }
     }
 
     /// Ends the connection with a code and a reason, unless it is ending already.

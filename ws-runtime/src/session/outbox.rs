@@ -115,10 +115,15 @@ impl Outbox {
             self.replayed += 1;
             return Some(Next::Again(envelope.clone()));
         }
-        if self.sent.len() >= self.frames_max && matches!(self.queue.front()?, Queued::Frame(..)) {
+        if self.is_held() {
             return None;
         }
-        match self.queue.pop_front()? {
+        let Some(queued) = self.queue.pop_front() else {
+            // Loss is said also when nothing of that channel follows.
+            let (address, dropped) = self.dropped.pop_first()?;
+            return Some(Next::Delivery(address, Delivery::Gap(slow(dropped))));
+        };
+        match queued {
             Queued::Frame(envelope, call) => {
                 self.queued_frames -= 1;
                 self.bytes -= size_of(&envelope);
@@ -127,13 +132,7 @@ impl Outbox {
             Queued::Delivery(address, delivery) => {
                 if let Some(dropped) = self.dropped.remove(&address) {
                     self.queue.push_front(Queued::Delivery(address.clone(), delivery));
-                    let gap = Gap {
-                        reason: GapReason::Slow,
-                        after: None,
-                        until: None,
-                        dropped: Some(dropped),
-                    };
-                    return Some(Next::Delivery(address, Delivery::Gap(gap)));
+                    return Some(Next::Delivery(address, Delivery::Gap(slow(dropped))));
                 }
                 self.forget_delivery(&delivery);
                 Some(Next::Delivery(address, delivery))
@@ -141,9 +140,14 @@ impl Outbox {
         }
     }
 
-    /// Whether anything waits to leave.
+    /// Whether everything left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.replayed >= self.sent.len() && self.queue.is_empty() && self.dropped.is_empty()
+    }
+
+    /// Whether anything may leave now.
     pub(super) fn has_next(&self) -> bool {
-        self.replayed < self.sent.len() || !self.queue.is_empty()
+        self.replayed < self.sent.len() || (!self.is_empty() && !self.is_held())
     }
 
     /// Gives a frame its place and keeps it until it is acknowledged.
@@ -198,6 +202,12 @@ impl Outbox {
         self.retain(|queued| !matches!(queued, Queued::Delivery(other, _) if other == address));
     }
 
+    /// Whether the next frame waits until the peer acknowledges some that were sent.
+    fn is_held(&self) -> bool {
+        let is_frame = matches!(self.queue.front(), Some(Queued::Frame(..)));
+        is_frame && self.sent.len() >= self.frames_max
+    }
+
     fn retain(&mut self, keep: impl Fn(&Queued) -> bool) {
         self.queue.retain(keep);
         self.queued_frames = 0;
@@ -243,6 +253,10 @@ impl Outbox {
             self.passing_bytes -= event.size();
         }
     }
+}
+
+fn slow(dropped: u64) -> Gap {
+    Gap { reason: GapReason::Slow, after: None, until: None, dropped: Some(dropped) }
 }
 
 fn size_of(envelope: &Envelope) -> usize {

@@ -4,43 +4,58 @@
 use super::Time;
 use std::time::Duration;
 
-const TOKEN: u64 = 1_000_000;
+const TOKEN: i64 = 1_000_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     per_s: u64,
-    full: u64,
-    tokens: u64,
+    full: i64,
+    /// Below zero after frames that could not wait.
+    tokens: i64,
     at: Time,
 }
 
 impl Pace {
     pub(super) fn new(per_s: u32, burst: u32, now: Time) -> Self {
-        let full = u64::from(burst) * TOKEN;
+        let full = i64::from(burst) * TOKEN;
         Self { per_s: u64::from(per_s), full, tokens: full, at: now }
     }
 
     /// Takes a token; false when there is none.
     pub(super) fn take(&mut self, now: Time) -> bool {
-        self.refill(now);
-        let there = self.tokens >= TOKEN;
+        let there = self.has(now);
         if there {
             self.tokens -= TOKEN;
         }
         there
     }
 
+    /// Whether there is a token.
+    pub(super) fn has(&mut self, now: Time) -> bool {
+        self.refill(now);
+        self.tokens >= TOKEN
+    }
+
+    /// Takes a token for what cannot wait; the next ones wait longer instead.
+    pub(super) fn spend(&mut self, now: Time) {
+        self.refill(now);
+        self.tokens = self.tokens.saturating_sub(TOKEN);
+    }
+
     /// How long until there is a token.
     pub(super) fn wait(&self) -> Duration {
         // Rounded up: a timer that fires a microsecond early would spin.
-        Duration::from_micros(TOKEN.saturating_sub(self.tokens).div_ceil(self.per_s.max(1)))
+        let missing = u64::try_from(TOKEN.saturating_sub(self.tokens)).unwrap_or_default();
+        Duration::from_micros(missing.div_ceil(self.per_s.max(1)))
     }
 
     fn refill(&mut self, now: Time) {
         let passed = u64::try_from((now - self.at).as_micros()).unwrap_or(u64::MAX);
         // One micro-token per microsecond and token per second.
-        self.tokens = self.tokens.saturating_add(passed.saturating_mul(self.per_s)).min(self.full);
-        self.at = now;
+        let gained = i64::try_from(passed.saturating_mul(self.per_s)).unwrap_or(i64::MAX);
+        self.tokens = self.tokens.saturating_add(gained).min(self.full);
+        // Whole microseconds were counted; what is left of one counts the next time.
+        self.at = if now > self.at { self.at + Duration::from_micros(passed) } else { self.at };
     }
 }
 

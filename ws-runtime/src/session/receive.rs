@@ -27,22 +27,26 @@ impl Session {
             return Err(PeerFault::WrongDirection);
         }
         if let Some(ack) = head.ack
-            && !self.outbox.acked(ack)
         {
-            return Err(PeerFault::AckAboveSent);
+            if !self.outbox.acked(ack) {
+                return Err(PeerFault::AckAboveSent);
+            }
+            // Requests that waited for room for their answers.
+            self.start_work();
         }
         let is_event = self.side == Side::Client && head.ch.is_some() && head.re.is_none();
-        if is_sequenced(&frame, is_event) {
+        // A frame of a newer peer has a place if it says so: without it the next one would be a hole.
+        let is_newer = matches!(frame, Frame::Unknown(_)) && head.seq.is_some();
+        if is_newer || is_sequenced(&frame, is_event) {
             let seq = head.seq.ok_or(PeerFault::MissingField)?;
             if !self.inbox.receive(seq, self.now)? {
                 self.counters.duplicates += 1;
                 return Ok(());
             }
         }
-        if self.side == Side::Server && !self.pace.take(self.now) {
-            return self.over_rate(&head, &frame);
+        if self.side == Side::Server && self.is_over_rate(&head, &frame)? {
+            return Ok(());
         }
-        self.excess = self.excess.saturating_sub(1);
         self.dispatch(head, frame)?;
         self.close_when_drained();
         Ok(())
@@ -107,19 +111,27 @@ impl Session {
         }
     }
 
-    /// One message too fast is answered; a peer that goes on regardless is closed.
-    fn over_rate(&mut self, head: &Head, frame: &Frame) -> Result<(), PeerFault> {
-        self.counters.rate_limited += 1;
+    /// True when the message came too fast and was answered with that. What has no answer is taken
+    /// all the same; a peer that goes on regardless is closed.
+    fn is_over_rate(&mut self, head: &Head, frame: &Frame) -> Result<bool, PeerFault> {
+        if self.pace.take(self.now) {
+            self.excess = self.excess.saturating_sub(1);
+            return Ok(false);
+        }
         self.excess += 1;
-        let is_answerable = matches!(frame, Frame::Message(_) | Frame::Subscribe(_));
-        if self.excess > self.config.limits.rate_burst || !is_answerable || head.re.is_some() {
+        if self.excess > self.config.limits.rate_burst {
             return Err(PeerFault::RateExceeded);
         }
+        let is_answerable = matches!(frame, Frame::Message(_) | Frame::Subscribe(_));
+        if !is_answerable || head.re.is_some() {
+            return Ok(false);
+        }
+        self.counters.rate_limited += 1;
         let wait = super::millis(self.pace.wait()).max(1);
         let text = "more messages than the announced rate";
         let fault = ws_proto::Fault::new(ws_proto::FaultCode::RateLimited, text).after_ms(wait);
         self.push_fault(head.id, fault);
-        Ok(())
+        Ok(true)
     }
 
     /// Pongs are owed by the peer's pings: a peer that does not read them gets no more.

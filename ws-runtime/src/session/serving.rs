@@ -120,8 +120,12 @@ impl Session {
         Ok(spec)
     }
 
-    fn start_work(&mut self) {
-        while let Some(request) = self.work.start() {
+    /// Starts what may start. While the peer leaves no room for answers, nothing does: what runs
+    /// bounds the answers that can still come.
+    pub(super) fn start_work(&mut self) {
+        while self.outbox.has_room()
+            && let Some(request) = self.work.start()
+        {
             self.events.push_back(Event::Request(request));
         }
     }

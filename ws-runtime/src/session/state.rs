@@ -41,7 +41,12 @@ impl State {
         matches!(self, Self::Open { .. } | Self::Draining { .. })
     }
 
-    /// Whether anything that still comes is to be ignored.
+    /// Whether there is a connection that frames of the peer can come from.
+    pub(super) const fn is_connected(&self) -> bool {
+        !matches!(self, Self::Idle | Self::Closing { .. } | Self::Over)
+    }
+
+    /// Whether the connection is over or about to be.
     pub(super) const fn is_ending(&self) -> bool {
         matches!(self, Self::Closing { .. } | Self::Over)
     }

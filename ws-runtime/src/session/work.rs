@@ -112,6 +112,8 @@ impl Work {
 
     /// The handler is done; gives its entry, and whether the answer is still awaited.
     pub(super) fn finish(&mut self, work: WorkId) -> Option<(Entry, bool)> {
+        // A request that has not started has nobody who could answer it.
+        self.entries.get(&work).filter(|entry| entry.request.is_none())?;
         let entry = self.remove(work)?;
         self.running -= 1;
         if entry.spec.ordered {
@@ -124,7 +126,8 @@ impl Work {
     /// The peer no longer wants the answer.
     pub(super) fn cancel(&mut self, id: MessageId) -> Option<Ended> {
         let work = *self.by_id.get(&id)?;
-        if self.entries.get(&work)?.request.is_some() {
+        let entry = self.entries.get(&work).filter(|entry| !entry.answered)?;
+        if entry.request.is_some() {
             self.queue.retain(|other| *other != work);
             return self.remove(work).map(Ended::Waiting);
         }

@@ -1,0 +1,116 @@
+//! The header's fields and bounds, the same in every format (`docs/protocol.md`, section 2).
+
+use super::{DecodeError, EncodeError};
+use crate::{envelope::Head, ids::MessageId, limits::Limits};
+use bytestring::ByteString;
+use uuid::Uuid;
+
+/// A name of the envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Type,
+    Id,
+    Ts,
+    Re,
+    Seq,
+    Ack,
+    Ch,
+    Off,
+    Prev,
+    Key,
+    Ttl,
+    Tp,
+    Payload,
+}
+
+impl Field {
+    /// The field of this name; `None` for one of a newer peer.
+    #[inline]
+    pub(super) fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"type" => Self::Type,
+            b"id" => Self::Id,
+            b"ts" => Self::Ts,
+            b"re" => Self::Re,
+            b"seq" => Self::Seq,
+            b"ack" => Self::Ack,
+            b"ch" => Self::Ch,
+            b"off" => Self::Off,
+            b"prev" => Self::Prev,
+            b"key" => Self::Key,
+            b"ttl" => Self::Ttl,
+            b"tp" => Self::Tp,
+            b"payload" => Self::Payload,
+            _ => return None,
+        })
+    }
+}
+
+/// The fields that came so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen(u16);
+
+impl Seen {
+    /// Notes a field; `false` when it came before.
+    #[inline]
+    pub(super) const fn note(&mut self, field: Field) -> bool {
+        let bit = 1 << field as u16;
+        let first = self.0 & bit == 0;
+        self.0 |= bit;
+        first
+    }
+
+    /// The first field that must be there and is not.
+    pub(super) fn missing(self) -> Option<&'static str> {
+        let always = [
+            (Field::Type, "missing `type`"),
+            (Field::Id, "missing `id`"),
+            (Field::Ts, "missing `ts`"),
+            (Field::Payload, "missing `payload`"),
+        ];
+        always
+            .into_iter()
+            .find(|(field, _)| self.0 & (1 << *field as u16) == 0)
+            .map(|(_, text)| text)
+    }
+}
+
+/// A header whose required fields are still to come.
+pub(super) const fn blank() -> Head {
+    Head::new(ByteString::from_static(""), MessageId(Uuid::nil()), 0)
+}
+
+pub(super) const TWICE: &str = "header field that came before";
+pub(super) const INTEGER: &str = "header field that is not an integer from 0 to 2^53 - 1";
+pub(super) const UUID: &str = "header field that is not a UUID";
+pub(super) const TEXT: &str = "header field that is not text";
+
+/// Refuses a header that was read and breaks a bound.
+#[inline]
+pub(super) fn check_read(head: &Head) -> Result<(), DecodeError> {
+    bounds(head).map_err(|rule| DecodeError::Invalid(rule.to_owned()))
+}
+
+/// Refuses a header that the peer would refuse.
+#[inline]
+pub(super) fn check_written(head: &Head) -> Result<(), EncodeError> {
+    bounds(head).map_err(|rule| EncodeError(rule.to_owned()))
+}
+
+#[inline]
+fn bounds(head: &Head) -> Result<(), &'static str> {
+    if !(1..=Limits::KIND).contains(&head.kind.len()) {
+        return Err("`type` that is empty or longer than 128 bytes");
+    }
+    if head.key.as_ref().is_some_and(|key| key.len() > Limits::KEY) {
+        return Err("`key` longer than 128 bytes");
+    }
+    if head.tp.as_ref().is_some_and(|tp| tp.len() > Limits::KEY) {
+        return Err("`tp` longer than 128 bytes");
+    }
+    let numbers = [Some(head.ts), head.seq, head.ack, head.off, head.prev, head.ttl];
+    if numbers.into_iter().flatten().any(|number| number > Limits::MAX_INTEGER) {
+        return Err(INTEGER);
+    }
+    Ok(())
+}

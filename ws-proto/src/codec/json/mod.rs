@@ -1,0 +1,261 @@
+//! JSON: an object in a text frame (`docs/protocol.md`, section 2).
+
+mod scan;
+
+use super::{
+    Codec, DecodeError, EncodeError, Format,
+    checked::Checked,
+    error::{Broken, without_values},
+    header::{self, Field, Seen},
+    strict::Strict,
+    whole,
+};
+use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
+use bytes::Bytes;
+use bytestring::ByteString;
+use scan::{Scanner, Text};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_transcode::Transcoder;
+use std::{borrow::Cow, collections::BTreeSet};
+use uuid::Uuid;
+
+/// `wsp1.json`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json;
+
+/// The envelope's object is the first level.
+const PAYLOAD_DEPTH: usize = Limits::JSON_DEPTH - 1;
+
+impl Codec for Json {
+    const FORMAT: Format = Format::Json;
+
+    fn decode_head(message: &Bytes) -> Result<(Head, Raw), DecodeError> {
+        utf8(message)?;
+        let mut reader = Reader {
+            message,
+            scanner: Scanner::new(message),
+            head: header::blank(),
+            payload: Bytes::new(),
+            seen: Seen::default(),
+            unknown: BTreeSet::new(),
+        };
+        reader.envelope()?;
+        if let Some(rule) = reader.seen.missing() {
+            return Err(reader.scanner.broken(rule).into());
+        }
+        header::check_read(&reader.head)?;
+        Ok((reader.head, Raw::scanned(Format::Json, reader.payload)))
+    }
+
+    fn encode_envelope(head: &Head, frame: &Frame, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        header::check_written(head)?;
+        whole(out, |out| {
+            write_head(head, out)?;
+            out.extend_from_slice(b",\"payload\":");
+            frame.encode_payload(Format::Json, out)?;
+            out.push(b'}');
+            Ok(())
+        })
+    }
+
+    fn scan_payload(bytes: &[u8]) -> Result<(), DecodeError> {
+        utf8(bytes)?;
+        let mut scanner = Scanner::new(bytes);
+        scanner.space();
+        scanner.value(PAYLOAD_DEPTH)?;
+        scanner.end()?;
+        Ok(())
+    }
+
+    #[inline]
+    fn decode_scanned<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+        let mut inner = serde_json::Deserializer::from_str(utf8(bytes)?);
+        let value = T::deserialize(Strict(&mut inner)).map_err(|error| refused(&error))?;
+        inner.end().map_err(|error| refused(&error))?;
+        Ok(value)
+    }
+
+    #[inline]
+    fn encode_payload<T: Serialize + ?Sized>(
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        whole(out, |out| {
+            let mut inner = serde_json::Serializer::new(out);
+            value
+                .serialize(Checked { inner: &mut inner, depth: PAYLOAD_DEPTH })
+                .map_err(|error| EncodeError(error.to_string()))
+        })
+    }
+
+    fn transcode<To: Codec>(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let mut inner = serde_json::Deserializer::from_str(utf8(bytes)?);
+        let value = Transcoder::new(Strict(&mut inner));
+        To::encode_payload(&value, out).map_err(|error| refused(&error))
+    }
+}
+
+#[cold]
+fn refused(error: &dyn std::fmt::Display) -> DecodeError {
+    DecodeError::Invalid(format!("payload: {}", without_values(error)))
+}
+
+#[inline]
+fn utf8(bytes: &[u8]) -> Result<&str, Broken> {
+    str::from_utf8(bytes)
+        .map_err(|error| Broken { rule: "text that is not UTF-8", at: error.valid_up_to() })
+}
+
+/// An envelope while it is read.
+struct Reader<'a> {
+    message: &'a Bytes,
+    scanner: Scanner<'a>,
+    head: Head,
+    payload: Bytes,
+    seen: Seen,
+    /// Names of header fields of a newer peer: they must not repeat either.
+    unknown: BTreeSet<Cow<'a, [u8]>>,
+}
+
+impl<'a> Reader<'a> {
+    fn envelope(&mut self) -> Result<(), Broken> {
+        self.scanner.space();
+        self.scanner.take(b'{', "message that is not an object")?;
+        self.scanner.space();
+        if self.scanner.peek() == b'}' {
+            self.scanner.skip();
+            return self.scanner.end();
+        }
+        loop {
+            let name = self.scanner.text("name of a header field that is not text")?;
+            self.scanner.space();
+            self.scanner.take(b':', "expected `:`")?;
+            self.scanner.space();
+            self.field(name)?;
+            self.scanner.space();
+            if self.scanner.peek() == b'}' {
+                self.scanner.skip();
+                return self.scanner.end();
+            }
+            self.scanner.take(b',', "expected `,` or `}`")?;
+            self.scanner.space();
+        }
+    }
+
+    #[inline]
+    fn field(&mut self, name: Text<'a>) -> Result<(), Broken> {
+        let plain;
+        let field = if name.escaped {
+            plain = self.scanner.unescaped(name)?;
+            Field::named(plain.as_bytes())
+        } else {
+            Field::named(name.inner)
+        };
+        let Some(field) = field else { return self.unknown(name) };
+        if !self.seen.note(field) {
+            return Err(self.scanner.broken(header::TWICE));
+        }
+        match field {
+            Field::Type => self.head.kind = self.string()?,
+            Field::Id => self.head.id = self.id()?,
+            Field::Ts => self.head.ts = self.scanner.integer()?,
+            Field::Re => self.head.re = Some(self.id()?),
+            Field::Seq => self.head.seq = Some(self.scanner.integer()?),
+            Field::Ack => self.head.ack = Some(self.scanner.integer()?),
+            Field::Ch => self.head.ch = Some(self.string()?),
+            Field::Off => self.head.off = Some(self.scanner.integer()?),
+            Field::Prev => self.head.prev = Some(self.scanner.integer()?),
+            Field::Key => self.head.key = Some(self.string()?),
+            Field::Ttl => self.head.ttl = Some(self.scanner.integer()?),
+            Field::Tp => self.head.tp = Some(self.string()?),
+            Field::Payload => {
+                let start = self.scanner.at();
+                self.scanner.value(PAYLOAD_DEPTH)?;
+                self.payload = self.message.slice(start..self.scanner.at());
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn unknown(&mut self, name: Text<'a>) -> Result<(), Broken> {
+        let plain = if name.escaped {
+            Cow::Owned(self.scanner.unescaped(name)?.into_bytes())
+        } else {
+            Cow::Borrowed(name.inner)
+        };
+        if !self.unknown.insert(plain) {
+            return Err(self.scanner.broken(header::TWICE));
+        }
+        self.scanner.value(PAYLOAD_DEPTH)
+    }
+
+    #[inline]
+    fn string(&mut self) -> Result<ByteString, Broken> {
+        let text = self.scanner.text(header::TEXT)?;
+        if text.escaped {
+            return self.scanner.unescaped(text).map(ByteString::from);
+        }
+        ByteString::try_from(self.message.slice_ref(text.inner))
+            .map_err(|_| self.scanner.broken(header::TEXT))
+    }
+
+    #[inline]
+    fn id(&mut self) -> Result<MessageId, Broken> {
+        let text = self.scanner.text(header::UUID)?;
+        let id = if text.escaped {
+            hyphenated(self.scanner.unescaped(text)?.as_bytes())
+        } else {
+            hyphenated(text.inner)
+        };
+        id.map(MessageId).ok_or_else(|| self.scanner.broken(header::UUID))
+    }
+}
+
+/// The 36 bytes of a UUID with hyphens, and none of the other spellings.
+#[inline]
+fn hyphenated(text: &[u8]) -> Option<Uuid> {
+    if text.len() == 36 { Uuid::try_parse_ascii(text).ok() } else { None }
+}
+
+fn write_head(head: &Head, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    out.extend_from_slice(b"{\"type\":");
+    write(&*head.kind, out)?;
+    write_id(b",\"id\":\"", head.id, out);
+    out.extend_from_slice(b",\"ts\":");
+    write(&head.ts, out)?;
+    if let Some(re) = head.re {
+        write_id(b",\"re\":\"", re, out);
+    }
+    write_field(b",\"seq\":", head.seq.as_ref(), out)?;
+    write_field(b",\"ack\":", head.ack.as_ref(), out)?;
+    write_field(b",\"ch\":", head.ch.as_deref(), out)?;
+    write_field(b",\"off\":", head.off.as_ref(), out)?;
+    write_field(b",\"prev\":", head.prev.as_ref(), out)?;
+    write_field(b",\"key\":", head.key.as_deref(), out)?;
+    write_field(b",\"ttl\":", head.ttl.as_ref(), out)?;
+    write_field(b",\"tp\":", head.tp.as_deref(), out)
+}
+
+#[inline]
+fn write_field<T: Serialize + ?Sized>(
+    name: &[u8],
+    value: Option<&T>,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let Some(value) = value else { return Ok(()) };
+    out.extend_from_slice(name);
+    write(value, out)
+}
+
+#[inline]
+fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    serde_json::to_writer(out, value).map_err(|error| EncodeError(error.to_string()))
+}
+
+#[inline]
+fn write_id(name: &[u8], id: MessageId, out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(id.0.hyphenated().encode_lower(&mut [0; 36]).as_bytes());
+    out.push(b'"');
+}

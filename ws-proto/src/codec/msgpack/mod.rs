@@ -1,0 +1,207 @@
+//! MessagePack: an array of five in a binary frame (`docs/protocol.md`, section 2).
+
+mod scan;
+
+use super::{
+    Codec, DecodeError, EncodeError, Format,
+    checked::Checked,
+    error::{Broken, rule, without_values},
+    header::{self, Field, Seen},
+    strict::Strict,
+    whole,
+};
+use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
+use bytes::Bytes;
+use bytestring::ByteString;
+use rmp::encode::{self, ValueWriteError};
+use scan::{NIL, Scanner};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_transcode::Transcoder;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// `wsp1.msgpack`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MessagePack;
+
+/// The envelope's array is the first level.
+const PAYLOAD_DEPTH: usize = Limits::MSGPACK_DEPTH - 1;
+/// The header's map is the second.
+const HEADER_DEPTH: usize = Limits::MSGPACK_DEPTH - 2;
+
+/// `[type, id, ts, header, payload]`.
+const FIELDS: u32 = 5;
+
+impl Codec for MessagePack {
+    const FORMAT: Format = Format::MessagePack;
+
+    fn decode_head(message: &Bytes) -> Result<(Head, Raw), DecodeError> {
+        let mut scanner = Scanner::new(message);
+        if scanner.array()? != Some(FIELDS as usize) {
+            return Err(scanner.broken("message that is not an array of five").into());
+        }
+        let mut head = header::blank();
+        head.kind = text(&mut scanner, message)?;
+        head.id = id(&mut scanner)?;
+        head.ts = scanner.integer()?;
+        read_header(&mut scanner, message, &mut head)?;
+        header::check_read(&head)?;
+        let start = scanner.at();
+        scanner.value(PAYLOAD_DEPTH)?;
+        scanner.end()?;
+        Ok((head, Raw::scanned(Format::MessagePack, message.slice(start..))))
+    }
+
+    fn encode_envelope(head: &Head, frame: &Frame, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        header::check_written(head)?;
+        whole(out, |out| {
+            write_head(head, out).map_err(|error| EncodeError(error.to_string()))?;
+            frame.encode_payload(Format::MessagePack, out)
+        })
+    }
+
+    fn scan_payload(bytes: &[u8]) -> Result<(), DecodeError> {
+        let mut scanner = Scanner::new(bytes);
+        scanner.value(PAYLOAD_DEPTH)?;
+        scanner.end()?;
+        Ok(())
+    }
+
+    #[inline]
+    fn decode_scanned<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+        T::deserialize(Strict(&mut rmp_serde::Deserializer::from_read_ref(bytes)))
+            .map_err(|error| refused(&error))
+    }
+
+    #[inline]
+    fn encode_payload<T: Serialize + ?Sized>(
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        whole(out, |out| {
+            let mut inner = rmp_serde::Serializer::new(out).with_struct_map();
+            value
+                .serialize(Checked { inner: &mut inner, depth: PAYLOAD_DEPTH })
+                .map_err(|error| EncodeError(error.to_string()))
+        })
+    }
+
+    fn transcode<To: Codec>(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let mut inner = rmp_serde::Deserializer::from_read_ref(bytes);
+        let value = Transcoder::new(Strict(&mut inner));
+        To::encode_payload(&value, out).map_err(|error| refused(&error))
+    }
+}
+
+#[cold]
+fn refused(error: &dyn std::fmt::Display) -> DecodeError {
+    DecodeError::Invalid(format!("payload: {}", without_values(error)))
+}
+
+fn read_header(scanner: &mut Scanner<'_>, message: &Bytes, head: &mut Head) -> Result<(), Broken> {
+    if scanner.nil() {
+        return Ok(());
+    }
+    let Some(entries) = scanner.map()? else {
+        return Err(scanner.broken("header that is neither a map nor nil"));
+    };
+    let mut seen = Seen::default();
+    let mut unknown = BTreeSet::new();
+    for _ in 0..entries {
+        let name = scanner.text(rule::KEY)?;
+        match Field::named(name.as_bytes()) {
+            Some(field) if !seen.note(field) => return Err(scanner.broken(header::TWICE)),
+            Some(field) => read_field(field, scanner, message, head)?,
+            None if !unknown.insert(name) => return Err(scanner.broken(header::TWICE)),
+            None => scanner.value(HEADER_DEPTH)?,
+        }
+    }
+    Ok(())
+}
+
+fn read_field(
+    field: Field,
+    scanner: &mut Scanner<'_>,
+    message: &Bytes,
+    head: &mut Head,
+) -> Result<(), Broken> {
+    match field {
+        Field::Re => head.re = Some(id(scanner)?),
+        Field::Seq => head.seq = Some(scanner.integer()?),
+        Field::Ack => head.ack = Some(scanner.integer()?),
+        Field::Ch => head.ch = Some(text(scanner, message)?),
+        Field::Off => head.off = Some(scanner.integer()?),
+        Field::Prev => head.prev = Some(scanner.integer()?),
+        Field::Key => head.key = Some(text(scanner, message)?),
+        Field::Ttl => head.ttl = Some(scanner.integer()?),
+        Field::Tp => head.tp = Some(text(scanner, message)?),
+        // They have their places in the array.
+        Field::Type | Field::Id | Field::Ts | Field::Payload => {
+            return Err(scanner.broken(header::TWICE));
+        }
+    }
+    Ok(())
+}
+
+fn text(scanner: &mut Scanner<'_>, message: &Bytes) -> Result<ByteString, Broken> {
+    let text = scanner.text(header::TEXT)?;
+    ByteString::try_from(message.slice_ref(text.as_bytes()))
+        .map_err(|_| scanner.broken(header::TEXT))
+}
+
+fn id(scanner: &mut Scanner<'_>) -> Result<MessageId, Broken> {
+    match scanner.bin()?.map(Uuid::from_slice) {
+        Some(Ok(id)) => Ok(MessageId(id)),
+        _ => Err(scanner.broken(header::UUID)),
+    }
+}
+
+fn write_head(head: &Head, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
+    encode::write_array_len(out, FIELDS)?;
+    encode::write_str(out, &head.kind)?;
+    encode::write_bin(out, head.id.0.as_bytes())?;
+    encode::write_uint(out, head.ts)?;
+    let entries = [
+        head.re.is_some(),
+        head.seq.is_some(),
+        head.ack.is_some(),
+        head.ch.is_some(),
+        head.off.is_some(),
+        head.prev.is_some(),
+        head.key.is_some(),
+        head.ttl.is_some(),
+        head.tp.is_some(),
+    ];
+    let count = entries.into_iter().map(u32::from).sum();
+    if count == 0 {
+        out.push(NIL);
+        return Ok(());
+    }
+    encode::write_map_len(out, count)?;
+    if let Some(re) = head.re {
+        encode::write_str(out, "re")?;
+        encode::write_bin(out, re.0.as_bytes())?;
+    }
+    write_number("seq", head.seq, out)?;
+    write_number("ack", head.ack, out)?;
+    write_text("ch", head.ch.as_deref(), out)?;
+    write_number("off", head.off, out)?;
+    write_number("prev", head.prev, out)?;
+    write_text("key", head.key.as_deref(), out)?;
+    write_number("ttl", head.ttl, out)?;
+    write_text("tp", head.tp.as_deref(), out)
+}
+
+#[inline]
+fn write_number(name: &str, value: Option<u64>, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
+    let Some(value) = value else { return Ok(()) };
+    encode::write_str(out, name)?;
+    encode::write_uint(out, value).map(drop)
+}
+
+#[inline]
+fn write_text(name: &str, value: Option<&str>, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
+    let Some(value) = value else { return Ok(()) };
+    encode::write_str(out, name)?;
+    encode::write_str(out, value)
+}

@@ -1,0 +1,227 @@
+//! Finds where a MessagePack value ends, and whether it is one of the data model, without
+//! decoding it.
+
+use crate::codec::{
+    error::{Broken, rule},
+    header,
+};
+use crate::limits::Limits;
+
+/// A place in a message.
+pub(super) struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// The byte that stands for `null`.
+pub(super) const NIL: u8 = 0xc0;
+
+const END: &str = "value that does not end";
+
+impl<'a> Scanner<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    #[cold]
+    pub(super) const fn broken(&self, rule: &'static str) -> Broken {
+        Broken { rule, at: self.at }
+    }
+
+    /// Nothing may follow.
+    pub(super) const fn end(&self) -> Result<(), Broken> {
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.broken(rule::TRAILING)) }
+    }
+
+    /// Skips a nil, if there is one.
+    pub(super) fn nil(&mut self) -> bool {
+        let found = self.peek() == Some(NIL);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Skips one value that may open `depth` levels.
+    pub(super) fn value(&mut self, depth: usize) -> Result<(), Broken> {
+        let Some(marker) = self.peek() else { return Err(self.broken(END)) };
+        match marker {
+            // nil, booleans and the integers of one byte
+            NIL | 0xc2 | 0xc3 | 0x00..=0x7f | 0xe0..=0xff => self.skip(1),
+            0xcc | 0xd0 => self.skip(2),
+            0xcd | 0xd1 => self.skip(3),
+            0xce | 0xd2 => self.skip(5),
+            0xcf | 0xd3 => self.skip(9),
+            0xca => self.float32(),
+            0xcb => self.float64(),
+            0xa0..=0xbf | 0xd9..=0xdb => self.text(END).map(drop),
+            0xc4..=0xc6 => self.bin().map(drop),
+            0x90..=0x9f | 0xdc | 0xdd => self.elements(depth),
+            0x80..=0x8f | 0xde | 0xdf => self.entries(depth),
+            0xc7..=0xc9 | 0xd4..=0xd8 => Err(self.broken("extension type, which payloads lack")),
+            0xc1 => Err(self.broken("byte that no value starts with")),
+        }
+    }
+
+    /// Opens an array: how many elements follow, `None` when it is none.
+    pub(super) fn array(&mut self) -> Result<Option<usize>, Broken> {
+        let len = match self.peek() {
+            Some(marker @ 0x90..=0x9f) => {
+                self.at += 1;
+                usize::from(marker & 0x0f)
+            }
+            Some(0xdc) => self.length(2)?,
+            Some(0xdd) => self.length(4)?,
+            _ => return Ok(None),
+        };
+        self.fits(len)?;
+        Ok(Some(len))
+    }
+
+    /// Opens a map: how many entries follow, `None` when it is none.
+    pub(super) fn map(&mut self) -> Result<Option<usize>, Broken> {
+        let len = match self.peek() {
+            Some(marker @ 0x80..=0x8f) => {
+                self.at += 1;
+                usize::from(marker & 0x0f)
+            }
+            Some(0xde) => self.length(2)?,
+            Some(0xdf) => self.length(4)?,
+            _ => return Ok(None),
+        };
+        self.fits(len.saturating_mul(2))?;
+        Ok(Some(len))
+    }
+
+    /// Skips a text and says what it was.
+    #[inline]
+    pub(super) fn text(&mut self, otherwise: &'static str) -> Result<&'a str, Broken> {
+        let len = match self.peek() {
+            Some(marker @ 0xa0..=0xbf) => {
+                self.at += 1;
+                usize::from(marker & 0x1f)
+            }
+            Some(0xd9) => self.length(1)?,
+            Some(0xda) => self.length(2)?,
+            Some(0xdb) => self.length(4)?,
+            _ => return Err(self.broken(otherwise)),
+        };
+        let text = self.bytes(len)?;
+        str::from_utf8(text).map_err(|_| self.broken("text that is not UTF-8"))
+    }
+
+    /// Skips bytes and says what they were; `None` when it is something else.
+    #[inline]
+    pub(super) fn bin(&mut self) -> Result<Option<&'a [u8]>, Broken> {
+        let len = match self.peek() {
+            Some(0xc4) => self.length(1)?,
+            Some(0xc5) => self.length(2)?,
+            Some(0xc6) => self.length(4)?,
+            _ => return Ok(None),
+        };
+        self.bytes(len).map(Some)
+    }
+
+    /// An integer from 0 to 2^53 - 1, in any of the encodings that can hold it.
+    #[inline]
+    pub(super) fn integer(&mut self) -> Result<u64, Broken> {
+        let (width, signed) = match self.peek() {
+            Some(marker @ 0x00..=0x7f) => {
+                self.at += 1;
+                return Ok(u64::from(marker));
+            }
+            Some(marker @ 0xcc..=0xcf) => (1_usize << (marker - 0xcc), false),
+            Some(marker @ 0xd0..=0xd3) => (1_usize << (marker - 0xd0), true),
+            _ => return Err(self.broken(header::INTEGER)),
+        };
+        self.at += 1;
+        let value = self.number(width)?;
+        let negative = signed && value >> (width * 8 - 1) != 0;
+        if negative || value > Limits::MAX_INTEGER {
+            return Err(self.broken(header::INTEGER));
+        }
+        Ok(value)
+    }
+
+    fn elements(&mut self, depth: usize) -> Result<(), Broken> {
+        let inside = self.open(depth)?;
+        for _ in 0..self.array()?.unwrap_or(0) {
+            self.value(inside)?;
+        }
+        Ok(())
+    }
+
+    fn entries(&mut self, depth: usize) -> Result<(), Broken> {
+        let inside = self.open(depth)?;
+        for _ in 0..self.map()?.unwrap_or(0) {
+            self.text(rule::KEY)?;
+            self.value(inside)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn open(&self, depth: usize) -> Result<usize, Broken> {
+        depth.checked_sub(1).ok_or_else(|| self.broken(rule::DEPTH))
+    }
+
+    fn float32(&mut self) -> Result<(), Broken> {
+        self.at += 1;
+        let bits = u32::try_from(self.number(4)?).unwrap_or(u32::MAX);
+        self.finite(f32::from_bits(bits).is_finite())
+    }
+
+    fn float64(&mut self) -> Result<(), Broken> {
+        self.at += 1;
+        let bits = self.number(8)?;
+        self.finite(f64::from_bits(bits).is_finite())
+    }
+
+    #[inline]
+    const fn finite(&self, finite: bool) -> Result<(), Broken> {
+        if finite { Ok(()) } else { Err(self.broken(rule::FINITE)) }
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    fn skip(&mut self, len: usize) -> Result<(), Broken> {
+        self.bytes(len).map(drop)
+    }
+
+    #[inline]
+    fn bytes(&mut self, len: usize) -> Result<&'a [u8], Broken> {
+        self.fits(len)?;
+        let start = self.at;
+        self.at += len;
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+
+    /// Refuses a length of which not even the shortest content is there.
+    #[inline]
+    fn fits(&self, len: usize) -> Result<(), Broken> {
+        if len > self.bytes.len().saturating_sub(self.at) {
+            return Err(self.broken(END));
+        }
+        Ok(())
+    }
+
+    /// Skips a marker and reads the length behind it.
+    #[inline]
+    fn length(&mut self, width: usize) -> Result<usize, Broken> {
+        self.at += 1;
+        let len = self.number(width)?;
+        usize::try_from(len).map_err(|_| self.broken(END))
+    }
+
+    #[inline]
+    fn number(&mut self, width: usize) -> Result<u64, Broken> {
+        let bytes = self.bytes(width)?;
+        Ok(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    }
+}

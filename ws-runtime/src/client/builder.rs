@@ -1,0 +1,205 @@
+//! How a client is made.
+
+use super::{
+    Backoff, Client, ConnState, ConnectError, Shared,
+    calling::Ways,
+    connect::{Connecting, Connector, TokenSource},
+    core::Core,
+};
+use crate::{
+    driver::Clock,
+    session::{Config, Contract},
+    transport::{
+        Transport,
+        connect::{self, Target, connect},
+    },
+};
+use futures_util::future::BoxFuture;
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, watch};
+use ws_proto::{Format, Limits, Protocol, Secret, frame::ClientInfo, schema};
+
+/// Orders that wait for the driver; past it the caller waits.
+const ORDERS: usize = 64;
+
+/// How a client is made; [`ClientBuilder::connect`] makes it.
+#[must_use = "a client is made by `.connect()` or `.connect_lazy()`"]
+pub struct ClientBuilder<P> {
+    target: Target,
+    connector: Option<Connector>,
+    token: Option<TokenSource>,
+    backoff: Backoff,
+    call_timeout: Option<Duration>,
+    attempt_timeout: Duration,
+    format: Format,
+    limits: Limits,
+    info: Option<ClientInfo>,
+    protocol: PhantomData<fn(P)>,
+}
+
+impl<P: Protocol> ClientBuilder<P> {
+    pub(super) fn new(url: String) -> Self {
+        Self {
+            target: Target::new(url),
+            connector: None,
+            token: None,
+            backoff: Backoff::default(),
+            call_timeout: Some(Duration::from_secs(30)),
+            attempt_timeout: Duration::from_secs(10),
+            format: Format::Json,
+            limits: Limits::default(),
+            info: None,
+            protocol: PhantomData,
+        }
+    }
+
+    /// Who we are: asked for the token on every attempt to connect, one at a time.
+    pub fn token<F, T>(mut self, token: F) -> Self
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = String> + Send + 'static,
+    {
+        self.token = Some(Arc::new(move || {
+            let token = token();
+            Box::pin(async move { Secret::new(token.await) })
+        }));
+        self
+    }
+
+    /// The wire format; default JSON.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// How long a call waits for its answer unless it says otherwise; default 30 s, `None` for
+    /// ever.
+    pub fn call_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.call_timeout = timeout;
+        self
+    }
+
+    /// How long one attempt to connect may take; default 10 s.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// When to connect again, and when to give up.
+    pub fn reconnect(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// The bounds of this side: what it takes, and how much it keeps.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What this client is, for the server's logs.
+    pub fn info(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.info = Some(ClientInfo { name: name.into(), version: version.into() });
+        self
+    }
+
+    /// What to say at the door besides the token: headers, a bearer sub-protocol.
+    pub fn target(mut self, change: impl FnOnce(&mut Target)) -> Self {
+        change(&mut self.target);
+        self
+    }
+
+    /// Other connections than WebSocket to the address: called for every attempt, with the format
+    /// that the client speaks.
+    pub fn connector<F>(mut self, connector: F) -> Self
+    where
+        F: Fn(Format) -> BoxFuture<'static, Result<Box<dyn Transport>, connect::ConnectError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let format = self.format;
+        self.connector = Some(Arc::new(move || connector(format)));
+        self
+    }
+
+    /// Connects, and resolves with the welcome. The first failure is the error; later losses are
+    /// followed by reconnects.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection.
+    pub async fn connect(self) -> Result<Client<P>, ConnectError> {
+        let client = self.start(true);
+        let mut state = client.state();
+        let settled = |state: &ConnState| {
+            matches!(state, ConnState::Ready { .. } | ConnState::Closed(_))
+        };
+        let closed = match state.wait_for(settled).await.as_deref() {
+            Ok(ConnState::Closed(error)) => Some(error.clone()),
+            Ok(_) => None,
+            Err(_) => Some(None),
+        };
+        match closed {
+            None => Ok(client),
+            Some(error) => Err(error.unwrap_or_else(|| {
+                ConnectError::Unreachable("the client was closed".to_owned())
+            })),
+        }
+    }
+
+    /// Gives the client at once and connects behind it, with the backoff from the first attempt
+    /// on. What is asked meanwhile waits for the connection. Needs a tokio runtime.
+    pub fn connect_lazy(self) -> Client<P> {
+        self.start(false)
+    }
+
+    fn start(mut self, fail_fast: bool) -> Client<P> {
+        self.target.formats = vec![self.format];
+        self.target.limits = self.limits.clone();
+        let target = Arc::new(self.target);
+        let connector = self.connector.unwrap_or_else(|| {
+            Arc::new(move || {
+                let target = Arc::clone(&target);
+                Box::pin(async move { connect(&target).await })
+            })
+        });
+        let (orders, taken_orders) = mpsc::channel(ORDERS);
+        let (notes, taken_notes) = mpsc::unbounded_channel();
+        let (set_state, state) = watch::channel(ConnState::Connecting { attempt: 1 });
+        let core = Core::new(taken_orders, taken_notes, set_state, self.limits.window);
+        let stream_credit = self.limits.stream_credit;
+        let config = Config {
+            limits: self.limits,
+            fingerprint: schema::fingerprint::<P>(),
+            wall_ms: Clock::wall_ms(),
+            seed: fastrand::u64(..),
+            ..Config::new(Contract::of::<P>())
+        };
+        let connecting = Connecting {
+            connector,
+            token: self.token,
+            backoff: self.backoff,
+            fail_fast,
+            config,
+            info: self.info,
+            attempt_timeout: self.attempt_timeout,
+        };
+        tokio::spawn(connecting.run(core, Clock::start()));
+        let ways = Ways { orders, notes, next: Arc::default() };
+        let shared = Shared {
+            ways,
+            state,
+            format: self.format,
+            call_timeout: self.call_timeout,
+            stream_credit,
+        };
+        Client { shared: Arc::new(shared), protocol: PhantomData }
+    }
+}
+
+impl<P: Protocol> fmt::Debug for ClientBuilder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientBuilder({})", P::NAME)
+    }
+}

@@ -1,0 +1,350 @@
+//! The half behind the handles: it owns what waits for answers, and turns the session's events
+//! into their outcomes.
+
+use super::{
+    error::{ConnState, ConnectError, SubscribeError},
+    feed::{Feed, Item},
+    subscription::Gap,
+};
+use crate::{
+    driver::Application,
+    session::{
+        Call, CallId, Closed, Command, Delivered, Event, Misuse, Outcome, Publish, Reply, Session,
+        Time,
+    },
+};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+use ws_proto::{
+    Address, CloseCode, Position, Raw,
+    frame::{Done, GapReason, Reject},
+};
+
+/// What a handle asks for; waits while the session has no room.
+#[derive(Debug)]
+pub(super) enum Order {
+    Call { call: Box<Call>, deadline: Option<Instant>, to: Answers },
+    Publish { publish: Box<Publish>, deadline: Option<Instant>, to: oneshot::Sender<Reply> },
+    Subscribe { address: Address, since: Option<Position>, feed: Arc<Feed>, ready: Ready },
+}
+
+impl Order {
+    /// Whoever asked no longer waits, so nothing needs to be sent.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Call { to: Answers::Once(to), .. } | Self::Publish { to, .. } => to.is_closed(),
+            Self::Call { to: Answers::Stream(to), .. } => to.is_closed(),
+            Self::Subscribe { ready, .. } => ready.is_closed(),
+        }
+    }
+}
+
+/// What a handle says; never waits. Bounded by the calls and subscriptions that are open.
+#[derive(Debug)]
+pub(super) enum Note {
+    Cancel(CallId),
+    Credit(CallId, u32),
+    Consumed(Address, u64),
+    Unsubscribe(Address),
+    Close,
+}
+
+/// Where the answers of a call go.
+#[derive(Debug)]
+pub(super) enum Answers {
+    Once(oneshot::Sender<Reply>),
+    Stream(mpsc::UnboundedSender<StreamPart>),
+}
+
+/// One item, or the end of a stream. The queue is bounded by the credit that its reader granted.
+#[derive(Debug)]
+pub(super) enum StreamPart {
+    Item(Raw),
+    End(Reply),
+}
+
+pub(super) type Ready = oneshot::Sender<Result<Done, SubscribeError>>;
+
+pub(super) struct Core {
+    orders: mpsc::Receiver<Order>,
+    notes: mpsc::UnboundedReceiver<Note>,
+    calls: HashMap<CallId, Answers>,
+    feeds: HashMap<Address, Listener>,
+    state: watch::Sender<ConnState>,
+    /// Unacknowledged events that we announced to take per subscription.
+    window: usize,
+    /// Since when the connection stands, once there was a welcome.
+    pub(super) welcomed: Option<Instant>,
+    /// How the server refused the last hello.
+    pub(super) rejected: Option<Box<Reject>>,
+    /// The handles are gone, or one of them closed the client.
+    pub(super) finished: bool,
+}
+
+struct Listener {
+    feed: Arc<Feed>,
+    ready: Option<Ready>,
+}
+
+impl Core {
+    pub(super) fn new(
+        orders: mpsc::Receiver<Order>,
+        notes: mpsc::UnboundedReceiver<Note>,
+        state: watch::Sender<ConnState>,
+        window: u32,
+    ) -> Self {
+        Self {
+            orders,
+            notes,
+            calls: HashMap::new(),
+            feeds: HashMap::new(),
+            state,
+            window: window as usize,
+            welcomed: None,
+            rejected: None,
+            finished: false,
+        }
+    }
+
+    pub(super) fn set_state(&self, state: ConnState) {
+        self.state.send_replace(state);
+    }
+
+    /// The client will not connect any more: everything that waits has its outcome.
+    pub(super) fn finish(mut self, error: Option<ConnectError>) {
+        self.orders.close();
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Call { to, .. } => resolve(to, Reply::Lost(Outcome::NotSent)),
+                Order::Publish { to, .. } => {
+                    resolve(Answers::Once(to), Reply::Lost(Outcome::NotSent));
+                }
+                // Dropping `ready` tells the subscriber.
+                Order::Subscribe { feed, .. } => feed.end(),
+            }
+        }
+        for (_, to) in self.calls.drain() {
+            resolve(to, Reply::Lost(Outcome::Unknown));
+        }
+        for listener in self.feeds.values() {
+            listener.feed.end();
+        }
+        self.set_state(ConnState::Closed(error));
+    }
+
+    fn take_order(&mut self, order: Order, session: &mut Session, now: Time) {
+        if order.is_abandoned() {
+            return;
+        }
+        match order {
+            Order::Call { mut call, deadline, to } => {
+                let Some(ttl) = remaining(deadline) else {
+                    return resolve(to, Reply::Timeout(Outcome::NotSent));
+                };
+                call.ttl = ttl;
+                self.calls.insert(call.call, to);
+                self.apply(Command::Call(call), session, now);
+            }
+            Order::Publish { mut publish, deadline, to } => {
+                let Some(ttl) = remaining(deadline) else {
+                    return resolve(Answers::Once(to), Reply::Timeout(Outcome::NotSent));
+                };
+                publish.ttl = ttl;
+                self.calls.insert(publish.call, Answers::Once(to));
+                self.apply(Command::Publish(publish), session, now);
+            }
+            Order::Subscribe { address, since, feed, ready } => {
+                let command = Command::Subscribe(address.clone(), since);
+                match session.handle_command(command, now) {
+                    Ok(()) => {
+                        self.feeds.insert(address, Listener { feed, ready: Some(ready) });
+                    }
+                    Err(Misuse::AlreadySubscribed) => {
+                        // The subscriber may have left.
+                        let _ = ready.send(Err(SubscribeError::AlreadySubscribed));
+                    }
+                    // Room was asked for before; nothing else can go wrong on a client.
+                    Err(misuse) => tracing::error!(%misuse, "subscribe"),
+                }
+            }
+        }
+    }
+
+    fn take_note(&mut self, note: Note, session: &mut Session, now: Time) {
+        let command = match note {
+            Note::Cancel(call) => {
+                self.calls.remove(&call);
+                Command::Cancel(call)
+            }
+            Note::Credit(call, n) => Command::Credit(call, n),
+            Note::Consumed(address, off) => Command::Consumed(address, off),
+            Note::Unsubscribe(address) => {
+                if self.feeds.remove(&address).is_none() {
+                    return;
+                }
+                Command::Unsubscribe(address)
+            }
+            Note::Close => {
+                self.finished = true;
+                Command::Close(CloseCode::NORMAL, "the client is done".to_owned())
+            }
+        };
+        self.apply(command, session, now);
+    }
+
+    fn on_subscribed(&mut self, address: &Address, done: Done) {
+        let Some(listener) = self.feeds.get_mut(address) else { return };
+        if let Some(ready) = listener.ready.take() {
+            // A subscriber that left drops its subscription, which unsubscribes.
+            let _ = ready.send(Ok(done));
+            return;
+        }
+        let gap = match (done.recovered, done.reason) {
+            (Some(true), _) => Gap::Resumed,
+            (_, reason) => Gap::Restarted(reason),
+        };
+        listener.feed.push(Item::Gap(gap, None));
+    }
+
+    fn on_delivered(&mut self, delivered: Delivered, session: &mut Session, now: Time) {
+        let Delivered { address, kind, off, payload, .. } = delivered;
+        let Some(listener) = self.feeds.get(&address) else { return };
+        let item = Item::Event { kind: kind.to_string(), off, payload };
+        if off.is_none() {
+            listener.feed.pass(item);
+        } else if listener.feed.len() <= 2 * self.window {
+            listener.feed.push(item);
+        } else {
+            // A server that ignores the window would fill our memory.
+            let reason = "more events than the announced window".to_owned();
+            self.apply(Command::Close(CloseCode::MALFORMED, reason), session, now);
+        }
+    }
+
+    fn apply(&self, command: Command, session: &mut Session, now: Time) {
+        if let Err(misuse) = session.handle_command(command, now) {
+            tracing::debug!(%misuse, "a command came too late");
+        }
+    }
+}
+
+impl Application for Core {
+    fn poll_commands(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) {
+        while let Poll::Ready(note) = self.notes.poll_recv(cx) {
+            match note {
+                Some(note) => self.take_note(note, session, now),
+                None if self.finished => break,
+                // The last handle was dropped.
+                None => {
+                    self.take_note(Note::Close, session, now);
+                    break;
+                }
+            }
+        }
+        while session.has_room() {
+            match self.orders.poll_recv(cx) {
+                Poll::Ready(Some(order)) => self.take_order(order, session, now),
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event, session: &mut Session, now: Time) {
+        match event {
+            Event::Welcome(welcome) => {
+                self.welcomed = Some(Instant::now());
+                self.set_state(ConnState::Ready { version: welcome.version });
+            }
+            Event::Rejected(reject) => self.rejected = Some(reject),
+            Event::Answered(call, reply) => {
+                if let Some(to) = self.calls.remove(&call) {
+                    resolve(to, reply);
+                }
+            }
+            Event::Item(call, item) => {
+                if let Some(Answers::Stream(to)) = self.calls.get(&call) {
+                    // A reader that left has sent a cancel.
+                    let _ = to.send(StreamPart::Item(item));
+                }
+            }
+            Event::Subscribed(address, done) => self.on_subscribed(&address, done),
+            Event::NotSubscribed(address, fault) => {
+                let Some(listener) = self.feeds.remove(&address) else { return };
+                match listener.ready {
+                    Some(ready) => {
+                        // The subscriber may have left.
+                        let _ = ready.send(Err(SubscribeError::Refused(fault)));
+                    }
+                    None => listener.feed.push(Item::Gap(Gap::Refused(fault), None)),
+                }
+                listener.feed.end();
+            }
+            Event::Delivered(delivered) => self.on_delivered(*delivered, session, now),
+            Event::Gap(address, gap) => {
+                let item = match gap.reason {
+                    GapReason::Slow => Gap::Dropped(gap.dropped.unwrap_or_default()),
+                    _ => Gap::Lost { after: gap.after, until: gap.until },
+                };
+                if let Some(listener) = self.feeds.get(&address) {
+                    listener.feed.push(Item::Gap(item, gap.until));
+                }
+            }
+            Event::Live(address, _) => {
+                if let Some(listener) = self.feeds.get(&address) {
+                    listener.feed.push(Item::Live);
+                }
+            }
+            Event::SubscriptionEnded(address, why) => {
+                if let Some(listener) = self.feeds.remove(&address) {
+                    listener.feed.push(Item::Ended(why));
+                    listener.feed.end();
+                }
+            }
+            // The barrier: the subscription was dropped by its owner before.
+            Event::Unsubscribed(_) => {}
+            Event::Closed(Closed { code, reason, .. }) => {
+                tracing::debug!(%code, reason, "the connection is over");
+            }
+            // What follows happens on a server's side only.
+            Event::Hello(..)
+            | Event::Request(_)
+            | Event::Stop(..)
+            | Event::Credit(..)
+            | Event::Subscribe(..)
+            | Event::Unsubscribe(_)
+            | Event::Publish(..)
+            | Event::Consumed(..) => {}
+        }
+    }
+
+    fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        // Events are bounded by windows and credit, answers by the calls that are open.
+        Poll::Ready(())
+    }
+}
+
+/// What is left of a deadline: outer `None` when it has passed.
+fn remaining(deadline: Option<Instant>) -> Option<Option<std::time::Duration>> {
+    match deadline {
+        None => Some(None),
+        Some(deadline) => {
+            let left = deadline.checked_duration_since(Instant::now())?;
+            Some(Some(left)).filter(|_| !left.is_zero())
+        }
+    }
+}
+
+fn resolve(to: Answers, reply: Reply) {
+    // A caller that no longer waits has sent a cancel.
+    match to {
+        Answers::Once(to) => drop(to.send(reply)),
+        Answers::Stream(to) => drop(to.send(StreamPart::End(reply))),
+    }
+}

@@ -1,0 +1,138 @@
+//! What can become of a call, a subscription and a connection. Each error says whose it is and
+//! whether the server may have acted.
+
+use crate::session::{Closed, Outcome};
+use ws_proto::{CloseCode, Fault, Retry, frame::Reject};
+
+/// Why a call has no successful answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError<E> {
+    /// The application's own answer: the typed error of the request.
+    #[error("rejected: {0:?}")]
+    Rejected(E),
+    /// The negotiated version does not have this request; nothing was sent.
+    #[error("`{kind}` is not part of version {negotiated}, which the server speaks")]
+    Unsupported {
+        /// The request.
+        kind: &'static str,
+        /// The first version that has it.
+        since: u32,
+        /// The negotiated version.
+        negotiated: u32,
+    },
+    /// A fault of the framework, here or at the server.
+    #[error("{0}")]
+    Fault(Fault, Outcome),
+    /// The time that the caller gave ran out.
+    #[error("no answer in time")]
+    Timeout(Outcome),
+    /// The session was lost, or the client was closed.
+    #[error("the connection was lost")]
+    Disconnected(Outcome),
+    /// The answer is not what its type says: the server was built from another contract.
+    #[error("the answer could not be read: {0}")]
+    Undecodable(String),
+}
+
+impl<E> CallError<E> {
+    /// Whether the server may have acted.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Rejected(_) | Self::Undecodable(_) => Outcome::Processed,
+            Self::Unsupported { .. } => Outcome::NotSent,
+            Self::Fault(_, outcome) | Self::Timeout(outcome) | Self::Disconnected(outcome) => {
+                *outcome
+            }
+        }
+    }
+
+    /// Whether the same request may be sent again without harm to anything but time.
+    pub(super) fn is_worth_retrying(&self, may_run_twice: bool) -> bool {
+        let may = match self.outcome() {
+            Outcome::NotSent | Outcome::NotProcessed => true,
+            Outcome::Unknown => may_run_twice,
+            Outcome::Processed => false,
+        };
+        match self {
+            Self::Fault(fault, _) => may && fault.retry != Retry::Never,
+            Self::Disconnected(_) => may,
+            _ => false,
+        }
+    }
+}
+
+/// Why a subscription does not stand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The server refused.
+    #[error("refused: {0}")]
+    Refused(Fault),
+    /// The channel's fields make no address.
+    #[error(transparent)]
+    Address(#[from] ws_proto::AddressError),
+    /// This client already listens to the channel: share its subscription.
+    #[error("this client already listens to this channel: share its subscription")]
+    AlreadySubscribed,
+    /// The client was closed, or gave up.
+    #[error("the client is closed")]
+    Closed,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is no WebSocket address, or the transport cannot serve it.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// The server refused the hello.
+    #[error("refused: {}", .0.error)]
+    Rejected(Box<Reject>),
+    /// The connection ended before the welcome, or the server told us to stay away.
+    #[error("closed: {} ({})", .0.code, .0.reason)]
+    Closed(Closed),
+    /// As many attempts as configured failed.
+    #[error("gave up after {attempts} attempts; the last one: {last}")]
+    GaveUp {
+        /// How many failed in a row.
+        attempts: u32,
+        /// Why the last one failed.
+        last: String,
+    },
+}
+
+impl ConnectError {
+    /// Whether the server speaks another version: this program needs an upgrade, or the server.
+    #[must_use]
+    pub fn is_version_mismatch(&self) -> bool {
+        matches!(self, Self::Rejected(reject) if reject.close == CloseCode::VERSION)
+    }
+}
+
+/// Where the connection stands; see [`super::Client::state`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ConnState {
+    /// An attempt is under way; the first is number 1.
+    Connecting {
+        /// Attempts in a row, this one included.
+        attempt: u32,
+    },
+    /// Both sides talk.
+    Ready {
+        /// The negotiated version.
+        version: u32,
+    },
+    /// The connection was lost; the next attempt follows by itself.
+    Waiting {
+        /// How long.
+        delay: std::time::Duration,
+        /// Why there is no connection.
+        last: String,
+    },
+    /// The client will not connect by itself any more.
+    Closed(Option<ConnectError>),
+}

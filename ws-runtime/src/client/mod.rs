@@ -1,0 +1,179 @@
+//! A typed client: calls, streams, subscriptions and publishes over a connection that comes back by
+//! itself.
+//!
+//! Start at [`Client`]; [`core`] is the half behind the handles, [`connect`] the loop that connects.
+
+mod builder;
+mod calling;
+mod connect;
+mod core;
+mod error;
+mod feed;
+mod reconnect;
+mod subscription;
+
+pub use builder::ClientBuilder;
+pub use calling::{CallBuilder, Calling, ItemStream};
+pub use error::{CallError, ConnState, ConnectError, SubscribeError};
+pub use reconnect::Backoff;
+pub use subscription::{Gap, Held, ManualSubscription, Subscription};
+
+use self::core::{Note, Order};
+use crate::session::{CallId, Publish};
+use calling::{Plan, Ways};
+use feed::Feed;
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use subscription::Listener;
+use tokio::sync::{oneshot, watch};
+use ws_proto::{
+    Call, Channel, ClientPublish, EventSet, Format, Never, Position, Protocol, Raw, shape,
+};
+
+/// A client of the protocol `P`. Cheap to clone; the connection ends with the last clone.
+pub struct Client<P> {
+    shared: Arc<Shared>,
+    protocol: PhantomData<fn(P)>,
+}
+
+struct Shared {
+    ways: Ways,
+    state: watch::Receiver<ConnState>,
+    format: Format,
+    call_timeout: Option<Duration>,
+    stream_credit: u32,
+}
+
+impl<P: Protocol> Client<P> {
+    /// A client of the server at `url` (`ws://host:port/path`).
+    pub fn builder(url: impl Into<String>) -> ClientBuilder<P> {
+        ClientBuilder::new(url.into())
+    }
+
+    /// Asks a request; the answer's type follows from it.
+    pub fn call<R>(&self, request: R) -> CallBuilder<R::Reply, R::Error, R::Retry>
+    where
+        R: Call<P::Requests>,
+        R::Shape: shape::Single,
+    {
+        CallBuilder { plan: self.plan(&request), outcome: PhantomData }
+    }
+
+    /// Asks a request that streams items before it answers.
+    pub fn stream<R>(&self, request: R) -> ItemStream<R::Item, R::Reply, R::Error>
+    where
+        R: Call<P::Requests>,
+        R::Shape: shape::Streaming,
+    {
+        ItemStream::new(self.plan(&request), self.shared.stream_credit)
+    }
+
+    /// Listens to a channel. The subscription survives reconnects; what could not be delivered is
+    /// said in its stream.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses, or the client is closed.
+    pub async fn subscribe<C>(
+        &self,
+        channel: C,
+    ) -> Result<Subscription<C::Event, C::Delivery>, SubscribeError>
+    where
+        C: Channel<P::Channels>,
+    {
+        self.subscribe_since(channel, None).await
+    }
+
+    /// Listens to a channel, after a position kept from earlier.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::subscribe`].
+    pub async fn subscribe_since<C>(
+        &self,
+        channel: C,
+        since: Option<Position>,
+    ) -> Result<Subscription<C::Event, C::Delivery>, SubscribeError>
+    where
+        C: Channel<P::Channels>,
+    {
+        let address = ws_proto::ChannelSet::address(&channel.into())?;
+        let feed = Arc::<Feed>::default();
+        let ways = &self.shared.ways;
+        let (ready, subscribed) = oneshot::channel();
+        let order =
+            Order::Subscribe { address: address.clone(), since, feed: Arc::clone(&feed), ready };
+        ways.orders.send(order).await.map_err(|_| SubscribeError::Closed)?;
+        let notes = ways.notes.clone();
+        // From here on, dropping this future unsubscribes.
+        let mut listener = Listener { address, kind: C::KIND, feed, notes, owns_channel: true };
+        let subscribed = subscribed.await.unwrap_or(Err(SubscribeError::Closed));
+        listener.owns_channel = subscribed != Err(SubscribeError::AlreadySubscribed);
+        subscribed.map(|_| Subscription::new(listener))
+    }
+
+    /// Publishes an event to a channel that clients may publish to. Gives its position, `None` on
+    /// a best-effort channel.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses, or the outcome is unknown.
+    pub async fn publish<C>(
+        &self,
+        channel: C,
+        event: &C::Event,
+    ) -> Result<Option<Position>, CallError<Never>>
+    where
+        C: ClientPublish<P::Channels>,
+    {
+        let invalid = |text: String| {
+            CallError::Fault(ws_proto::Fault::invalid(text), crate::session::Outcome::NotSent)
+        };
+        let kind = format!("{}.{}", C::KIND, event.kind()).into();
+        let payload = event.encode(self.shared.format).map_err(|e| invalid(e.to_string()))?;
+        let address = ws_proto::ChannelSet::address(&channel.into())
+            .map_err(|error| invalid(error.to_string()))?;
+        let call = CallId(0);
+        let publish = Publish { call, address, kind, payload, ttl: None, key: None };
+        calling::publish(self.shared.ways.clone(), publish, self.shared.call_timeout).await
+    }
+
+    /// The state of the connection, now and as it changes.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<ConnState> {
+        self.shared.state.clone()
+    }
+
+    /// Ends the session and the connection, also for other clones. Resolves when it is over.
+    pub async fn close(self) {
+        // Without a driver the client is closed already.
+        let _ = self.shared.ways.notes.send(Note::Close);
+        let mut state = self.shared.state.clone();
+        let _ = state.wait_for(|state| matches!(state, ConnState::Closed(_))).await;
+    }
+
+    fn plan<R: Call<P::Requests>>(&self, request: &R) -> Plan {
+        Plan {
+            ways: self.shared.ways.clone(),
+            spec: R::SPEC,
+            payload: Raw::encode(self.shared.format, request),
+            ttl: self.shared.call_timeout,
+            retries: 0,
+            key: None,
+        }
+    }
+}
+
+impl<P> Clone for Client<P> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), protocol: PhantomData }
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Client<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("protocol", &P::NAME)
+            .field("state", &*self.shared.state.borrow())
+            .finish_non_exhaustive()
+    }
+}

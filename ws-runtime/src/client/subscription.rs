@@ -1,0 +1,204 @@
+//! A subscription: the events of one channel, and what is to be said about them, as one stream.
+
+use super::{core::Note, feed::{Feed, Item}};
+use futures_util::Stream;
+use std::{
+    fmt,
+    future::poll_fn,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tokio::sync::mpsc;
+use ws_proto::{
+    Address, DecodeError, EventSet, Fault, UnknownEvent, delivery,
+    frame::{NotRecovered, Unsubscribed},
+};
+
+/// What happened to the events of a subscription instead of their coming. Loss is an item of the
+/// stream, never silence (`docs/protocol.md`, section 8).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Gap {
+    /// The connection was lost and is back; nothing is missing.
+    Resumed,
+    /// The connection was lost and is back; events in between may be missing. Fetch the state
+    /// again. The reason is absent on a best-effort channel.
+    Restarted(Option<NotRecovered>),
+    /// Nothing after the position `after` up to and including `until` will come.
+    Lost {
+        /// The last position before the gap.
+        after: Option<u64>,
+        /// The last position of the gap.
+        until: Option<u64>,
+    },
+    /// So many events of a best-effort channel were dropped, because somebody was too slow.
+    Dropped(u64),
+    /// An event that this build does not know, on a channel without an `#[event(unknown)]`.
+    UnknownEvent(UnknownEvent),
+    /// An event whose payload is not what its type says.
+    Undecodable {
+        /// The event's kind.
+        kind: String,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// After a reconnect the server refused the subscription; nothing more comes.
+    Refused(Fault),
+    /// The server ended the subscription; nothing more comes.
+    Ended(Unsubscribed),
+}
+
+/// The events of one channel. Dropping it unsubscribes.
+///
+/// An event is acknowledged when the application comes back for the next one; see
+/// [`Subscription::manual_ack`] for the other way.
+#[must_use = "dropping a subscription ends it"]
+pub struct Subscription<E, D> {
+    pub(super) listener: Listener,
+    /// The position to acknowledge when the application comes back.
+    taken: Option<u64>,
+    delivery: PhantomData<fn() -> (E, D)>,
+}
+
+/// Where a subscription is registered; dropping it unsubscribes.
+pub(super) struct Listener {
+    pub(super) address: Address,
+    pub(super) kind: &'static str,
+    pub(super) feed: Arc<Feed>,
+    pub(super) notes: mpsc::UnboundedSender<Note>,
+    /// False when the channel is somebody else's: dropping this leaves it alone.
+    pub(super) owns_channel: bool,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.owns_channel {
+            // Without a driver there is nothing to unsubscribe from.
+            let _ = self.notes.send(Note::Unsubscribe(self.address.clone()));
+        }
+    }
+}
+
+impl Listener {
+    fn acknowledge(&self, off: u64) {
+        let _ = self.notes.send(Note::Consumed(self.address.clone(), off));
+    }
+
+    /// The next event or gap, with the position that it reaches.
+    fn poll<E: EventSet>(&self, cx: &Context<'_>) -> Poll<Option<(Result<E, Gap>, Option<u64>)>> {
+        loop {
+            let Some(item) = ready!(self.feed.poll(cx)) else { return Poll::Ready(None) };
+            return Poll::Ready(Some(match item {
+                Item::Event { kind, off, payload } => (self.decode(&kind, &payload), off),
+                Item::Gap(gap, until) => (Err(gap), until),
+                Item::Ended(why) => (Err(Gap::Ended(why)), None),
+                Item::Live => continue,
+            }));
+        }
+    }
+
+    fn decode<E: EventSet>(&self, kind: &str, payload: &ws_proto::Raw) -> Result<E, Gap> {
+        let own = kind.strip_prefix(self.kind).and_then(|kind| kind.strip_prefix('.'));
+        let own = own.unwrap_or(kind);
+        E::decode(own, payload).map_err(|error| match error {
+            DecodeError::UnknownKind(_) => Gap::UnknownEvent(UnknownEvent {
+                kind: own.to_owned(),
+                payload: payload.clone(),
+            }),
+            error => Gap::Undecodable { kind: own.to_owned(), error: error.to_string() },
+        })
+    }
+}
+
+impl<E: EventSet, D> Subscription<E, D> {
+    pub(super) fn new(listener: Listener) -> Self {
+        Self { listener, taken: None, delivery: PhantomData }
+    }
+
+    /// The next event, or what happened instead; `None` when nothing more comes.
+    pub async fn next(&mut self) -> Option<Result<E, Gap>> {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Acknowledges by hand from here on: only for channels that are delivered at least once.
+    pub fn manual_ack(self) -> ManualSubscription<E>
+    where
+        D: delivery::Acked,
+    {
+        ManualSubscription { listener: self.listener, event: PhantomData }
+    }
+
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<Result<E, Gap>>> {
+        if let Some(off) = self.taken.take() {
+            self.listener.acknowledge(off);
+        }
+        let Some((item, off)) = ready!(self.listener.poll(cx)) else { return Poll::Ready(None) };
+        self.taken = off;
+        Poll::Ready(Some(item))
+    }
+}
+
+impl<E: EventSet, D> Stream for Subscription<E, D> {
+    type Item = Result<E, Gap>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll(cx)
+    }
+}
+
+impl<E, D> Unpin for Subscription<E, D> {}
+
+impl<E, D> fmt::Debug for Subscription<E, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subscription({})", self.listener.address)
+    }
+}
+
+/// A subscription whose events are acknowledged by hand.
+#[must_use = "dropping a subscription ends it"]
+pub struct ManualSubscription<E> {
+    listener: Listener,
+    event: PhantomData<fn() -> E>,
+}
+
+/// An event that is not acknowledged yet. At most a window of them is out at once.
+#[derive(Debug)]
+#[must_use = "acknowledge the event with `.ack()`, or no more will come"]
+pub struct Held<E> {
+    /// The event.
+    pub event: E,
+    /// Its position.
+    pub off: u64,
+    address: Address,
+    notes: mpsc::UnboundedSender<Note>,
+}
+
+impl<E> Held<E> {
+    /// The application is done with this event, and with all before it.
+    pub fn ack(self) {
+        // Without a driver there is nobody to tell.
+        let _ = self.notes.send(Note::Consumed(self.address, self.off));
+    }
+}
+
+impl<E: EventSet> ManualSubscription<E> {
+    /// The next event, or what happened instead; `None` when nothing more comes. A gap needs no
+    /// acknowledgement: the next one covers it.
+    pub async fn next(&mut self) -> Option<Result<Held<E>, Gap>> {
+        let (item, off) = poll_fn(|cx| self.listener.poll(cx)).await?;
+        Some(item.map(|event| Held {
+            event,
+            off: off.unwrap_or_default(),
+            address: self.listener.address.clone(),
+            notes: self.listener.notes.clone(),
+        }))
+    }
+}
+
+impl<E> fmt::Debug for ManualSubscription<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ManualSubscription({})", self.listener.address)
+    }
+}

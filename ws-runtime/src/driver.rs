@@ -1,0 +1,348 @@
+//! THE loop: transport <-> session <-> application. One, shared by client and server.
+//!
+//! One turn reads what is ready, takes the application's commands, does what is due, tells the
+//! application, and writes until the transport is full; everything is flushed once, when nothing
+//! is left to do. A full transport stops the taking of frames and nothing else; a full application
+//! stops the reading and nothing else.
+
+use crate::{
+    session::{Closed, Command, Event, Initiator, PeerFault, Session, Time, Transmit},
+    transport::{Received, Transport},
+};
+use bytes::Bytes;
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::time::{Instant, Sleep, sleep_until};
+use ws_proto::{CloseCode, Envelope};
+
+/// Messages read in one turn, so that a fast peer does not keep a worker to itself.
+const BATCH: usize = 64;
+/// Nothing written could be delivered for this long: the peer is too slow.
+const STALLED: Duration = Duration::from_secs(10);
+/// How long the closing handshake of the transport may take.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// What stands behind a session: the server's or the client's half that the application uses.
+pub(crate) trait Application: Unpin {
+    /// Takes what the application wants to send, as far as the session has room, and remembers
+    /// whom to wake when there is more.
+    fn poll_commands(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time);
+
+    /// Takes one event.
+    fn on_event(&mut self, event: Event, session: &mut Session, now: Time);
+
+    /// Whether more events can be taken; until then the transport is not read.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// The time that drivers tell their sessions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        Time::new(self.start.elapsed())
+    }
+
+    /// The wall clock now, in milliseconds since the Unix epoch: information only.
+    pub(crate) fn wall_ms() -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn instant(&self, time: Time) -> Instant {
+        self.start + time.since_start()
+    }
+}
+
+/// Drives a session over one transport until the connection is over.
+pub(crate) async fn drive(
+    session: &mut Session,
+    application: &mut impl Application,
+    transport: Box<dyn Transport>,
+    clock: Clock,
+) -> Closed {
+    let mut turn = Turn::new(clock, transport);
+    let closed = poll_fn(|cx| turn.poll(cx, session, application)).await;
+    turn.close_transport(&closed).await;
+    closed
+}
+
+/// Keeps a session without a transport going, until a moment: deadlines pass and commands queue.
+pub(crate) async fn idle(
+    session: &mut Session,
+    application: &mut impl Application,
+    clock: Clock,
+    until: impl Future<Output = ()>,
+) {
+    let mut timer = Timer::new(clock);
+    let mut until = std::pin::pin!(until);
+    poll_fn(|cx| {
+        loop {
+            application.poll_commands(cx, session, clock.now());
+            timer.run_due(cx, session);
+            let mut told = false;
+            while let Some(event) = session.poll_event() {
+                application.on_event(event, session, clock.now());
+                told = true;
+            }
+            if !told {
+                break;
+            }
+        }
+        until.as_mut().poll(cx)
+    })
+    .await;
+}
+
+struct Turn {
+    clock: Clock,
+    transport: Box<dyn Transport>,
+    timer: Timer,
+    stalled: Stalled,
+    closed: Option<Closed>,
+}
+
+impl Turn {
+    fn new(clock: Clock, transport: Box<dyn Transport>) -> Self {
+        let stalled = Stalled { since: None, sleep: Box::pin(sleep_until(Instant::now())) };
+        Self { clock, transport, timer: Timer::new(clock), stalled, closed: None }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &mut Session,
+        application: &mut impl Application,
+    ) -> Poll<Closed> {
+        loop {
+            let more_to_read = self.read(cx, session, application);
+            application.poll_commands(cx, session, self.clock.now());
+            self.timer.run_due(cx, session);
+            let wrote = self.write(cx, session);
+            let told = self.tell(session, application);
+            if let Some(closed) = self.closed.take() {
+                return Poll::Ready(closed);
+            }
+            if more_to_read {
+                // A fast peer: let others have the worker, and go on after them.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if !wrote && !told {
+                self.flush(cx, session);
+                if self.tell(session, application) {
+                    continue;
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads one batch; true when there may be more.
+    fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &mut Session,
+        application: &mut impl Application,
+    ) -> bool {
+        for _ in 0..BATCH {
+            if session.is_ending() || application.poll_room(cx).is_pending() {
+                return false;
+            }
+            let Poll::Ready(received) = self.transport.poll_recv(cx) else { return false };
+            self.take(received, session);
+            self.tell(session, application);
+        }
+        true
+    }
+
+    fn take(&mut self, received: Received, session: &mut Session) {
+        let now = self.clock.now();
+        match received {
+            Received::Message(message) => self.take_message(&message, session, now),
+            Received::Activity => session.handle_activity(now),
+            Received::WrongKind => session.handle_fault(PeerFault::WrongFormat, now),
+            Received::TooLarge => session.handle_fault(PeerFault::TooLarge, now),
+            Received::Malformed { what, .. } => {
+                tracing::debug!(what, "the peer broke the WebSocket protocol");
+                session.handle_fault(PeerFault::Malformed, now);
+            }
+            Received::Closed { code, reason } => lost(session, code, reason, now),
+            Received::Lost(reason) => lost(session, None, reason, now),
+        }
+    }
+
+    fn take_message(&mut self, message: &Bytes, session: &mut Session, now: Time) {
+        match Envelope::decode(self.transport.format(), message) {
+            Ok(envelope) => session.handle_frame(envelope, now),
+            Err(error) => {
+                tracing::debug!(%error, "the peer sent what is no envelope");
+                session.handle_fault(PeerFault::Malformed, now);
+            }
+        }
+    }
+
+    /// Writes until the session has nothing or the transport is full; true when anything was
+    /// written.
+    fn write(&mut self, cx: &mut Context<'_>, session: &mut Session) -> bool {
+        let mut wrote = false;
+        loop {
+            match self.transport.poll_ready(cx) {
+                Poll::Pending => {
+                    self.watch_stall(cx, session);
+                    return wrote;
+                }
+                Poll::Ready(Err(error)) => {
+                    lost(session, None, error.to_string(), self.clock.now());
+                    return wrote;
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            self.stalled.since = None;
+            let Some(transmit) = session.poll_transmit() else { return wrote };
+            if let Some(message) = self.encode(transmit, session) {
+                if let Err(error) = self.transport.start_send(message) {
+                    lost(session, None, error.to_string(), self.clock.now());
+                }
+                wrote = true;
+            }
+        }
+    }
+
+    fn encode(&self, transmit: Transmit, session: &mut Session) -> Option<Bytes> {
+        let format = self.transport.format();
+        match transmit {
+            Transmit::Shared(publication) => Some(publication.bytes(format).clone()),
+            Transmit::Envelope(envelope) => {
+                let mut message = Vec::new();
+                match envelope.encode(format, &mut message) {
+                    Ok(()) => Some(message.into()),
+                    Err(error) => {
+                        // A place in the session stream is given: without this frame the peer
+                        // would wait for it, so the connection cannot go on.
+                        tracing::error!(kind = %envelope.head.kind, %error, "cannot encode a frame");
+                        let close = Command::Close(CloseCode::INTERNAL, "internal error".into());
+                        let _ = session.handle_command(close, self.clock.now());
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>, session: &mut Session) {
+        match self.transport.poll_flush(cx) {
+            Poll::Ready(Ok(())) => self.stalled.since = None,
+            Poll::Ready(Err(error)) => lost(session, None, error.to_string(), self.clock.now()),
+            Poll::Pending => self.watch_stall(cx, session),
+        }
+    }
+
+    /// Closes a connection whose peer reads nothing for too long.
+    fn watch_stall(&mut self, cx: &mut Context<'_>, session: &mut Session) {
+        let unwritten = self.transport.unwritten();
+        if self.stalled.poll(cx, unwritten).is_ready() {
+            session.handle_fault(PeerFault::TooSlow, self.clock.now());
+            // What says so cannot be delivered either.
+            while session.poll_transmit().is_some() {}
+        }
+    }
+
+    /// Tells the application everything there is to tell; true when there was anything.
+    fn tell(&mut self, session: &mut Session, application: &mut impl Application) -> bool {
+        let mut told = false;
+        while let Some(event) = session.poll_event() {
+            told = true;
+            if let Event::Closed(closed) = &event {
+                self.closed = Some(closed.clone());
+            }
+            application.on_event(event, session, self.clock.now());
+        }
+        told
+    }
+
+    /// Says goodbye on the transport; what is in flight may still arrive.
+    async fn close_transport(&mut self, closed: &Closed) {
+        if closed.by == Initiator::Network || closed.code == CloseCode::TOO_SLOW {
+            return;
+        }
+        let goodbye = poll_fn(|cx| {
+            if ready!(self.transport.poll_flush(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            self.transport.poll_close(cx, Some((closed.code, &closed.reason)))
+        });
+        // The peer's half of the handshake is a courtesy: without it the transport is dropped.
+        let _ = tokio::time::timeout(CLOSING, goodbye).await;
+    }
+}
+
+fn lost(session: &mut Session, code: Option<CloseCode>, reason: String, now: Time) {
+    // `Disconnected` is never misuse.
+    let _ = session.handle_command(Command::Disconnected(code, reason), now);
+}
+
+/// Since when nothing that was written got anywhere.
+struct Stalled {
+    since: Option<(Instant, usize)>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Stalled {
+    fn poll(&mut self, cx: &mut Context<'_>, unwritten: usize) -> Poll<()> {
+        let now = Instant::now();
+        let moved = self.since.is_none_or(|(_, before)| unwritten < before);
+        if moved {
+            self.since = Some((now, unwritten));
+            self.sleep.as_mut().reset(now + STALLED);
+        }
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+/// One timer per connection, for the session's earliest deadline.
+struct Timer {
+    clock: Clock,
+    at: Option<Time>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Timer {
+    fn new(clock: Clock) -> Self {
+        Self { clock, at: None, sleep: Box::pin(sleep_until(clock.start)) }
+    }
+
+    /// Does what is due, and remembers to come back for the next.
+    fn run_due(&mut self, cx: &mut Context<'_>, session: &mut Session) {
+        while let Some(due) = session.poll_timeout() {
+            let now = self.clock.now();
+            if due <= now {
+                session.handle_timeout(now);
+                if session.poll_timeout().is_some_and(|next| next <= now) {
+                    // What is still due needs an output to be taken first.
+                    return;
+                }
+                continue;
+            }
+            if self.at != Some(due) {
+                self.at = Some(due);
+                self.sleep.as_mut().reset(self.clock.instant(due));
+            }
+            if self.sleep.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.at = None;
+        }
+    }
+}

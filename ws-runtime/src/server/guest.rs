@@ -1,0 +1,241 @@
+//! The application behind a server, without its type: so that `Server<P>` fits in any state.
+
+use bytestring::ByteString;
+use futures_util::future::BoxFuture;
+use std::{marker::PhantomData, sync::Arc};
+use tokio::sync::{mpsc, oneshot};
+use ws_proto::{
+    Access, Address, AddressError, Answer, Authenticate, Authorize, Caller, ChannelSet,
+    ChannelSpec, Credentials, DecodeError, Dispatch, EncodedEvent, Fault, FaultCode, Principal,
+    Protocol, Raw, RequestSet,
+    serve::{Link, ReplySlot},
+};
+
+/// Who may come in.
+pub(crate) trait Host: Send + Sync + 'static {
+    fn authenticate(self: Arc<Self>, credentials: Credentials)
+    -> BoxFuture<'static, Result<Arc<dyn Guest>, Fault>>;
+}
+
+/// Somebody who came in: what the application says to everything that they ask.
+pub(crate) trait Guest: Send + Sync + 'static {
+    /// The identity of the principal.
+    fn id(&self) -> &str;
+
+    /// Works on a request.
+    fn serve(self: Arc<Self>, kind: ByteString, payload: Raw, link: Arc<dyn Link>)
+    -> BoxFuture<'static, Answer>;
+
+    /// May they listen to this channel?
+    fn may_subscribe(self: Arc<Self>, address: Address, link: Arc<dyn Link>)
+    -> BoxFuture<'static, Result<&'static ChannelSpec, Fault>>;
+
+    /// May they publish this event? If so, the event as its type says it.
+    fn may_publish(self: Arc<Self>, wish: Wish, link: Arc<dyn Link>)
+    -> BoxFuture<'static, Result<(&'static ChannelSpec, EncodedEvent), Fault>>;
+}
+
+/// An event that a client wants to publish.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) address: Address,
+    pub(crate) kind: ByteString,
+    pub(crate) payload: Raw,
+}
+
+/// How the requests of a protocol reach the application.
+pub(crate) trait Desk<P: Protocol, A: Authenticate>: Send + Sync + 'static {
+    fn answer(
+        &self,
+        request: P::Requests,
+        app: &A,
+        principal: &A::Principal,
+        link: &Arc<dyn Link>,
+    ) -> impl Future<Output = Answer> + Send;
+}
+
+/// Requests go to the methods of the generated handler trait.
+#[derive(Debug)]
+pub(crate) struct Methods;
+
+impl<P, A> Desk<P, A> for Methods
+where
+    P: Protocol<Requests: Dispatch<A>>,
+    A: Authenticate,
+{
+    async fn answer(
+        &self,
+        request: P::Requests,
+        app: &A,
+        principal: &A::Principal,
+        link: &Arc<dyn Link>,
+    ) -> Answer {
+        request.dispatch(app, &Caller::new(principal, link)).await
+    }
+}
+
+/// Requests go, with a slot for the answer, to a loop that owns its state.
+#[derive(Debug)]
+pub(crate) struct Loop<C>(pub(crate) mpsc::Sender<C>);
+
+impl<P, A, C> Desk<P, A> for Loop<C>
+where
+    P: Protocol<Requests: RequestSet<Call = C>>,
+    A: Authenticate,
+    C: Send + 'static,
+{
+    async fn answer(
+        &self,
+        request: P::Requests,
+        _: &A,
+        _: &A::Principal,
+        link: &Arc<dyn Link>,
+    ) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let slot = ReplySlot::new(
+            Arc::clone(link),
+            Box::new(move |reply| {
+                // The caller may have left.
+                let _ = answer.send(reply);
+            }),
+        );
+        let gone = || Answer::Fault(Fault::internal("the loop that serves this request has ended"));
+        if self.0.send(request.with_reply(slot)).await.is_err() {
+            return gone();
+        }
+        answered.await.unwrap_or_else(|_| gone())
+    }
+}
+
+/// An application with its type.
+pub(crate) struct Typed<P, A, D> {
+    pub(crate) app: A,
+    pub(crate) desk: D,
+    pub(crate) protocol: PhantomData<fn(P)>,
+}
+
+struct TypedGuest<P, A: Authenticate, D> {
+    host: Arc<Typed<P, A, D>>,
+    principal: A::Principal,
+    id: String,
+}
+
+impl<P, A, D> Host for Typed<P, A, D>
+where
+    P: Protocol,
+    A: Authorize<P::Channels>,
+    D: Desk<P, A>,
+{
+    fn authenticate(
+        self: Arc<Self>,
+        credentials: Credentials,
+    ) -> BoxFuture<'static, Result<Arc<dyn Guest>, Fault>> {
+        Box::pin(async move {
+            let principal = self.app.authenticate(&credentials).await?;
+            let id = principal.id();
+            let guest: Arc<dyn Guest> = Arc::new(TypedGuest { host: self, principal, id });
+            Ok(guest)
+        })
+    }
+}
+
+impl<P, A, D> Guest for TypedGuest<P, A, D>
+where
+    P: Protocol,
+    A: Authorize<P::Channels>,
+    D: Desk<P, A>,
+{
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn serve(
+        self: Arc<Self>,
+        kind: ByteString,
+        payload: Raw,
+        link: Arc<dyn Link>,
+    ) -> BoxFuture<'static, Answer> {
+        Box::pin(async move {
+            match P::Requests::decode(&kind, &payload) {
+                Ok(request) => {
+                    // The bytes may be large and the handler slow.
+                    drop(payload);
+                    self.host.desk.answer(request, &self.host.app, &self.principal, &link).await
+                }
+                Err(error) => Answer::Fault(undecodable(&kind, &error)),
+            }
+        })
+    }
+
+    fn may_subscribe(
+        self: Arc<Self>,
+        address: Address,
+        link: Arc<dyn Link>,
+    ) -> BoxFuture<'static, Result<&'static ChannelSpec, Fault>> {
+        Box::pin(async move {
+            let channel = parse::<P>(&address, link.version())?;
+            let caller = Caller::new(&self.principal, &link);
+            self.host.app.authorize(&caller, Access::Subscribe(&channel)).await?;
+            Ok(channel.spec())
+        })
+    }
+
+    fn may_publish(
+        self: Arc<Self>,
+        wish: Wish,
+        link: Arc<dyn Link>,
+    ) -> BoxFuture<'static, Result<(&'static ChannelSpec, EncodedEvent), Fault>> {
+        Box::pin(async move {
+            let channel = parse::<P>(&wish.address, link.version())?;
+            let spec = channel.spec();
+            if !spec.client_publish {
+                return Err(Fault::forbidden("clients may not publish to this channel"));
+            }
+            let caller = Caller::new(&self.principal, &link);
+            self.host.app.authorize(&caller, Access::Publish(&channel)).await?;
+            let kind = wish.kind.strip_prefix(spec.kind).and_then(|rest| rest.strip_prefix('.'));
+            let kind = kind.filter(|kind| event_exists(spec, kind, link.version()));
+            let event = kind.ok_or_else(|| {
+                let text = format!("no event `{}` on this channel", wish.kind);
+                Fault::new(FaultCode::Unimplemented, text)
+            })?;
+            channel
+                .check_event(event, &wish.payload)
+                .map(|event| (spec, event))
+                .map_err(|error| undecodable(&wish.kind, &error))
+        })
+    }
+}
+
+/// Whether the negotiated version has something that came and went with these versions.
+pub(crate) fn is_in(version: u32, since: u32, removed: Option<u32>) -> bool {
+    version >= since && removed.is_none_or(|removed| version < removed)
+}
+
+fn event_exists(spec: &ChannelSpec, kind: &str, version: u32) -> bool {
+    spec.events
+        .iter()
+        .any(|event| event.kind == kind && is_in(version, event.since, event.removed))
+}
+
+fn parse<P: Protocol>(address: &Address, version: u32) -> Result<P::Channels, Fault> {
+    let channel = P::Channels::parse(address).map_err(|error| match error {
+        AddressError::UnknownKind => Fault::not_found(error.to_string()),
+        _ => Fault::invalid(error.to_string()),
+    })?;
+    let spec = channel.spec();
+    if is_in(version, spec.since, spec.removed) {
+        Ok(channel)
+    } else {
+        Err(Fault::not_found(format!("no channel `{}` in version {version}", spec.kind)))
+    }
+}
+
+fn undecodable(kind: &str, error: &DecodeError) -> Fault {
+    match error {
+        DecodeError::UnknownKind(_) => {
+            Fault::new(FaultCode::Unimplemented, format!("no message `{kind}` in this protocol"))
+        }
+        _ => Fault::invalid(format!("the payload of `{kind}`: {error}")),
+    }
+}

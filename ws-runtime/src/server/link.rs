@@ -1,0 +1,137 @@
+//! The runtime behind a `Caller`: one request, or one question about a channel.
+
+use super::{
+    mailbox::{Letter, Mailbox},
+    publishing::Hubs,
+};
+use crate::session::{Command, WorkId};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+use ws_proto::{
+    Address, EncodedEvent, Format, MessageId, Raw,
+    serve::{Cancelled, Link, Publishing},
+};
+
+/// What a handler's `Caller` reaches.
+pub(crate) struct RequestLink {
+    pub(crate) connection: Arc<ConnectionFacts>,
+    pub(crate) work: Option<WorkId>,
+    pub(crate) message: MessageId,
+    state: Mutex<State>,
+}
+
+/// What stays the same for all requests of a connection.
+pub(crate) struct ConnectionFacts {
+    pub(crate) hubs: Arc<Hubs>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) format: Format,
+    pub(crate) version: u32,
+    pub(crate) session: String,
+}
+
+#[derive(Default)]
+struct State {
+    cancelled: bool,
+    credit: u32,
+    wakers: Vec<Waker>,
+}
+
+/// Tasks of one handler that may wait on its link at once; more than this is a loop that leaks.
+const WAKERS: usize = 64;
+
+impl RequestLink {
+    pub(crate) fn new(
+        connection: Arc<ConnectionFacts>,
+        work: Option<WorkId>,
+        message: MessageId,
+        credit: u32,
+    ) -> Self {
+        let state = State { credit, ..State::default() };
+        Self { connection, work, message, state: Mutex::new(state) }
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn cancel(&self) {
+        self.change(|state| state.cancelled = true);
+    }
+
+    /// The peer takes more items.
+    pub(crate) fn credit(&self, n: u32) {
+        self.change(|state| state.credit = state.credit.saturating_add(n));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remember(&mut self, cx: &Context<'_>) {
+        if !self.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            if self.wakers.len() == WAKERS {
+                self.wakers.remove(0).wake();
+            }
+            self.wakers.push(cx.waker().clone());
+        }
+    }
+}
+
+impl Link for RequestLink {
+    fn format(&self) -> Format {
+        self.connection.format
+    }
+
+    fn version(&self) -> u32 {
+        self.connection.version
+    }
+
+    fn session(&self) -> &str {
+        &self.connection.session
+    }
+
+    fn message(&self) -> MessageId {
+        self.message
+    }
+
+    fn publish(&self, address: Address, event: EncodedEvent) -> Publishing {
+        Publishing::ready(self.connection.hubs.publish(&address, &event))
+    }
+
+    fn poll_cancelled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.cancelled {
+            return Poll::Ready(());
+        }
+        state.remember(cx);
+        Poll::Pending
+    }
+
+    fn poll_item(&self, cx: &mut Context<'_>) -> Poll<Result<(), Cancelled>> {
+        let mut state = self.lock();
+        if state.cancelled {
+            return Poll::Ready(Err(Cancelled));
+        }
+        if state.credit > 0 {
+            state.credit -= 1;
+            return Poll::Ready(Ok(()));
+        }
+        state.remember(cx);
+        Poll::Pending
+    }
+
+    fn send_item(&self, item: Raw) {
+        if let Some(work) = self.work {
+            self.connection.mailbox.put(Letter::Work(Command::Item(work, item)));
+        }
+    }
+}

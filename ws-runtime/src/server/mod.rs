@@ -1,0 +1,286 @@
+//! A typed server: it authenticates clients, authorizes what they listen to and publish, and gives
+//! their requests to the application.
+//!
+//! Start at [`Server`]; [`connection`] is where a session's events become calls of the
+//! application, [`publishing`] the way of an event to its subscribers.
+
+mod config;
+mod guest;
+mod connection;
+mod mailbox;
+mod link;
+mod publishing;
+mod listen;
+
+pub use config::{ConfigError, ServerConfig};
+pub use listen::Bound;
+
+use crate::{
+    driver::{Clock, drive},
+    hub::ConnectionId,
+    session::{Command, Config, Contract, Drain, Session, Side},
+    transport::Transport,
+};
+use connection::Connection;
+use guest::{Desk, Host, Loop, Methods, Typed};
+use mailbox::Mailbox;
+use publishing::Hubs;
+use std::{
+    collections::HashMap,
+    fmt,
+    marker::PhantomData,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+use ws_proto::{
+    Authorize, Channel, ChannelSet, CloseCode, Credentials, Dispatch, Protocol, RequestSet,
+    RequestSpec, schema,
+    serve::{Publishing, encode_publication},
+};
+
+/// A server of the protocol `P`. Cheap to clone; fits in any state.
+///
+/// It listens alone ([`Server::listen`]), or is mounted into an HTTP server
+/// ([`Server::upgrade`]).
+pub struct Server<P> {
+    shared: Arc<Shared>,
+    protocol: PhantomData<fn(P)>,
+}
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    host: Arc<dyn Host>,
+    hubs: Arc<Hubs>,
+    config: ServerConfig,
+    contract: Contract,
+    requests: &'static [RequestSpec],
+    fingerprint: String,
+    guests: Mutex<HashMap<ConnectionId, Entry>>,
+    next: AtomicU64,
+    drain: watch::Sender<Option<Drain>>,
+    /// How many connections there are; drains wait for zero.
+    count: watch::Sender<usize>,
+}
+
+struct Entry {
+    principal: Option<String>,
+    mailbox: Arc<Mailbox>,
+}
+
+/// One connection, as [`Server::connections`] lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// Unique in this process.
+    pub id: ConnectionId,
+    /// Whose it is; `None` until the client is authenticated.
+    pub principal: Option<String>,
+}
+
+impl<P: Protocol> Server<P> {
+    /// A server with the default configuration. Does not compile while a request has no handler
+    /// or the channels have no authorizer.
+    ///
+    /// # Panics
+    ///
+    /// Never: the defaults are sound.
+    #[must_use]
+    pub fn new<A>(app: A) -> Self
+    where
+        A: Authorize<P::Channels>,
+        P::Requests: Dispatch<A>,
+    {
+        Self::assemble(app, Methods, ServerConfig::default())
+    }
+
+    /// A server with another configuration.
+    ///
+    /// # Errors
+    ///
+    /// When a value makes no sense.
+    pub fn with_config<A>(app: A, config: ServerConfig) -> Result<Self, ConfigError>
+    where
+        A: Authorize<P::Channels>,
+        P::Requests: Dispatch<A>,
+    {
+        config.check()?;
+        Ok(Self::assemble(app, Methods, config))
+    }
+
+    /// A server whose requests go to a loop that owns its state: the call enum that the derive
+    /// made, one value per request, each with the slot for its answer.
+    ///
+    /// # Errors
+    ///
+    /// When a value of the configuration makes no sense.
+    pub fn with_loop<A>(
+        app: A,
+        calls: mpsc::Sender<<P::Requests as RequestSet>::Call>,
+        config: ServerConfig,
+    ) -> Result<Self, ConfigError>
+    where
+        A: Authorize<P::Channels>,
+    {
+        config.check()?;
+        Ok(Self::assemble(app, Loop(calls), config))
+    }
+
+    fn assemble<A, D>(app: A, desk: D, config: ServerConfig) -> Self
+    where
+        A: Authorize<P::Channels>,
+        D: Desk<P, A>,
+    {
+        let specs = <P::Channels as ChannelSet>::SPECS;
+        let hubs = Hubs::new(specs, config.limits.max_frame, config.max_logs);
+        let shared = Shared {
+            host: Arc::new(Typed { app, desk, protocol: PhantomData::<fn(P)> }),
+            hubs: Arc::new(hubs),
+            contract: Contract::of::<P>(),
+            requests: P::Requests::SPECS,
+            fingerprint: schema::fingerprint::<P>(),
+            guests: Mutex::default(),
+            next: AtomicU64::new(1),
+            drain: watch::Sender::new(None),
+            count: watch::Sender::new(0),
+            config,
+        };
+        tracing::info!(
+            protocol = P::NAME,
+            worst_case_bytes = shared.config.limits.worst_case(),
+            max_connections = shared.config.max_connections,
+            "a connection costs at most its worst case"
+        );
+        Self { shared: Arc::new(shared), protocol: PhantomData }
+    }
+
+    /// Publishes an event from anywhere in the process; its type follows from the channel.
+    pub fn publish<C: Channel<P::Channels>>(&self, channel: C, event: &C::Event) -> Publishing {
+        Publishing::ready(
+            encode_publication(channel, event)
+                .and_then(|(address, event)| self.shared.hubs.publish(&address, &event)),
+        )
+    }
+
+    /// Serves one client over a transport, until its connection is over.
+    pub async fn serve(&self, transport: Box<dyn Transport>, credentials: Credentials) {
+        let shared = Arc::clone(&self.shared);
+        let clock = Clock::start();
+        let id = ConnectionId(shared.next.fetch_add(1, Ordering::Relaxed));
+        let mut session = Session::new(Side::Server, shared.session_config(), clock.now());
+        let mut connection =
+            Connection::new(id, Arc::clone(&shared), transport.format(), credentials);
+        shared.arrive(id, &connection.mailbox);
+        // Looked at after the arrival: a drain that begins in between reaches the mailbox.
+        if let Some(drain) = shared.drain.borrow().clone() {
+            connection.mailbox.urge(Command::Drain(drain));
+        }
+        drive(&mut session, &mut connection, transport, clock).await;
+    }
+
+    /// The connections of this node.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        let guests = self.shared.guests();
+        let info = |(id, entry): (&ConnectionId, &Entry)| ConnectionInfo {
+            id: *id,
+            principal: entry.principal.clone(),
+        };
+        guests.iter().map(info).collect()
+    }
+
+    /// Ends every connection of a principal with close code 4701; its clients do not come back by
+    /// themselves. Returns how many there were.
+    pub fn kick(&self, principal: &str, reason: &str) -> usize {
+        let guests = self.shared.guests();
+        let of_principal = guests.values().filter(|it| it.principal.as_deref() == Some(principal));
+        let kicked = of_principal.inspect(|entry| {
+            entry.mailbox.urge(Command::Close(CloseCode::KICKED, reason.to_owned()));
+        });
+        kicked.count()
+    }
+
+    /// Takes leave: no new connections, every client is told when to come back, running requests
+    /// have `patience` to end. Resolves when the last connection is over.
+    pub async fn drain(&self, drain: Drain) {
+        let patience = drain.patience;
+        self.shared.drain.send_replace(Some(drain.clone()));
+        for entry in self.shared.guests().values() {
+            entry.mailbox.urge(Command::Drain(drain.clone()));
+        }
+        let mut count = self.shared.count.subscribe();
+        // A client that does not close its end is dropped by its driver a little later.
+        let grace = patience + Duration::from_secs(5);
+        // The sender lives in `shared`: waiting cannot fail.
+        let _ = tokio::time::timeout(grace, count.wait_for(|count| *count == 0)).await;
+    }
+
+    /// Whether [`Server::drain`] was called.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.drain.borrow().is_some()
+    }
+
+    /// Bytes that one connection may cost at most: the sum of its bounds.
+    #[must_use]
+    pub fn worst_case_bytes(&self) -> usize {
+        self.shared.config.limits.worst_case()
+    }
+}
+
+impl Shared {
+    pub(crate) fn greet(&self, id: ConnectionId, principal: &str, mailbox: &Arc<Mailbox>) {
+        let entry = Entry { principal: Some(principal.to_owned()), mailbox: Arc::clone(mailbox) };
+        self.guests().insert(id, entry);
+    }
+
+    pub(crate) fn leave(&self, id: ConnectionId) {
+        self.guests().remove(&id);
+        self.count.send_modify(|count| *count -= 1);
+    }
+
+    fn arrive(&self, id: ConnectionId, mailbox: &Arc<Mailbox>) {
+        let entry = Entry { principal: None, mailbox: Arc::clone(mailbox) };
+        self.guests().insert(id, entry);
+        self.count.send_modify(|count| *count += 1);
+    }
+
+    fn is_full(&self) -> bool {
+        *self.count.borrow() >= self.config.max_connections
+    }
+
+    fn session_config(&self) -> Config {
+        Config {
+            limits: self.config.limits.clone(),
+            heartbeat_interval: self.config.heartbeat_interval,
+            heartbeat_timeout: self.config.heartbeat_timeout,
+            handshake_timeout: self.config.handshake_timeout,
+            fingerprint: self.fingerprint.clone(),
+            wall_ms: Clock::wall_ms(),
+            seed: fastrand::u64(..),
+            ..Config::new(self.contract.clone())
+        }
+    }
+
+    fn guests(&self) -> MutexGuard<'_, HashMap<ConnectionId, Entry>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P> Clone for Server<P> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), protocol: PhantomData }
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Server<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("protocol", &P::NAME)
+            .field("connections", &*self.shared.count.borrow())
+            .finish_non_exhaustive()
+    }
+}

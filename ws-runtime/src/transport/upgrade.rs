@@ -1,0 +1,275 @@
+//! From an HTTP request to a connection: who may, in which format, with which credentials
+//! (`docs/protocol.md`, sections 1 and 11).
+//!
+//! It works wherever hyper 1 serves HTTP/1.1 with upgrades: bare, under axum 0.8, behind layers.
+
+mod offer;
+mod origin;
+
+pub use origin::{Origins, OriginsError};
+
+use super::{Lost, Transport, tungstenite::WebSocket};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
+};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::fmt;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use ws_proto::{Credentials, Format, Limits, Secret};
+
+/// Which requests become connections.
+#[derive(Clone, Debug)]
+pub struct UpgradePolicy {
+    /// Whose pages may connect. Default: only pages of the same host.
+    pub origins: Origins,
+    /// Whether a request without `Origin` may connect. Browsers always send one, so this is about
+    /// native clients. Default: yes.
+    pub allow_missing_origin: bool,
+    /// The names that this server answers to, as they stand in `Host` (`chat.example.com`,
+    /// `localhost:8080`). Default: empty, which takes every name. A server that trusts its network
+    /// lists them: a foreign page can make its own name point to a local address.
+    pub hosts: Vec<String>,
+    /// What is spoken. The client's order decides. Default: both.
+    pub formats: Vec<Format>,
+    /// The query parameter that may hold a token. Default: none. A URL shows up in the logs of
+    /// every proxy on the way; here it is never shown.
+    pub token_parameter: Option<String>,
+    /// The bounds of the connection.
+    pub limits: Limits,
+}
+
+impl Default for UpgradePolicy {
+    fn default() -> Self {
+        Self {
+            origins: Origins::SameHost,
+            allow_missing_origin: true,
+            hosts: Vec::new(),
+            formats: Format::ALL.to_vec(),
+            token_parameter: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A request that may become a connection.
+#[must_use = "answer the request with `response` and await `transport`"]
+pub struct Upgrade {
+    /// What the client showed before the connection. `token`, `remote`, `client` and `version` are
+    /// not known here. A token in the query stands in `bearer`.
+    pub credentials: Credentials,
+    /// The format that both sides speak.
+    pub format: Format,
+    accept: HeaderValue,
+    on_upgrade: OnUpgrade,
+    limits: Limits,
+}
+
+impl Upgrade {
+    /// The answer to the request: 101 with an empty body.
+    #[must_use]
+    pub fn response<B: Default>(&self) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.accept.clone());
+        let protocol = HeaderValue::from_static(self.format.subprotocol());
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        response
+    }
+
+    /// The connection, as soon as the answer is written. Await it in a task of its own: hyper
+    /// writes the answer after the service returned it.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] when the client went away in between.
+    pub async fn transport(self) -> Result<Box<dyn Transport>, Lost> {
+        let upgraded = self.on_upgrade.await.map_err(|error| Lost(error.to_string()))?;
+        let stream = TokioIo::new(upgraded);
+        Ok(Box::new(WebSocket::server(stream, self.format, &self.limits).await))
+    }
+}
+
+impl fmt::Debug for Upgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// An HTTP answer instead of a connection: a status and a sentence that says what to do. It
+/// repeats nothing of the request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{status}: {message}")]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// For people.
+    pub message: &'static str,
+}
+
+impl Refusal {
+    /// A refusal with a status and a sentence; for reasons of the server's own, such as too many
+    /// connections.
+    #[must_use]
+    pub const fn new(status: StatusCode, message: &'static str) -> Self {
+        Self { status, message }
+    }
+
+    /// The plain-text answer to the request.
+    #[must_use]
+    pub fn response<B: From<String>>(&self) -> Response<B> {
+        let mut response = Response::new(B::from(format!("{}\n", self.message)));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, plain);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // What HTTP demands next to the status.
+        let demanded: &[_] = match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => &[(header::ALLOW, "GET")],
+            StatusCode::UPGRADE_REQUIRED => &[
+                (header::CONNECTION, "upgrade"),
+                (header::UPGRADE, "websocket"),
+                (header::SEC_WEBSOCKET_VERSION, "13"),
+            ],
+            _ => &[],
+        };
+        for (name, value) in demanded {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+/// Decides whether a request becomes a connection. Nothing is kept of one that does not.
+///
+/// The extensions of the request must hold hyper's `OnUpgrade`, as they do in a hyper 1 server
+/// that serves `with_upgrades` and in axum.
+///
+/// # Errors
+///
+/// [`Refusal`] with 405 (not `GET`), 505 (not HTTP/1.1), 426 (not a WebSocket upgrade of version
+/// 13), 403 (a foreign origin), 421 (a foreign host), 400 (anything else that is wrong with the
+/// request), 500 (the server cannot upgrade).
+pub fn upgrade<B>(
+    request: &mut Request<B>,
+    policy: &UpgradePolicy,
+) -> Result<Upgrade, Refusal> {
+    check_shape(request)?;
+    let headers = request.headers();
+    let host = only(headers, &header::HOST).ok_or(HOST)?.to_str().map_err(|_| HOST)?;
+    if !policy.hosts.is_empty() && !policy.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) {
+        return Err(FOREIGN_HOST);
+    }
+    origin::check(headers, host, policy)?;
+    let accept = accept(headers)?;
+    let offer = offer::read(headers, &policy.formats)?;
+    let credentials = credentials(request, policy, offer.bearer)?;
+    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(NOT_UPGRADABLE)?;
+    Ok(Upgrade { credentials, format: offer.format, accept, on_upgrade, limits: policy.limits })
+}
+
+fn check_shape<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if request.method() != Method::GET {
+        return Err(METHOD);
+    }
+    if request.version() != Version::HTTP_11 {
+        return Err(HTTP_VERSION);
+    }
+    if !has_word(headers, &header::CONNECTION, "upgrade")
+        || !has_word(headers, &header::UPGRADE, "websocket")
+    {
+        return Err(NOT_WEBSOCKET);
+    }
+    if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(WEBSOCKET_VERSION);
+    }
+    // A body before the frames is how requests are smuggled past a proxy.
+    let length = headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0");
+    if length || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(BODY);
+    }
+    Ok(())
+}
+
+fn accept(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
+    let key = only(headers, &header::SEC_WEBSOCKET_KEY).ok_or(KEY)?.as_bytes();
+    let nonce = STANDARD.decode(key).map_err(|_| KEY)?;
+    if nonce.len() != 16 {
+        return Err(KEY);
+    }
+    HeaderValue::try_from(derive_accept_key(key)).map_err(|_| KEY)
+}
+
+fn credentials<B>(
+    request: &Request<B>,
+    policy: &UpgradePolicy,
+    bearer: Option<Secret>,
+) -> Result<Credentials, Refusal> {
+    let headers = request.headers();
+    let mut credentials = Credentials::default();
+    credentials.authorization = text(headers, &header::AUTHORIZATION, "")?;
+    credentials.cookie = text(headers, &header::COOKIE, "; ")?;
+    let query = policy.token_parameter.as_deref().zip(request.uri().query());
+    credentials.bearer = match query {
+        Some((name, query)) => bearer.or_else(|| offer::query_token(query, name)),
+        None => bearer,
+    };
+    Ok(credentials)
+}
+
+/// A secret header. Several are joined where that keeps their meaning and refused otherwise.
+fn text(headers: &HeaderMap, name: &HeaderName, join: &str) -> Result<Option<Secret>, Refusal> {
+    let values: Result<Vec<_>, _> = headers.get_all(name).iter().map(HeaderValue::to_str).collect();
+    match values.map_err(|_| CREDENTIALS)?.as_slice() {
+        [] => Ok(None),
+        [_, _, ..] if join.is_empty() => Err(CREDENTIALS),
+        values => Ok(Some(Secret::new(values.join(join)))),
+    }
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
+}
+
+const METHOD: Refusal =
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "This address takes WebSocket upgrades: use GET.");
+const HTTP_VERSION: Refusal = Refusal::new(
+    StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+    "WebSocket upgrades need HTTP/1.1: connect without HTTP/2.",
+);
+const NOT_WEBSOCKET: Refusal = Refusal::new(
+    StatusCode::UPGRADE_REQUIRED,
+    "This address speaks WebSocket: send `Connection: Upgrade` and `Upgrade: websocket`.",
+);
+const WEBSOCKET_VERSION: Refusal =
+    Refusal::new(StatusCode::UPGRADE_REQUIRED, "Send `Sec-WebSocket-Version: 13`.");
+const BODY: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "A WebSocket upgrade has no body.");
+const KEY: Refusal = Refusal::new(
+    StatusCode::BAD_REQUEST,
+    "Send one `Sec-WebSocket-Key` that holds 16 bytes in base64.",
+);
+const HOST: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "Send one `Host` header.");
+const FOREIGN_HOST: Refusal = Refusal::new(
+    StatusCode::MISDIRECTED_REQUEST,
+    "This server does not answer to the name in `Host`: list it in `hosts` to allow it.",
+);
+const CREDENTIALS: Refusal = Refusal::new(
+    StatusCode::BAD_REQUEST,
+    "Send at most one `Authorization` header, and credentials in ASCII.",
+);
+const NOT_UPGRADABLE: Refusal = Refusal::new(
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "This server cannot upgrade the connection: serve it `with_upgrades`, and upgrade once.",
+);

@@ -1,0 +1,188 @@
+//! The bytes below the WebSocket codec: what waits to be written, and how much may be read for
+//! nothing.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ws_proto::{Format, Limits};
+
+// An empty queue keeps this much memory for the next batch.
+const KEPT: usize = 2 * 1024;
+
+/// A byte stream with an out-queue.
+///
+/// Data frames are written into the queue by [`Wire::put`], past the codec, which would copy each
+/// one once more and hides how much it holds. The codec's own frames (pongs, close) come in through
+/// `poll_write`, each time all of them or none, so that frames never mix.
+pub(super) struct Wire<S> {
+    stream: S,
+    out: Vec<u8>,
+    // The bytes of `out` before this are written.
+    written: usize,
+    high: usize,
+    fruitless: usize,
+    patience: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(super) fn new(stream: S, limits: &Limits) -> Self {
+        Self {
+            stream,
+            out: Vec::new(),
+            written: 0,
+            high: limits.write_buffer,
+            fruitless: 0,
+            // One message in honest fragments and the codec's read-ahead fit twice; the answer to
+            // a client's upgrade (at most 64 KiB) fits too.
+            patience: limits.max_frame.saturating_mul(2).saturating_add(64 * 1024),
+        }
+    }
+
+    /// Bytes that wait to be written.
+    pub(super) fn queued(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.queued() < self.high
+    }
+
+    /// Something came of the bytes that were read.
+    pub(super) fn heard(&mut self) {
+        self.fruitless = 0;
+    }
+
+    /// More was read than one message can need, and no message came of it: fragments for ever.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.fruitless > self.patience
+    }
+
+    /// Queues one data frame (RFC 6455, section 5.2).
+    pub(super) fn put(&mut self, format: Format, payload: &[u8], mask: Option<[u8; 4]>) {
+        let final_and_kind = match format {
+            Format::Json => 0x81,
+            Format::MessagePack => 0x82,
+        };
+        let masked = if mask.is_some() { 0x80 } else { 0 };
+        self.out.reserve(payload.len() + 14);
+        self.out.push(final_and_kind);
+        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+            (Ok(length @ ..126), _) => self.out.push(masked | length),
+            (_, Ok(length)) => {
+                self.out.push(masked | 126);
+                self.out.extend_from_slice(&length.to_be_bytes());
+            }
+            _ => {
+                self.out.push(masked | 127);
+                self.out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+            }
+        }
+        let Some(mask) = mask else { return self.out.extend_from_slice(payload) };
+        self.out.extend_from_slice(&mask);
+        let begin = self.out.len();
+        self.out.extend_from_slice(payload);
+        for chunk in self.out[begin..].chunks_mut(mask.len()) {
+            chunk.iter_mut().zip(mask).for_each(|(byte, key)| *byte ^= key);
+        }
+    }
+
+    /// Writes the queue out.
+    pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let drained = self.poll_write_queue(cx);
+        self.forget_written();
+        ready!(drained)?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Ready when there is room for one more message.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.has_room() {
+            return Poll::Ready(Ok(()));
+        }
+        let drained = self.poll_drain(cx)?;
+        if self.has_room() { Poll::Ready(Ok(())) } else { drained.map(Ok) }
+    }
+
+    /// Reads and drops what still comes, so that closing does not destroy what was sent. Ready at
+    /// the end of the stream.
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes = [0; 4096];
+        for _ in 0..16 {
+            let mut buf = ReadBuf::new(&mut bytes);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_write_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.queued() > 0 {
+            let unwritten = &self.out[self.written..];
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, unwritten))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.written += count,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    // Also after half a write: a peer that reads slowly must not leave a growing tail behind.
+    fn forget_written(&mut self) {
+        if self.queued() > 0 {
+            // Moved once per `high` bytes at most, so the queue's memory is twice its bound.
+            if self.written >= self.high {
+                self.out.drain(..self.written);
+                self.written = 0;
+            }
+            return;
+        }
+        self.written = 0;
+        self.out.clear();
+        if self.out.capacity() > KEPT {
+            self.out = Vec::new();
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_flooded() {
+            return Poll::Ready(Err(io::Error::other("a message in endless fragments")));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.fruitless += buf.filled().len() - before;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        frames: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_room(cx))?;
+        self.out.extend_from_slice(frames);
+        Poll::Ready(Ok(frames.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_drain(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

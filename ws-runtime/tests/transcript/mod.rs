@@ -1,0 +1,18 @@
+//! Executable transcripts: the parser, and the runner that carries frames between two sessions.
+
+mod application;
+mod contract;
+mod parse;
+mod run;
+mod shape;
+mod short;
+mod tell;
+
+pub use parse::blocks;
+pub use run::run_block;
+use ws_proto::Format;
+
+/// Runs every block of a text; the error names file and line.
+pub fn run_text(file: &str, text: &str, format: Format) -> Result<(), String> {
+    blocks(file, text).iter().try_for_each(|block| run_block(block, format))
+}

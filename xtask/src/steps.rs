@@ -1,0 +1,165 @@
+//! The checks, in the order in which a mistake is cheapest to find.
+
+use crate::{
+    process::{Call, Workspace},
+    progress::{Failure, Step, Verdict},
+    python,
+    tally::Tally,
+};
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// What the pure half must not pull in.
+const IMPURE: [&str; 3] = ["tokio", "tungstenite", "tokio-tungstenite"];
+
+/// Every check.
+pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
+    vec![
+        format(workspace),
+        clippy(workspace),
+        python::step(workspace),
+        tests(workspace),
+        documentation(workspace),
+        pure_build(workspace),
+        pure_tree(workspace),
+    ]
+}
+
+/// Every check but the rendered documentation and the Python client.
+pub(crate) fn quick(workspace: &Workspace) -> Vec<Step> {
+    vec![
+        format(workspace),
+        clippy(workspace),
+        tests(workspace),
+        pure_build(workspace),
+        pure_tree(workspace),
+    ]
+}
+
+/// A step that is one call.
+fn plain(name: &'static str, call: Call) -> Step {
+    Step { name, run: Box::new(move || verdict(&call)) }
+}
+
+/// Runs a call whose success is all that counts.
+pub(crate) fn verdict(call: &Call) -> Verdict {
+    let ran = call.run();
+    let failure = Failure { output: ran.output, repeat: call.to_string() };
+    Verdict { failure: (!ran.good).then_some(failure), ..Verdict::default() }
+}
+
+/// Runs a `cargo test` and counts.
+pub(crate) fn tested(call: &Call) -> Verdict {
+    let ran = call.run();
+    let tally = Tally::of(&ran.output);
+    let failure = Failure { output: ran.output, repeat: call.to_string() };
+    Verdict { tally, note: None, failure: (!ran.good).then_some(failure) }
+}
+
+fn format(workspace: &Workspace) -> Step {
+    plain("format", workspace.cargo(["fmt", "--all", "--check", "--", "--color", "never"]))
+}
+
+fn clippy(workspace: &Workspace) -> Step {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    plain("clippy", workspace.cargo(arguments.into_iter().chain(["--", "-D", "warnings"])))
+}
+
+fn tests(workspace: &Workspace) -> Step {
+    let arguments = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+    let workspace = workspace.clone();
+    // Looked up when the step runs: the step before it may have made the interpreter.
+    let run = move || {
+        let call = workspace.cargo(arguments);
+        tested(
+            &python::interpreter(&workspace)
+                .map_or(call.clone(), |path| call.with("WS_PROTO_PYTHON", path.to_string_lossy())),
+        )
+    };
+    Step { name: "tests", run: Box::new(run) }
+}
+
+fn documentation(workspace: &Workspace) -> Step {
+    let call = workspace.cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
+    plain("documentation", call.with("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn pure_build(workspace: &Workspace) -> Step {
+    let workspace = workspace.clone();
+    let run = move || {
+        let wasm = has_wasm(&workspace);
+        let target: &[&str] = if wasm { &["--target", WASM] } else { &[] };
+        let proto = ["check", "-p", "ws-proto"];
+        let runtime = ["check", "-p", "ws-runtime", "--no-default-features"];
+        for arguments in [&proto[..], &runtime[..]] {
+            let all = arguments.iter().chain(target).copied();
+            let verdict = verdict(&workspace.cargo(all));
+            if verdict.failure.is_some() {
+                return verdict;
+            }
+        }
+        let note = "wasm32 target not installed: checked with the host target instead";
+        Verdict { note: (!wasm).then(|| note.to_owned()), ..Verdict::default() }
+    };
+    Step { name: "pure build", run: Box::new(run) }
+}
+
+/// Whether the standard library is there for wasm32. Asked of rustc, so that a toolchain that
+/// rustup does not know counts too.
+fn has_wasm(workspace: &Workspace) -> bool {
+    let call = Call::new(workspace, "rustc", ["--print", "target-libdir", "--target", WASM]);
+    let ran = call.run();
+    ran.good && std::path::Path::new(ran.output.trim()).is_dir()
+}
+
+fn pure_tree(workspace: &Workspace) -> Step {
+    let arguments = ["tree", "-p", "ws-runtime", "--no-default-features", "-e", "normal"];
+    let call = workspace.cargo(arguments.into_iter().chain(["--prefix", "none"]));
+    let run = move || {
+        let ran = call.run();
+        let found = impure(&ran.output);
+        if ran.good && found.is_empty() {
+            return Verdict::default();
+        }
+        let names = found.join(", ");
+        let output = format!("{}\nthe pure half must not depend on: {names}\n", ran.output);
+        let output = if found.is_empty() { ran.output } else { output };
+        Verdict {
+            failure: Some(Failure { output, repeat: call.to_string() }),
+            ..Verdict::default()
+        }
+    };
+    Step { name: "pure tree", run: Box::new(run) }
+}
+
+/// Which of the forbidden packages a `cargo tree --prefix none` names.
+fn impure(tree: &str) -> Vec<&'static str> {
+    let named = |package: &str| tree.lines().any(|l| l.split(' ').next() == Some(package));
+    IMPURE.into_iter().filter(|package| named(package)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_async_runtime_in_the_pure_tree_is_found() {
+        let tree = "ws-runtime v0.1.0\nws-proto v0.1.0\ntokio v1.54.1\ntokio-tungstenite v0.30.0\n";
+        assert_eq!(impure(tree), ["tokio", "tokio-tungstenite"]);
+    }
+
+    #[test]
+    fn names_that_only_begin_alike_are_no_matter() {
+        assert!(impure("ws-runtime v0.1.0\ntokio-like v1.0.0\n").is_empty());
+    }
+
+    #[test]
+    fn the_quick_run_leaves_out_documentation_and_python_only() {
+        let workspace = Workspace::find();
+        let names = |steps: Vec<Step>| steps.iter().map(|step| step.name).collect::<Vec<_>>();
+        let mut left = names(all(&workspace));
+        left.retain(|name| !["documentation", "python client"].contains(name));
+        assert_eq!(names(quick(&workspace)), left);
+        assert_eq!(names(all(&workspace)).len(), left.len() + 2);
+    }
+}
