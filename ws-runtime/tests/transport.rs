@@ -37,7 +37,8 @@ async fn websocket_over_tcp_passes_the_suite() {
 
 #[tokio::test]
 async fn a_frame_of_the_other_kind_is_wrong_and_not_the_end() {
-    for (mine, other) in [(Format::Json, Format::MessagePack), (Format::MessagePack, Format::Json)] {
+    for (mine, other) in [(Format::Json, Format::MessagePack), (Format::MessagePack, Format::Json)]
+    {
         let (client, server) = tokio::io::duplex(4096);
         let limits = Limits::default();
         let mut client = WebSocket::client(client, other, &limits).await;

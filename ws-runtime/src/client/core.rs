@@ -24,7 +24,7 @@ use tokio::{
 };
 use ws_proto::{
     Address, CloseCode, Position, Raw,
-    frame::{Done, GapReason, Reject},
+    frame::{self, Done, GapReason, Reject},
 };
 
 /// What a handle asks for; waits while the session has no room.
@@ -288,13 +288,13 @@ impl Application for Core {
             }
             Event::Delivered(delivered) => self.on_delivered(*delivered, session, now),
             Event::Gap(address, gap) => {
-                let item = match gap.reason {
-                    GapReason::Slow => Gap::Dropped(gap.dropped.unwrap_or_default()),
-                    _ => Gap::Lost { after: gap.after, until: gap.until },
-                };
-                if let Some(listener) = self.feeds.get(&address) {
-                    listener.feed.push(Item::Gap(item, gap.until));
-                }
+                let Some(listener) = self.feeds.get(&address) else { return };
+                let frame::Gap { reason, after, until, dropped } = gap;
+                listener.feed.push(match reason {
+                    GapReason::Version => Item::Skipped(until.unwrap_or_default()),
+                    GapReason::Slow => Item::Gap(Gap::Dropped(dropped.unwrap_or_default()), until),
+                    GapReason::Trimmed => Item::Gap(Gap::Lost { after, until }, until),
+                });
             }
             Event::Live(address, _) => {
                 if let Some(listener) = self.feeds.get(&address) {

@@ -30,6 +30,8 @@ struct State {
 pub(super) enum Item {
     Event { kind: String, off: Option<u64>, payload: Raw },
     Gap(super::Gap, Option<u64>),
+    /// Events up to this position are not part of the negotiated version: nothing is missing.
+    Skipped(u64),
     Live,
     Ended(Unsubscribed),
 }

@@ -95,6 +95,10 @@ impl Listener {
                 Item::Gap(gap, until) => (Err(gap), until),
                 Item::Ended(why) => (Err(Gap::Ended(why)), None),
                 Item::Live => continue,
+                Item::Skipped(off) => {
+                    self.acknowledge(off);
+                    continue;
+                }
             }));
         }
     }

@@ -219,11 +219,6 @@ impl Session {
             }
             at.off = until;
         }
-        if gap.reason == GapReason::Version {
-            // Not for this version: nothing is missing. The position counts as consumed with the
-            // next event.
-            return;
-        }
         self.events.push_back(Event::Gap(address.clone(), gap));
     }
 

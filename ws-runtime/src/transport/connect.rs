@@ -7,7 +7,7 @@ use super::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     client_async_with_config,
@@ -16,9 +16,10 @@ use tokio_tungstenite::{
 use ws_proto::{Format, Limits, Secret};
 
 /// Where to connect, and what to say at the door.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Target {
-    /// `ws://host[:port][/path][?query]`. It must hold no user name.
+    /// `ws://host[:port][/path][?query]`. It must hold no user name. The query may hold a token, so
+    /// `Debug` leaves it out.
     pub url: String,
     /// What to offer, the preferred first. Default: both, JSON first. At least one.
     pub formats: Vec<Format>,
@@ -47,6 +48,17 @@ impl Target {
             cookie: None,
             origin: None,
         }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.split_once('?').map_or(self.url.as_str(), |(shown, _)| shown);
+        f.debug_struct("Target")
+            .field("url", &url)
+            .field("formats", &self.formats)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 

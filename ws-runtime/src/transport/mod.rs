@@ -153,11 +153,12 @@ pub enum Received {
 pub struct Lost(pub String);
 
 /// What stands in a close frame: a code that may travel, and as much of the reason as fits.
-fn closing_words<'a>(close: Option<(CloseCode, &'a str)>) -> Option<(CloseCode, &'a str)> {
+fn closing_words(close: Option<(CloseCode, &str)>) -> Option<(CloseCode, &str)> {
     // A control frame holds 125 bytes, and the code takes two.
     const REASON: usize = 123;
     let (code, reason) = close.filter(|(code, _)| code.may_travel())?;
-    Some((code, &reason[..reason.floor_char_boundary(REASON)]))
+    let cut = (0..=REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end))?;
+    Some((code, &reason[..cut]))
 }
 
 #[cfg(test)]

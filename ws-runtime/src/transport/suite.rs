@@ -2,9 +2,9 @@
 //!
 //! ```
 //! # use ws_runtime::transport::{memory, suite};
-//! # futures_util::future::FutureExt::now_or_never(async {
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! suite::run(async |format, limits| memory::pair(format, &limits)).await;
-//! # }).unwrap();
+//! # });
 //! ```
 //!
 //! The suite has no deadlines and needs no runtime of its own; a test that must not hang sets one
@@ -92,7 +92,7 @@ async fn one_byte_past_the_limit_is_too_large(mut from: impl Transport, mut to: 
     let receive = async {
         let received = poll_fn(|cx| to.poll_recv(cx)).await;
         assert_eq!(received, Received::TooLarge, "one byte past `max_frame`");
-        assert!(is_lost(poll_fn(|cx| to.poll_recv(cx)).await), "`TooLarge` is the last");
+        assert!(is_lost(&poll_fn(|cx| to.poll_recv(cx)).await), "`TooLarge` is the last");
         poll_fn(|cx| to.poll_close(cx, Some((CloseCode::TOO_LARGE, "too large")))).await;
     };
     let send = async move {
@@ -120,7 +120,7 @@ async fn a_close_brings_code_and_reason(mut from: impl Transport, mut to: impl T
         assert_eq!(first, Received::Message(text(3, 0)), "what was queued comes before the close");
         let last = poll_fn(|cx| to.poll_recv(cx)).await;
         assert_eq!(last, closed(CloseCode::KICKED, cut), "code and reason, cut");
-        assert!(is_lost(poll_fn(|cx| to.poll_recv(cx)).await), "`Closed` is the last");
+        assert!(is_lost(&poll_fn(|cx| to.poll_recv(cx)).await), "`Closed` is the last");
         poll_fn(|cx| to.poll_close(cx, None)).await;
     };
     join(close, receive).await;
@@ -142,7 +142,7 @@ async fn a_dropped_end_is_a_loss(mut from: impl Transport, mut to: impl Transpor
     drop(from);
     let first = poll_fn(|cx| to.poll_recv(cx)).await;
     assert_eq!(first, Received::Message(text(3, 0)), "what arrived before the loss is received");
-    assert!(is_lost(poll_fn(|cx| to.poll_recv(cx)).await), "a dropped end is a loss");
+    assert!(is_lost(&poll_fn(|cx| to.poll_recv(cx)).await), "a dropped end is a loss");
     // To close a lost connection does nothing, and ends.
     poll_fn(|cx| to.poll_close(cx, Some((CloseCode::NORMAL, "bye")))).await;
 }
@@ -199,7 +199,7 @@ fn closed(code: CloseCode, reason: &str) -> Received {
     Received::Closed { code: Some(code), reason: reason.to_owned() }
 }
 
-fn is_lost(received: Received) -> bool {
+fn is_lost(received: &Received) -> bool {
     matches!(received, Received::Lost(_))
 }
 

@@ -62,7 +62,7 @@ pub struct Upgrade {
     /// The format that both sides speak.
     pub format: Format,
     accept: HeaderValue,
-    on_upgrade: OnUpgrade,
+    stream: OnUpgrade,
     limits: Limits,
 }
 
@@ -88,7 +88,7 @@ impl Upgrade {
     ///
     /// [`Lost`] when the client went away in between.
     pub async fn transport(self) -> Result<Box<dyn Transport>, Lost> {
-        let upgraded = self.on_upgrade.await.map_err(|error| Lost(error.to_string()))?;
+        let upgraded = self.stream.await.map_err(|error| Lost(error.to_string()))?;
         let stream = TokioIo::new(upgraded);
         Ok(Box::new(WebSocket::server(stream, self.format, &self.limits).await))
     }
@@ -155,10 +155,7 @@ impl Refusal {
 /// [`Refusal`] with 405 (not `GET`), 505 (not HTTP/1.1), 426 (not a WebSocket upgrade of version
 /// 13), 403 (a foreign origin), 421 (a foreign host), 400 (anything else that is wrong with the
 /// request), 500 (the server cannot upgrade).
-pub fn upgrade<B>(
-    request: &mut Request<B>,
-    policy: &UpgradePolicy,
-) -> Result<Upgrade, Refusal> {
+pub fn upgrade<B>(request: &mut Request<B>, policy: &UpgradePolicy) -> Result<Upgrade, Refusal> {
     check_shape(request)?;
     let headers = request.headers();
     let host = only(headers, &header::HOST).ok_or(HOST)?.to_str().map_err(|_| HOST)?;
@@ -169,8 +166,8 @@ pub fn upgrade<B>(
     let accept = accept(headers)?;
     let offer = offer::read(headers, &policy.formats)?;
     let credentials = credentials(request, policy, offer.bearer)?;
-    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(NOT_UPGRADABLE)?;
-    Ok(Upgrade { credentials, format: offer.format, accept, on_upgrade, limits: policy.limits })
+    let stream = request.extensions_mut().remove::<OnUpgrade>().ok_or(NOT_UPGRADABLE)?;
+    Ok(Upgrade { credentials, format: offer.format, accept, stream, limits: policy.limits })
 }
 
 fn check_shape<B>(request: &Request<B>) -> Result<(), Refusal> {

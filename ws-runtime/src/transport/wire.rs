@@ -72,11 +72,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
             (Ok(length @ ..126), _) => self.out.push(masked | length),
             (_, Ok(length)) => {
-                self.out.push(masked | 126);
+                self.out.push(masked | 0x7e);
                 self.out.extend_from_slice(&length.to_be_bytes());
             }
             _ => {
-                self.out.push(masked | 127);
+                self.out.push(masked | 0x7f);
                 self.out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
             }
         }

@@ -14,7 +14,7 @@ const REQUESTS: &[RequestSpec] = &[
 ];
 
 /// What the sessions of a transcript are told about the protocol.
-pub fn chat() -> Contract {
+pub(crate) fn chat() -> Contract {
     Contract { name: "chat", versions: VersionRange::new(1, 3), requests: REQUESTS }
 }
 

@@ -8,11 +8,11 @@ mod shape;
 mod short;
 mod tell;
 
-pub use parse::blocks;
-pub use run::run_block;
+pub(crate) use parse::blocks;
+pub(crate) use run::run_block;
 use ws_proto::Format;
 
 /// Runs every block of a text; the error names file and line.
-pub fn run_text(file: &str, text: &str, format: Format) -> Result<(), String> {
+pub(crate) fn run_text(file: &str, text: &str, format: Format) -> Result<(), String> {
     blocks(file, text).iter().try_for_each(|block| run_block(block, format))
 }

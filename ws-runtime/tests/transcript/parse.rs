@@ -4,24 +4,24 @@ use super::short::Short;
 use std::time::Duration;
 
 /// One fenced block of a page.
-pub struct Block {
+pub(crate) struct Block {
     /// The page.
-    pub file: String,
+    pub(crate) file: String,
     /// Its lines.
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// One line of a block.
-pub struct Line {
+pub(crate) struct Line {
     /// Its number in the page, from 1.
-    pub number: usize,
+    pub(crate) number: usize,
     /// Its text.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// One end of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub(crate) enum Who {
     /// The client.
     C,
     /// The server.
@@ -29,7 +29,7 @@ pub enum Who {
 }
 
 /// What a line says.
-pub enum Step {
+pub(crate) enum Step {
     /// This side is scripted: its frames are typed, not made by a session.
     Peer(Who),
     /// A bound of this side is another one.
@@ -58,7 +58,7 @@ pub enum Step {
 
 impl Who {
     /// The other end.
-    pub const fn other(self) -> Self {
+    pub(crate) const fn other(self) -> Self {
         match self {
             Self::C => Self::S,
             Self::S => Self::C,
@@ -67,7 +67,7 @@ impl Who {
 }
 
 /// The blocks of a page.
-pub fn blocks(file: &str, text: &str) -> Vec<Block> {
+pub(crate) fn blocks(file: &str, text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for (number, line) in (1..).zip(text.lines()) {
@@ -90,7 +90,7 @@ pub fn blocks(file: &str, text: &str) -> Vec<Block> {
 
 impl Line {
     /// What the line says.
-    pub fn step(&self) -> Result<Step, String> {
+    pub(crate) fn step(&self) -> Result<Step, String> {
         let (first, rest) = self.text.split_once(' ').unwrap_or((&self.text, ""));
         let rest = rest.trim();
         match first {
@@ -138,7 +138,7 @@ fn time(rest: &str) -> Result<Step, String> {
 }
 
 /// A duration: `250ms`, `30s`, `2min`.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let number: u64 = number.parse().map_err(|_| format!("`{text}` is no time"))?;

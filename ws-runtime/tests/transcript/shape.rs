@@ -13,7 +13,7 @@ use ws_proto::{
 };
 
 /// The names of messages: `join#1`.
-pub type Labels = BTreeMap<String, MessageId>;
+pub(crate) type Labels = BTreeMap<String, MessageId>;
 
 /// What a frame's first word says: the type, and the name after `#`.
 fn type_and_label(short: &Short) -> (&str, Option<&str>) {
@@ -29,7 +29,7 @@ fn answered(short: &Short) -> Option<&str> {
 }
 
 /// Compares a frame with its short form; what the short form does not say is not compared.
-pub fn compare(short: &Short, envelope: &Envelope, labels: &mut Labels) -> Result<(), String> {
+pub(crate) fn compare(short: &Short, envelope: &Envelope, labels: &mut Labels) -> Result<(), String> {
     let (kind, label) = type_and_label(short);
     let head = &envelope.head;
     if kind != &*head.kind {
@@ -80,7 +80,7 @@ fn compare_payload(short: &Short, kind: &str, payload: &Value) -> Result<(), Str
 }
 
 /// Builds the frame of a scripted side, without its place in the session stream.
-pub fn build(
+pub(crate) fn build(
     short: &Short,
     format: Format,
     labels: &mut Labels,
@@ -115,7 +115,7 @@ pub fn build(
 }
 
 /// Whether a frame has a place in the session stream (`docs/protocol.md`, section 6).
-pub fn is_sequenced(who: Who, envelope: &Envelope) -> bool {
+pub(crate) fn is_sequenced(who: Who, envelope: &Envelope) -> bool {
     let head = &envelope.head;
     match &*head.kind {
         "$cancel" | "$credit" | "$sub" | "$unsub" | "$ok" | "$err" | "$unsubbed" => true,
@@ -125,7 +125,7 @@ pub fn is_sequenced(who: Who, envelope: &Envelope) -> bool {
 }
 
 /// A frame in short form, for failures.
-pub fn describe(envelope: &Envelope) -> String {
+pub(crate) fn describe(envelope: &Envelope) -> String {
     let head = &envelope.head;
     let mut words = vec![head.kind.to_string()];
     let numbers = [

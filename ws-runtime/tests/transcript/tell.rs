@@ -1,13 +1,12 @@
 //! Events of a session in short form.
 
 use super::short::Short;
-use serde::Serialize;
 use serde_json::Value;
 use ws_proto::{Address, Position, Raw, frame::Gap};
 use ws_runtime::session::{Event, Initiator, Outcome, Reply, Stop};
 
 /// The short form of an event.
-pub fn tell(event: &Event) -> Short {
+pub(crate) fn tell(event: &Event) -> Short {
     match event {
         Event::Hello(_, version) => Short::of(["hello"]).word(version.to_string()),
         Event::Welcome(welcome) => Short::of(["welcome"]).word(welcome.version.to_string()),
@@ -66,7 +65,7 @@ fn of_channels(event: &Event) -> Short {
             .word(&*incoming.kind)
             .json(value(&incoming.payload)),
         Event::Consumed(address, off) => about("consumed", address).word(off.to_string()),
-        Event::Subscribed(address, done) => about("subscribed", address).json(json_of(done)),
+        Event::Subscribed(address, done) => about("subscribed", address).json(json_of(serde_json::to_value(done))),
         Event::NotSubscribed(address, fault) => {
             about("not_subscribed", address).word(fault.code.name())
         }
@@ -89,7 +88,7 @@ fn reply_words(told: Short, reply: &Reply) -> Short {
     match reply {
         Reply::Ok(payload) => told.word("ok").json(value(payload)),
         Reply::Err(payload) => told.word("err").json(value(payload)),
-        Reply::Published(done) => told.word("published").json(json_of(done)),
+        Reply::Published(done) => told.word("published").json(json_of(serde_json::to_value(done))),
         Reply::Fault(fault, outcome) => {
             told.word("fault").word(fault.code.name()).word(outcome_word(*outcome))
         }
@@ -109,7 +108,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
 }
 
 fn gap_words(told: Short, gap: &Gap) -> Short {
-    let Value::String(reason) = json_of(&gap.reason) else { return told };
+    let Value::String(reason) = json_of(serde_json::to_value(gap.reason)) else { return told };
     let mut told = told.word(reason);
     if let Some(after) = gap.after {
         told = told.word(format!("after={after}"));
@@ -131,6 +130,6 @@ fn value(raw: &Raw) -> Value {
     raw.decode().unwrap_or_else(|error| Value::String(error.to_string()))
 }
 
-fn json_of(value: &impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or_else(|error| Value::String(error.to_string()))
+fn json_of(value: serde_json::Result<Value>) -> Value {
+    value.unwrap_or_else(|error| Value::String(error.to_string()))
 }

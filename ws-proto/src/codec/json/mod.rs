@@ -30,7 +30,7 @@ impl Codec for Json {
     const FORMAT: Format = Format::Json;
 
     fn decode_head(message: &Bytes) -> Result<(Head, Raw), DecodeError> {
-        utf8(message)?;
+        check_utf8(message)?;
         let mut reader = Reader {
             message,
             scanner: Scanner::new(message),
@@ -59,7 +59,7 @@ impl Codec for Json {
     }
 
     fn scan_payload(bytes: &[u8]) -> Result<(), DecodeError> {
-        utf8(bytes)?;
+        check_utf8(bytes)?;
         let mut scanner = Scanner::new(bytes);
         scanner.space();
         scanner.value(PAYLOAD_DEPTH)?;
@@ -98,6 +98,12 @@ impl Codec for Json {
 #[cold]
 fn refused(error: &dyn std::fmt::Display) -> DecodeError {
     DecodeError::Invalid(format!("payload: {}", without_values(error)))
+}
+
+/// Most messages are ASCII, which is known several times faster than UTF-8 is.
+#[inline]
+fn check_utf8(bytes: &[u8]) -> Result<(), Broken> {
+    if bytes.is_ascii() { Ok(()) } else { utf8(bytes).map(drop) }
 }
 
 #[inline]

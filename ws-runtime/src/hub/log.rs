@@ -1,0 +1,107 @@
+//! The ordered history of one channel.
+
+use super::Stamp;
+use bytestring::ByteString;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use ws_proto::{
+    Address, EncodedEvent, Head, MessageId, Position, Publication, frame::NotRecovered,
+    serve::PublishError,
+};
+
+/// The last events of one channel: positions rise by one, the oldest are forgotten.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) epoch: String,
+    events: VecDeque<Arc<Publication>>,
+    /// The position of the last event ever; 0 before the first.
+    head: u64,
+    history: usize,
+    by_id: BTreeMap<MessageId, u64>,
+    by_key: BTreeMap<ByteString, u64>,
+}
+
+impl Log {
+    pub(super) fn new(epoch: String, history: u32) -> Self {
+        Self {
+            epoch,
+            events: VecDeque::new(),
+            head: 0,
+            history: history.max(1) as usize,
+            by_id: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+        }
+    }
+
+    /// The position of the last event.
+    pub(super) fn head(&self) -> u64 {
+        self.head
+    }
+
+    pub(super) fn position(&self, off: u64) -> Position {
+        Position { epoch: self.epoch.clone(), off }
+    }
+
+    /// The position before the oldest event kept: whoever has seen it misses nothing.
+    pub(super) fn floor(&self) -> u64 {
+        self.head - self.events.len() as u64
+    }
+
+    /// The place of an event that is a repetition of one still kept.
+    pub(super) fn find(&self, stamp: &Stamp) -> Option<u64> {
+        let by_key = stamp.key.as_ref().and_then(|key| self.by_key.get(key));
+        self.by_id.get(&stamp.id).or(by_key).copied()
+    }
+
+    /// Appends an event, and forgets the oldest if there are too many.
+    pub(super) fn append(
+        &mut self,
+        address: &Address,
+        stamp: Stamp,
+        event: &EncodedEvent,
+        max_frame: usize,
+    ) -> Result<u64, PublishError> {
+        let off = self.head + 1;
+        let mut head = Head::new(event.kind.clone(), stamp.id, stamp.ts);
+        head.ch = Some(address.text().clone());
+        head.off = Some(off);
+        head.prev = Some(self.head);
+        head.key = stamp.key;
+        let publication = super::sized(Publication::new(head, event)?, max_frame)?;
+        self.by_id.insert(publication.head.id, off);
+        if let Some(key) = &publication.head.key {
+            self.by_key.insert(key.clone(), off);
+        }
+        self.events.push_back(Arc::new(publication));
+        self.head = off;
+        if self.events.len() > self.history
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.by_id.remove(&oldest.head.id);
+            if let Some(key) = &oldest.head.key {
+                self.by_key.remove(key);
+            }
+        }
+        Ok(off)
+    }
+
+    /// The event at a position, while it is kept.
+    pub(super) fn get(&self, off: u64) -> Option<&Arc<Publication>> {
+        let index = off.checked_sub(self.floor() + 1)?;
+        self.events.get(usize::try_from(index).ok()?)
+    }
+
+    /// Whether every event after a position is still kept.
+    pub(super) fn can_recover(&self, since: &Position) -> Result<(), NotRecovered> {
+        if since.epoch != self.epoch || since.off > self.head {
+            return Err(NotRecovered::Epoch);
+        }
+        if since.off < self.floor() { Err(NotRecovered::Trimmed) } else { Ok(()) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+}

@@ -1,0 +1,188 @@
+//! A small protocol that has one of everything, and its server.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+use tokio::sync::Notify;
+use ws_proto::{
+    Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Items, Never,
+    Protocol, Requests, UnknownEvent,
+};
+
+#[derive(Protocol)]
+#[protocol(name = "lab", version = 3, min_version = 1, requests = LabRequest, channels = LabChannel)]
+pub struct Lab;
+
+#[derive(Debug, Requests)]
+#[requests(handler = LabHandler, call = LabCall)]
+pub enum LabRequest {
+    /// Says it back.
+    #[rpc(reply = String, idempotent)]
+    Echo { text: String },
+    /// Says no.
+    #[rpc(reply = (), error = Refusal)]
+    Refuse { why: String },
+    /// Fails.
+    #[rpc(reply = ())]
+    Panic,
+    /// Counts up to a number, one item each.
+    #[rpc(reply = u32, stream = u32)]
+    Count { to: u32 },
+    /// Waits until the application says so.
+    #[rpc(reply = (), cancel)]
+    Wait,
+    /// Waits, and notices that nobody waits for it.
+    #[rpc(reply = ())]
+    WaitUnlessCancelled,
+    /// Publishes to a hall.
+    #[rpc(reply = (), ordered)]
+    Say { hall: String, text: String },
+    /// Only in newer versions.
+    #[rpc(reply = (), since = 2)]
+    Newer,
+    /// Brings an answer of this many bytes.
+    #[rpc(reply = String)]
+    Large { bytes: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Refusal {
+    pub why: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Channels)]
+pub enum LabChannel {
+    /// What is said, in order.
+    #[channel(event = HallEvent, delivery = at_least_once, history = 8, publish = client)]
+    Hall { name: String },
+    /// What may be missed.
+    #[channel(event = Tick, delivery = best_effort)]
+    Ticks,
+    /// Nobody may listen.
+    #[channel(event = Tick, delivery = best_effort)]
+    Secret,
+}
+
+#[derive(Debug, Clone, PartialEq, Events)]
+pub enum HallEvent {
+    Said { text: String },
+    #[event(since = 3)]
+    Pinned { text: String },
+    #[event(unknown)]
+    Other(UnknownEvent),
+}
+
+#[derive(Debug, Clone, PartialEq, Events)]
+pub enum Tick {
+    Ticked { n: u32 },
+}
+
+/// What the tests look at from outside.
+#[derive(Default)]
+pub struct Signs {
+    pub waiting: Notify,
+    pub cancelled: Notify,
+    pub authenticated: AtomicU32,
+}
+
+#[derive(Clone, Default)]
+pub struct App(pub Arc<Signs>);
+
+impl Authenticate for App {
+    type Principal = String;
+
+    async fn authenticate(&self, credentials: &Credentials) -> Result<String, Fault> {
+        self.0.authenticated.fetch_add(1, Ordering::Relaxed);
+        let token = credentials.token.as_ref().map(ws_proto::Secret::expose);
+        match token {
+            None | Some("wrong") => Err(Fault::unauthorized("who are you?")),
+            Some("panic") => panic!("the authentication fails"),
+            Some(name) => Ok(name.to_owned()),
+        }
+    }
+}
+
+impl Authorize<LabChannel> for App {
+    async fn authorize(
+        &self,
+        _: &Caller<'_, String>,
+        access: Access<'_, LabChannel>,
+    ) -> Result<(), Fault> {
+        match access {
+            Access::Subscribe(LabChannel::Hall { .. } | LabChannel::Ticks) => Ok(()),
+            Access::Publish(LabChannel::Hall { name }) if name == "open" => Ok(()),
+            Access::Publish(_) | Access::Subscribe(LabChannel::Secret) => {
+                Err(Fault::forbidden("not for you"))
+            }
+        }
+    }
+}
+
+impl LabHandler for App {
+    async fn echo(&self, _: &Caller<'_, String>, req: Echo) -> Result<String, Never> {
+        Ok(req.text)
+    }
+
+    async fn refuse(&self, _: &Caller<'_, String>, req: Refuse) -> Result<(), Refusal> {
+        Err(Refusal { why: req.why })
+    }
+
+    async fn panic(&self, _: &Caller<'_, String>, _: Panic) -> Result<(), Never> {
+        panic!("the handler fails")
+    }
+
+    async fn count(
+        &self,
+        _: &Caller<'_, String>,
+        req: Count,
+        mut items: Items<u32>,
+    ) -> Result<u32, Never> {
+        for n in 1..=req.to {
+            if items.send(&n).await.is_err() {
+                self.0.cancelled.notify_one();
+                return Ok(n);
+            }
+        }
+        Ok(req.to)
+    }
+
+    async fn wait(&self, _: &Caller<'_, String>, _: Wait) -> Result<(), Never> {
+        struct Dropped(Arc<Signs>);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.cancelled.notify_one();
+            }
+        }
+        let _dropped = Dropped(Arc::clone(&self.0));
+        self.0.waiting.notify_one();
+        std::future::pending().await
+    }
+
+    async fn wait_unless_cancelled(
+        &self,
+        caller: &Caller<'_, String>,
+        _: WaitUnlessCancelled,
+    ) -> Result<(), Never> {
+        self.0.waiting.notify_one();
+        caller.cancelled().await;
+        self.0.cancelled.notify_one();
+        Ok(())
+    }
+
+    async fn say(&self, caller: &Caller<'_, String>, req: Say) -> Result<(), Never> {
+        let said = HallEvent::Said { text: req.text };
+        caller.publish(Hall { name: req.hall }, &said).await.expect("the hall takes events");
+        Ok(())
+    }
+
+    async fn newer(&self, _: &Caller<'_, String>, _: Newer) -> Result<(), Never> {
+        Ok(())
+    }
+
+    async fn large(&self, _: &Caller<'_, String>, req: Large) -> Result<String, Never> {
+        Ok("x".repeat(req.bytes as usize))
+    }
+}

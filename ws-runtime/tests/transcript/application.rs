@@ -1,0 +1,214 @@
+//! Commands of the applications, from their short form.
+
+use super::{
+    parse::{Who, duration},
+    short::Short,
+};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use ws_proto::{
+    Answer, DecodeError, EncodeError, EncodedEvent, EventSet, EventSpec, Fault, Format, Head,
+    IdSource, Publication, Raw, Secret, VersionRange,
+    frame::{AuthToken, Done, Gap, GapReason, Hello, NotRecovered, Unsubscribed},
+};
+use ws_runtime::session::{
+    Acceptance, Call, CallId, Command, Delivery, Drain, Publish, Ticket, WorkId,
+};
+
+/// The command that a line says.
+pub(crate) fn command(
+    who: Who,
+    short: &Short,
+    format: Format,
+    ids: &mut IdSource,
+) -> Result<Command, String> {
+    let payload = || payload_of(short, format);
+    Ok(match (who, short.first()) {
+        (_, "close") => Command::Close(short.close_code(1)?, "as told".to_owned()),
+        (Who::C, "connect") => Command::Connect(Box::new(hello(short)?)),
+        (Who::C, "call") => Command::Call(Box::new(call(short, payload()?)?)),
+        (Who::C, "cancel") => Command::Cancel(CallId(short.number(1)?)),
+        (Who::C, "credit") => {
+            let n = u32::try_from(short.number(2)?).map_err(|error| error.to_string())?;
+            Command::Credit(CallId(short.number(1)?), n)
+        }
+        (Who::C, "subscribe") => {
+            Command::Subscribe(short.address(1)?, short.field_position("since")?)
+        }
+        (Who::C, "unsubscribe") => Command::Unsubscribe(short.address(1)?),
+        (Who::C, "consumed") => Command::Consumed(short.address(1)?, short.number(2)?),
+        (Who::C, "publish") => Command::Publish(Box::new(Publish {
+            call: CallId(short.number(1)?),
+            address: short.address(2)?,
+            kind: short.at(3)?.to_owned().into(),
+            payload: payload()?,
+            ttl: short.field("ttl").map(duration).transpose()?,
+            key: short.field("key").map(|key| key.to_owned().into()),
+        })),
+        (Who::S, "accept") => Command::Accept(Box::new(acceptance())),
+        (Who::S, "refuse") => Command::Refuse(short.close_code(1)?, short.fault(2)?),
+        (Who::S, "drain") => Command::Drain(drain(short)?),
+        (Who::S, "answer") => {
+            Command::Answer(WorkId(short.number(1)?), answer(short, payload()?)?)
+        }
+        (Who::S, "item") => Command::Item(WorkId(short.number(1)?), payload()?),
+        (Who::S, "decide") => Command::Decide(Ticket(short.number(1)?), decision(short)?),
+        (Who::S, "deliver") => {
+            Command::Deliver(short.address(1)?, Delivery::Kept(event(short, ids)?))
+        }
+        (Who::S, "pass") => {
+            Command::Deliver(short.address(1)?, Delivery::Passing(event(short, ids)?))
+        }
+        (Who::S, "gap") => Command::Deliver(short.address(1)?, Delivery::Gap(gap(short)?)),
+        (Who::S, "live") => Command::Deliver(short.address(1)?, Delivery::Live(short.number(2)?)),
+        (Who::S, "end") => {
+            let Fault { code, message, retry, .. } = short.fault(2)?;
+            let why = Unsubscribed { code, reason: message, retry };
+            Command::EndSubscription(short.address(1)?, why)
+        }
+        _ => return Err(format!("`{short}` is no command of this side")),
+    })
+}
+
+fn hello(short: &Short) -> Result<Hello, String> {
+    let version = match short.at(1) {
+        Err(_) => VersionRange::new(1, 3),
+        Ok(text) => {
+            let (min, max) = text.split_once("..").ok_or("versions are `1..3`")?;
+            let number = |it: &str| it.parse().map_err(|_| format!("`{it}` is no number"));
+            VersionRange::new(number(min)?, number(max)?)
+        }
+    };
+    let token = short.field("token").map(Secret::from);
+    Ok(Hello {
+        protocol: short.field("protocol").unwrap_or("chat").to_owned(),
+        version,
+        fingerprint: String::new(),
+        client: None,
+        auth: token.map(|token| AuthToken { token }),
+        resume: None,
+        caps: Vec::new(),
+        limits: None,
+    })
+}
+
+fn call(short: &Short, payload: Raw) -> Result<Call, String> {
+    Ok(Call {
+        call: CallId(short.number(1)?),
+        kind: short.at(2)?.to_owned().into(),
+        payload,
+        ttl: short.field("ttl").map(duration).transpose()?,
+        key: short.field("key").map(|key| key.to_owned().into()),
+        versions: (
+            short.field_number("since")?.unwrap_or_default(),
+            short.field_number("removed")?,
+        ),
+        credit: short.field_number("credit")?.unwrap_or_default(),
+    })
+}
+
+fn acceptance() -> Acceptance {
+    Acceptance {
+        session: "session".to_owned(),
+        ticket: Secret::new("ticket"),
+        ttl: Duration::from_secs(120),
+        node: "node".to_owned(),
+        not_resumed: None,
+        expires_in: None,
+    }
+}
+
+fn drain(short: &Short) -> Result<Drain, String> {
+    Ok(Drain {
+        retry_after: (Duration::from_secs(1), Duration::from_secs(5)),
+        endpoint: None,
+        patience: duration(short.at(1)?)?,
+    })
+}
+
+fn answer(short: &Short, payload: Raw) -> Result<Answer, String> {
+    let payload = match short.field_number::<usize>("bytes")? {
+        None => payload,
+        Some(bytes) => {
+            let text = "x".repeat(bytes);
+            Raw::encode(payload.format(), &text).map_err(|error| error.to_string())?
+        }
+    };
+    match short.at(2)? {
+        "ok" => Ok(Answer::Ok(payload)),
+        "err" => Ok(Answer::Err(payload)),
+        "fault" => Ok(Answer::Fault(short.fault(3)?)),
+        other => Err(format!("`{other}` is no kind of answer")),
+    }
+}
+
+fn decision(short: &Short) -> Result<Result<Done, Fault>, String> {
+    match short.at(2)? {
+        "fault" => Ok(Err(short.fault(3)?)),
+        "ok" => {
+            let position = short.field_position("at")?;
+            let (epoch, off) = position.map(|at| (at.epoch, at.off)).unzip();
+            let (recovered, reason) = match short.field("recovered") {
+                None => (None, None),
+                Some("yes") => (Some(true), None),
+                Some("epoch") => (Some(false), Some(NotRecovered::Epoch)),
+                Some("trimmed") => (Some(false), Some(NotRecovered::Trimmed)),
+                Some(other) => return Err(format!("`recovered={other}`: yes, epoch or trimmed")),
+            };
+            Ok(Ok(Done { epoch, off, recovered, reason }))
+        }
+        other => Err(format!("`{other}` is no decision")),
+    }
+}
+
+fn gap(short: &Short) -> Result<Gap, String> {
+    let reason = match short.at(2)? {
+        "trimmed" => GapReason::Trimmed,
+        "version" => GapReason::Version,
+        other => return Err(format!("`{other}` is no reason of a gap")),
+    };
+    let (after, until) = (short.field_number("after")?, short.field_number("until")?);
+    Ok(Gap { reason, after, until, dropped: None })
+}
+
+/// An event as the hub of a server holds it: `deliver room/lobby room.said off=3 prev=2 {..}`.
+fn event(short: &Short, ids: &mut IdSource) -> Result<Arc<Publication>, String> {
+    let kind = short.at(2)?;
+    let (channel, event) = kind.split_once('.').ok_or("an event is `channel.event`")?;
+    let said = Said { kind: event.to_owned(), payload: short.json.clone().unwrap_or_default() };
+    let encoded = EncodedEvent::new(channel, &said).map_err(|error| error.to_string())?;
+    let mut head = Head::new(kind.to_owned().into(), ids.next(0), 0);
+    head.ch = Some(short.address(1)?.text().clone());
+    head.off = short.field_number("off")?;
+    head.prev = short.field_number("prev")?;
+    let publication = Publication::new(head, &encoded).map_err(|error| error.to_string())?;
+    Ok(Arc::new(publication))
+}
+
+fn payload_of(short: &Short, format: Format) -> Result<Raw, String> {
+    let value = short.json.clone().unwrap_or_default();
+    Raw::encode(format, &value).map_err(|error| error.to_string())
+}
+
+/// An event of any kind.
+#[derive(Clone, Debug)]
+struct Said {
+    kind: String,
+    payload: Value,
+}
+
+impl EventSet for Said {
+    const SPECS: &'static [EventSpec] = &[];
+
+    fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    fn encode(&self, format: Format) -> Result<Raw, EncodeError> {
+        Raw::encode(format, &self.payload)
+    }
+
+    fn decode(kind: &str, _: &Raw) -> Result<Self, DecodeError> {
+        Err(DecodeError::UnknownKind(kind.to_owned()))
+    }
+}

@@ -1,0 +1,310 @@
+//! The runner: two ends, the frames between them, and the time.
+
+use super::{
+    application::command,
+    contract::chat,
+    parse::{Block, Step, Who},
+    shape::{Labels, build, compare, describe, is_sequenced},
+    short::Short,
+    tell::tell,
+};
+use bytes::Bytes;
+use std::time::Duration;
+use ws_proto::{Envelope, Format, IdSource};
+use ws_runtime::session::{Command, Config, PeerFault, Session, Side, Time, Transmit};
+
+/// The wall clock at the start of every block.
+const WALL_MS: u64 = 1_700_000_000_000;
+
+/// Runs one block; the error names file and line, what was expected, and what came.
+pub(crate) fn run_block(block: &Block, format: Format) -> Result<(), String> {
+    let mut room = Room::new(format);
+    for line in &block.lines {
+        let told = line.step().and_then(|step| room.step(step));
+        told.map_err(|error| {
+            format!("{}:{}: {}\n  {error}", block.file, line.number, line.text)
+        })?;
+    }
+    let last = block.lines.last().map_or(0, |line| line.number);
+    room.expect_quiet().map_err(|error| format!("{}:{last}: at the end: {error}", block.file))
+}
+
+/// Two ends and what is between them.
+struct Room {
+    format: Format,
+    now: Time,
+    client: End,
+    server: End,
+    labels: Labels,
+    ids: IdSource,
+    seed: u64,
+}
+
+/// One end: a session, or the script.
+struct End {
+    config: Config,
+    session: Option<Session>,
+    /// The place of the last frame that the script sent.
+    last_seq: u64,
+    is_full: bool,
+}
+
+impl Room {
+    fn new(format: Format) -> Self {
+        let mut room = Self {
+            format,
+            now: Time::ZERO,
+            client: End::new(),
+            server: End::new(),
+            labels: Labels::new(),
+            ids: IdSource::new(0),
+            seed: 0,
+        };
+        room.renew(Who::C);
+        room.renew(Who::S);
+        room
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Frame(who, short, arrives) if self.end(who).session.is_some() => {
+                return self.expect_frame(who, &short, arrives);
+            }
+            Step::Event(who, short) => return self.expect_event(who, &short),
+            Step::Full(who, is_full) => {
+                self.end(who).is_full = is_full;
+                return Ok(());
+            }
+            _ => {}
+        }
+        self.expect_quiet()?;
+        match step {
+            Step::Peer(who) => self.end(who).session = None,
+            Step::Config(who, name, value) => {
+                set(&mut self.end(who).config, &name, value)?;
+                self.renew(who);
+            }
+            Step::Frame(who, short, _) => self.send_typed(who, &short)?,
+            Step::Raw(who, text) => self.carry(who.other(), &text.into()),
+            Step::Breaks(who, rule) => {
+                let fault = match &*rule {
+                    "too_large" => PeerFault::TooLarge,
+                    "wrong_format" => PeerFault::WrongFormat,
+                    _ => return Err(format!("`{rule}`: too_large or wrong_format")),
+                };
+                let now = self.now;
+                if let Some(session) = &mut self.end(who.other()).session {
+                    session.handle_fault(fault, now);
+                }
+            }
+            Step::Command(who, short) => match self.command(who, &short)? {
+                Ok(()) => {}
+                Err(misuse) => return Err(format!("misuse: {misuse}")),
+            },
+            Step::Misuse(who, short) => match self.command(who, &short)? {
+                Ok(()) => return Err("the session took it".to_owned()),
+                Err(_) => {}
+            },
+            Step::Wait(time) => self.wait(self.now + time)?,
+            Step::Asleep(time) => {
+                self.now = self.now + time;
+                self.time_passed();
+            }
+            Step::Lost => self.lose(),
+            // Answered above.
+            Step::Event(..) | Step::Full(..) => {}
+        }
+        Ok(())
+    }
+
+    /// A session sends what is shown, and nothing else.
+    fn expect_frame(&mut self, who: Who, short: &Short, arrives: bool) -> Result<(), String> {
+        let message = self.transmit(who)?.ok_or("nothing was sent")?;
+        let envelope = self.decode(&message)?;
+        compare(short, &envelope, &mut self.labels)
+            .map_err(|error| format!("{error}\n  sent: {}", describe(&envelope)))?;
+        if arrives {
+            self.carry(who.other(), &message);
+        }
+        Ok(())
+    }
+
+    fn expect_event(&mut self, who: Who, short: &Short) -> Result<(), String> {
+        let session = self.end(who).session.as_mut().ok_or("this side is scripted")?;
+        let told = tell(&session.poll_event().ok_or("nothing was told")?);
+        let same_value = short.json.is_none() || short.json == told.json;
+        if short.words == told.words && same_value {
+            Ok(())
+        } else {
+            Err(format!("told: {told}"))
+        }
+    }
+
+    /// Nothing is on its way that the transcript does not show.
+    fn expect_quiet(&mut self) -> Result<(), String> {
+        for who in [Who::C, Who::S] {
+            if !self.end(who).is_full
+                && let Some(message) = self.transmit(who)?
+            {
+                return Err(format!("unshown: {who:?}: {}", describe(&self.decode(&message)?)));
+            }
+            if let Some(session) = &mut self.end(who).session
+                && let Some(event) = session.poll_event()
+            {
+                return Err(format!("unshown: {who:?} app< {}", tell(&event)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message of a session, as bytes.
+    fn transmit(&mut self, who: Who) -> Result<Option<Bytes>, String> {
+        let format = self.format;
+        let Some(session) = &mut self.end(who).session else { return Ok(None) };
+        match session.poll_transmit() {
+            None => Ok(None),
+            Some(Transmit::Shared(publication)) => Ok(Some(publication.bytes(format).clone())),
+            Some(Transmit::Envelope(envelope)) => {
+                let mut message = Vec::new();
+                envelope.encode(format, &mut message).map_err(|error| error.to_string())?;
+                Ok(Some(message.into()))
+            }
+        }
+    }
+
+    /// Bytes arrive at a side.
+    fn carry(&mut self, to: Who, message: &Bytes) {
+        let (now, format) = (self.now, self.format);
+        let Some(session) = &mut self.end(to).session else { return };
+        match Envelope::decode(format, message) {
+            Ok(envelope) => session.handle_frame(envelope, now),
+            Err(_) => session.handle_fault(PeerFault::Malformed, now),
+        }
+    }
+
+    fn send_typed(&mut self, who: Who, short: &Short) -> Result<(), String> {
+        let ts = WALL_MS + self.now.as_millis();
+        let mut envelope = build(short, self.format, &mut self.labels, &mut self.ids, ts)?;
+        let end = self.end(who);
+        if matches!(&*envelope.head.kind, "$hello" | "$welcome") {
+            end.last_seq = 0;
+        }
+        envelope.head.seq = match short.field("seq") {
+            Some("-") => None,
+            Some(_) => short.field_number("seq")?,
+            None if is_sequenced(who, &envelope) => {
+                end.last_seq += 1;
+                Some(end.last_seq)
+            }
+            None => None,
+        };
+        let mut message = Vec::new();
+        envelope.encode(self.format, &mut message).map_err(|error| error.to_string())?;
+        self.carry(who.other(), &message.into());
+        Ok(())
+    }
+
+    fn command(&mut self, who: Who, short: &Short) -> Result<Result<(), String>, String> {
+        let command = command(who, short, self.format, &mut self.ids)?;
+        if matches!(command, Command::Connect(_)) && self.server.session.is_some() {
+            // Every connection meets a server's session of its own.
+            self.renew(Who::S);
+        }
+        let now = self.now;
+        let session = self.end(who).session.as_mut().ok_or("this side is scripted")?;
+        Ok(session.handle_command(command, now).map_err(|misuse| misuse.to_string()))
+    }
+
+    /// Time moves, and each timer fires when it is due. What a timer sends must be shown before
+    /// time moves on.
+    fn wait(&mut self, until: Time) -> Result<(), String> {
+        while let Some(due) = self.due().filter(|due| *due <= until) {
+            self.now = due.max(self.now);
+            self.time_passed();
+            if self.now < until {
+                self.expect_quiet().map_err(|error| format!("already at {}: {error}", self.now))?;
+            }
+            if self.due().is_some_and(|next| next <= self.now) {
+                return Err(format!("a timer does not advance at {}", self.now));
+            }
+        }
+        self.now = until;
+        self.time_passed();
+        Ok(())
+    }
+
+    fn due(&self) -> Option<Time> {
+        let of = |end: &End| end.session.as_ref().and_then(Session::poll_timeout);
+        [of(&self.client), of(&self.server)].into_iter().flatten().min()
+    }
+
+    fn time_passed(&mut self) {
+        let now = self.now;
+        for who in [Who::C, Who::S] {
+            if let Some(session) = &mut self.end(who).session {
+                session.handle_timeout(now);
+            }
+        }
+    }
+
+    fn lose(&mut self) {
+        let now = self.now;
+        for who in [Who::C, Who::S] {
+            if let Some(session) = &mut self.end(who).session {
+                let lost = Command::Disconnected(None, "lost".to_owned());
+                // Never misuse.
+                let _ = session.handle_command(lost, now);
+            }
+        }
+    }
+
+    fn decode(&self, message: &Bytes) -> Result<Envelope, String> {
+        Envelope::decode(self.format, message).map_err(|error| error.to_string())
+    }
+
+    fn end(&mut self, who: Who) -> &mut End {
+        match who {
+            Who::C => &mut self.client,
+            Who::S => &mut self.server,
+        }
+    }
+
+    fn renew(&mut self, who: Who) {
+        self.seed += 1;
+        let (seed, now) = (self.seed, self.now);
+        let side = match who {
+            Who::C => Side::Client,
+            Who::S => Side::Server,
+        };
+        let end = self.end(who);
+        end.config.seed = seed;
+        end.session = Some(Session::new(side, end.config.clone(), now));
+    }
+}
+
+impl End {
+    fn new() -> Self {
+        let mut config = Config::new(chat());
+        config.wall_ms = WALL_MS;
+        Self { config, session: None, last_seq: 0, is_full: false }
+    }
+}
+
+fn set(config: &mut Config, name: &str, value: u64) -> Result<(), String> {
+    let count = usize::try_from(value).map_err(|error| error.to_string())?;
+    let small = u32::try_from(value).map_err(|error| error.to_string())?;
+    match name {
+        "max_frame" => config.limits.max_frame = count,
+        "max_in_flight" => config.limits.max_in_flight = count,
+        "max_queued" => config.limits.max_queued = count,
+        "max_subs" => config.limits.max_subs = count,
+        "rate_per_s" => config.limits.rate_per_s = small,
+        "rate_burst" => config.limits.rate_burst = small,
+        "write_buffer" => config.limits.write_buffer = count,
+        "version_min" => config.contract.versions.min = small,
+        "version_max" => config.contract.versions.max = small,
+        "heartbeat_interval_ms" => config.heartbeat_interval = Duration::from_millis(value),
+        _ => return Err(format!("no setting is called `{name}`")),
+    }
+    Ok(())
+}
