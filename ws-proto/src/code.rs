@@ -132,7 +132,7 @@ impl CloseCode {
             1001 | 1005 | 1006 | 1011 | 1012 | 1013 | 4000..=4099 => Advice::Resume,
             4100..=4199 => Advice::FreshSession,
             4200..=4299 => Advice::NewCredentials,
-            4300..=4399 | 4400..=4499 => Advice::Delay,
+            4300..=4499 => Advice::Delay,
             _ => Advice::Stop,
         }
     }

@@ -175,6 +175,9 @@ pub enum PublishError {
         /// The limit.
         limit: usize,
     },
+    /// The channel needs a log, and no other can be forgotten for it.
+    #[error("no more channels can be kept")]
+    Full,
     /// The server no longer runs.
     #[error("the server has stopped")]
     Stopped,
@@ -432,6 +435,7 @@ impl<Set: RequestSet, R: Call<Set>> Reply<Set, R> {
     }
 
     /// Answers with either.
+    #[expect(clippy::needless_pass_by_value, reason = "an answer is given away")]
     pub fn with(mut self, result: Result<R::Reply, R::Error>) {
         self.slot.fill(Answer::of(self.slot.format, &result));
     }

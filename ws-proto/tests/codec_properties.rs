@@ -91,8 +91,10 @@ fn nearly_sample() -> impl Strategy<Value = Value> {
     ];
     let good = (any::<u16>(), any::<i32>(), any::<f64>(), any::<f32>(), any::<String>(), choice);
     (good, "[a-l]", value(), any::<bool>()).prop_map(|(good, name, wrong, spoil)| {
-        let (a, b, c, d, e, i) = good;
-        let mut map = json!({ "a": a, "b": b, "c": c, "d": d, "e": e, "i": i, "j": [1, -1] });
+        let mut map = json!({
+            "a": good.0, "b": good.1, "c": good.2, "d": good.3, "e": good.4, "i": good.5,
+            "j": [1, -1],
+        });
         if spoil {
             map[name] = wrong;
         }
@@ -235,7 +237,10 @@ proptest! {
 
     #[test]
     fn every_damaged_message_is_read_or_refused(
-        head in head(), value in value(), place in any::<prop::sample::Index>(), byte in any::<u8>(),
+        head in head(),
+        value in value(),
+        place in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
     ) {
         for format in Format::ALL {
             let Ok(payload) = Raw::encode(format, &value) else { continue };

@@ -109,14 +109,13 @@ struct Turn {
     clock: Clock,
     transport: Box<dyn Transport>,
     timer: Timer,
-    stalled: Stalled,
+    stall: Stall,
     closed: Option<Closed>,
 }
 
 impl Turn {
     fn new(clock: Clock, transport: Box<dyn Transport>) -> Self {
-        let stalled = Stalled { since: None, sleep: Box::pin(sleep_until(Instant::now())) };
-        Self { clock, transport, timer: Timer::new(clock), stalled, closed: None }
+        Self { clock, transport, timer: Timer::new(clock), stall: Stall::new(), closed: None }
     }
 
     fn poll(
@@ -125,27 +124,29 @@ impl Turn {
         session: &mut Session,
         application: &mut impl Application,
     ) -> Poll<Closed> {
+        self.stall.begin(self.transport.unwritten());
         loop {
             let more_to_read = self.read(cx, session, application);
             application.poll_commands(cx, session, self.clock.now());
             self.timer.run_due(cx, session);
-            let wrote = self.write(cx, session);
+            let written = self.write(cx, session);
             let told = self.tell(session, application);
             if let Some(closed) = self.closed.take() {
                 return Poll::Ready(closed);
             }
+            if !more_to_read && (written.any || told) {
+                continue;
+            }
+            let blocked = self.flush(cx, session) || written.blocked;
+            self.watch_stall(cx, blocked, session);
+            if self.tell(session, application) {
+                continue;
+            }
             if more_to_read {
                 // A fast peer: let others have the worker, and go on after them.
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
             }
-            if !wrote && !told {
-                self.flush(cx, session);
-                if self.tell(session, application) {
-                    continue;
-                }
-                return Poll::Pending;
-            }
+            return Poll::Pending;
         }
     }
 
@@ -183,7 +184,7 @@ impl Turn {
         }
     }
 
-    fn take_message(&mut self, message: &Bytes, session: &mut Session, now: Time) {
+    fn take_message(&self, message: &Bytes, session: &mut Session, now: Time) {
         match Envelope::decode(self.transport.format(), message) {
             Ok(envelope) => session.handle_frame(envelope, now),
             Err(error) => {
@@ -193,29 +194,26 @@ impl Turn {
         }
     }
 
-    /// Writes until the session has nothing or the transport is full; true when anything was
-    /// written.
-    fn write(&mut self, cx: &mut Context<'_>, session: &mut Session) -> bool {
-        let mut wrote = false;
+    /// Writes until the session has nothing or the transport is full.
+    fn write(&mut self, cx: &mut Context<'_>, session: &mut Session) -> Written {
+        let mut any = false;
         loop {
             match self.transport.poll_ready(cx) {
-                Poll::Pending => {
-                    self.watch_stall(cx, session);
-                    return wrote;
-                }
+                Poll::Pending => return Written { any, blocked: true },
                 Poll::Ready(Err(error)) => {
                     lost(session, None, error.to_string(), self.clock.now());
-                    return wrote;
+                    return Written { any, blocked: false };
                 }
                 Poll::Ready(Ok(())) => {}
             }
-            self.stalled.since = None;
-            let Some(transmit) = session.poll_transmit() else { return wrote };
+            let Some(transmit) = session.poll_transmit() else {
+                return Written { any, blocked: false };
+            };
             if let Some(message) = self.encode(transmit, session) {
                 if let Err(error) = self.transport.start_send(message) {
                     lost(session, None, error.to_string(), self.clock.now());
                 }
-                wrote = true;
+                any = true;
             }
         }
     }
@@ -241,18 +239,21 @@ impl Turn {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>, session: &mut Session) {
+    /// Hands over what is queued; true when the transport takes no more of it now.
+    fn flush(&mut self, cx: &mut Context<'_>, session: &mut Session) -> bool {
         match self.transport.poll_flush(cx) {
-            Poll::Ready(Ok(())) => self.stalled.since = None,
-            Poll::Ready(Err(error)) => lost(session, None, error.to_string(), self.clock.now()),
-            Poll::Pending => self.watch_stall(cx, session),
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(error)) => {
+                lost(session, None, error.to_string(), self.clock.now());
+                false
+            }
+            Poll::Pending => true,
         }
     }
 
     /// Closes a connection whose peer reads nothing for too long.
-    fn watch_stall(&mut self, cx: &mut Context<'_>, session: &mut Session) {
-        let unwritten = self.transport.unwritten();
-        if self.stalled.poll(cx, unwritten).is_ready() {
+    fn watch_stall(&mut self, cx: &mut Context<'_>, blocked: bool, session: &mut Session) {
+        if self.stall.end(cx, blocked, self.transport.unwritten()).is_ready() {
             session.handle_fault(PeerFault::TooSlow, self.clock.now());
             // What says so cannot be delivered either.
             while session.poll_transmit().is_some() {}
@@ -274,14 +275,17 @@ impl Turn {
 
     /// Says goodbye on the transport; what is in flight may still arrive.
     async fn close_transport(&mut self, closed: &Closed) {
-        if closed.by == Initiator::Network || closed.code == CloseCode::TOO_SLOW {
+        if self.stall.is_over {
+            // Not even a goodbye gets through.
             return;
         }
+        // A peer that closed without a code is answered without one; a lost transport is ready.
+        let words = (closed.by != Initiator::Network).then_some((closed.code, &*closed.reason));
         let goodbye = poll_fn(|cx| {
             if ready!(self.transport.poll_flush(cx)).is_err() {
                 return Poll::Ready(());
             }
-            self.transport.poll_close(cx, Some((closed.code, &closed.reason)))
+            self.transport.poll_close(cx, words)
         });
         // The peer's half of the handshake is a courtesy: without it the transport is dropped.
         let _ = tokio::time::timeout(CLOSING, goodbye).await;
@@ -293,21 +297,45 @@ fn lost(session: &mut Session, code: Option<CloseCode>, reason: String, now: Tim
     let _ = session.handle_command(Command::Disconnected(code, reason), now);
 }
 
-/// Since when nothing that was written got anywhere.
-struct Stalled {
-    since: Option<(Instant, usize)>,
-    sleep: Pin<Box<Sleep>>,
+/// What a round of writing came to.
+struct Written {
+    any: bool,
+    /// The transport takes no more for now.
+    blocked: bool,
 }
 
-impl Stalled {
-    fn poll(&mut self, cx: &mut Context<'_>, unwritten: usize) -> Poll<()> {
-        let now = Instant::now();
-        let moved = self.since.is_none_or(|(_, before)| unwritten < before);
-        if moved {
-            self.since = Some((now, unwritten));
-            self.sleep.as_mut().reset(now + STALLED);
+/// Since when the transport has been full and nothing of it got anywhere.
+struct Stall {
+    /// Bytes unwritten at the end of the last turn, while the transport is full.
+    before: Option<usize>,
+    sleep: Pin<Box<Sleep>>,
+    is_over: bool,
+}
+
+impl Stall {
+    fn new() -> Self {
+        Self { before: None, sleep: Box::pin(sleep_until(Instant::now())), is_over: false }
+    }
+
+    /// Before anything is added: less than at the end of the last turn means that the peer reads.
+    fn begin(&mut self, unwritten: usize) {
+        if self.before.is_some_and(|before| unwritten < before) {
+            self.before = None;
         }
-        self.sleep.as_mut().poll(cx)
+    }
+
+    /// Ready when the time is up.
+    fn end(&mut self, cx: &mut Context<'_>, blocked: bool, unwritten: usize) -> Poll<()> {
+        if !blocked {
+            self.before = None;
+            return Poll::Pending;
+        }
+        if self.before.replace(unwritten).is_none() {
+            self.sleep.as_mut().reset(Instant::now() + STALLED);
+        }
+        ready!(self.sleep.as_mut().poll(cx));
+        self.is_over = true;
+        Poll::Ready(())
     }
 }
 

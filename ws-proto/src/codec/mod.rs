@@ -195,6 +195,7 @@ impl Format {
         with_codec!(self, From => with_codec!(to, To => From::transcode::<To>(bytes, out)))
     }
 
+    #[inline]
     pub(crate) fn decode_head(self, message: &Bytes) -> Result<(Head, Raw), DecodeError> {
         with_codec!(self, C => C::decode_head(message))
     }

@@ -132,9 +132,8 @@ impl<P: Protocol> ClientBuilder<P> {
     pub async fn connect(self) -> Result<Client<P>, ConnectError> {
         let client = self.start(true);
         let mut state = client.state();
-        let settled = |state: &ConnState| {
-            matches!(state, ConnState::Ready { .. } | ConnState::Closed(_))
-        };
+        let settled =
+            |state: &ConnState| matches!(state, ConnState::Ready { .. } | ConnState::Closed(_));
         let closed = match state.wait_for(settled).await.as_deref() {
             Ok(ConnState::Closed(error)) => Some(error.clone()),
             Ok(_) => None,
@@ -142,21 +141,21 @@ impl<P: Protocol> ClientBuilder<P> {
         };
         match closed {
             None => Ok(client),
-            Some(error) => Err(error.unwrap_or_else(|| {
-                ConnectError::Unreachable("the client was closed".to_owned())
-            })),
+            Some(error) => Err(error
+                .unwrap_or_else(|| ConnectError::Unreachable("the client was closed".to_owned()))),
         }
     }
 
     /// Gives the client at once and connects behind it, with the backoff from the first attempt
     /// on. What is asked meanwhile waits for the connection. Needs a tokio runtime.
+    #[must_use]
     pub fn connect_lazy(self) -> Client<P> {
         self.start(false)
     }
 
     fn start(mut self, fail_fast: bool) -> Client<P> {
         self.target.formats = vec![self.format];
-        self.target.limits = self.limits.clone();
+        self.target.limits = self.limits;
         let target = Arc::new(self.target);
         let connector = self.connector.unwrap_or_else(|| {
             Arc::new(move || {

@@ -27,6 +27,9 @@ use ws_proto::{
     EncodeError, Fault, FaultCode, Never, Payload, Position, Raw, RequestSpec, Resend, retry,
 };
 
+/// Names types without holding values of them.
+type Types<T> = PhantomData<fn() -> T>;
+
 /// The ways from a handle to the driver.
 #[derive(Clone, Debug)]
 pub(super) struct Ways {
@@ -45,7 +48,7 @@ impl Ways {
 #[must_use = "a call is sent when it is awaited"]
 pub struct CallBuilder<T, E, R> {
     pub(super) plan: Plan,
-    pub(super) outcome: PhantomData<fn() -> (T, E, R)>,
+    pub(super) outcome: Types<(T, E, R)>,
 }
 
 /// Everything about a call but the types of its outcome.
@@ -102,7 +105,7 @@ impl<T, E, R> fmt::Debug for CallBuilder<T, E, R> {
 /// A call under way. Dropping it cancels the request.
 pub struct Calling<T, E> {
     run: Pin<Box<dyn Future<Output = Result<Raw, CallError<Raw>>> + Send>>,
-    outcome: PhantomData<fn() -> (T, E)>,
+    outcome: Types<(T, E)>,
 }
 
 impl<T: Payload, E: Payload> Future for Calling<T, E> {
@@ -125,7 +128,7 @@ impl Plan {
         if self.retries > 0 && self.key.is_none() {
             self.key = Some(uuid::Uuid::new_v4().to_string().into());
         }
-        let payload = self.payload.clone().map_err(unencodable)?;
+        let payload = self.payload.clone().map_err(|error| unencodable(&error))?;
         loop {
             let result = self.attempt(payload.clone(), deadline).await;
             let Err(error) = &result else { return result };
@@ -243,7 +246,7 @@ impl Drop for CancelOnDrop<'_> {
 #[must_use = "a stream brings nothing until it is read"]
 pub struct ItemStream<I, T, E> {
     stage: Stage,
-    outcome: PhantomData<fn() -> (I, T, E)>,
+    outcome: Types<(I, T, E)>,
 }
 
 enum Stage {
@@ -313,7 +316,7 @@ impl<I: Payload, T: Payload, E: Payload> ItemStream<I, T, E> {
         let payload = match plan.payload.clone() {
             Ok(payload) => payload,
             Err(error) => {
-                self.stage = Stage::Ended(Some(Err(unencodable(error))));
+                self.stage = Stage::Ended(Some(Err(unencodable(&error))));
                 return;
             }
         };
@@ -376,9 +379,7 @@ fn outcome(spec: RequestSpec, reply: Reply) -> Result<Raw, CallError<Raw>> {
     }
 }
 
-fn typed<T: Payload, E: Payload>(
-    result: Result<Raw, CallError<Raw>>,
-) -> Result<T, CallError<E>> {
+fn typed<T: Payload, E: Payload>(result: Result<Raw, CallError<Raw>>) -> Result<T, CallError<E>> {
     let undecodable = |error: ws_proto::DecodeError| CallError::Undecodable(error.to_string());
     match result {
         Ok(raw) => raw.decode().map_err(undecodable),
@@ -395,7 +396,7 @@ fn typed<T: Payload, E: Payload>(
     }
 }
 
-fn unencodable(error: EncodeError) -> CallError<Raw> {
+fn unencodable(error: &EncodeError) -> CallError<Raw> {
     let text = format!("the request cannot be encoded: {error}");
     CallError::Fault(Fault::new(FaultCode::Invalid, text), Outcome::NotSent)
 }

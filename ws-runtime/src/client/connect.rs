@@ -20,8 +20,9 @@ use ws_proto::{
 };
 
 /// Makes a connection; called again for every attempt.
-pub(super) type Connector =
-    Arc<dyn Fn() -> BoxFuture<'static, Result<Box<dyn Transport>, connect::ConnectError>> + Send + Sync>;
+pub(super) type Connector = Arc<
+    dyn Fn() -> BoxFuture<'static, Result<Box<dyn Transport>, connect::ConnectError>> + Send + Sync,
+>;
 
 /// Asked for the token on every attempt, one at a time.
 pub(super) type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, Secret> + Send + Sync>;
@@ -109,7 +110,8 @@ impl Connecting {
             return Attempt::Failed("closed".to_owned(), false);
         }
         let hello = self.hello(token);
-        if let Err(misuse) = session.handle_command(Command::Connect(Box::new(hello)), clock.now()) {
+        if let Err(misuse) = session.handle_command(Command::Connect(Box::new(hello)), clock.now())
+        {
             tracing::error!(%misuse, "connect");
         }
         Attempt::Over(drive(session, core, transport, clock).await)
@@ -146,4 +148,3 @@ fn is_worth_another(error: &connect::ConnectError) -> bool {
         _ => false,
     }
 }
-

@@ -17,6 +17,7 @@ use std::{
     collections::HashMap,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -145,20 +146,20 @@ impl Core {
         }
         match order {
             Order::Call { mut call, deadline, to } => {
-                let Some(ttl) = remaining(deadline) else {
+                let Ok(ttl) = remaining(deadline) else {
                     return resolve(to, Reply::Timeout(Outcome::NotSent));
                 };
                 call.ttl = ttl;
                 self.calls.insert(call.call, to);
-                self.apply(Command::Call(call), session, now);
+                apply(Command::Call(call), session, now);
             }
             Order::Publish { mut publish, deadline, to } => {
-                let Some(ttl) = remaining(deadline) else {
+                let Ok(ttl) = remaining(deadline) else {
                     return resolve(Answers::Once(to), Reply::Timeout(Outcome::NotSent));
                 };
                 publish.ttl = ttl;
                 self.calls.insert(publish.call, Answers::Once(to));
-                self.apply(Command::Publish(publish), session, now);
+                apply(Command::Publish(publish), session, now);
             }
             Order::Subscribe { address, since, feed, ready } => {
                 let command = Command::Subscribe(address.clone(), since);
@@ -196,7 +197,7 @@ impl Core {
                 Command::Close(CloseCode::NORMAL, "the client is done".to_owned())
             }
         };
-        self.apply(command, session, now);
+        apply(command, session, now);
     }
 
     fn on_subscribed(&mut self, address: &Address, done: Done) {
@@ -213,7 +214,7 @@ impl Core {
         listener.feed.push(Item::Gap(gap, None));
     }
 
-    fn on_delivered(&mut self, delivered: Delivered, session: &mut Session, now: Time) {
+    fn on_delivered(&self, delivered: Delivered, session: &mut Session, now: Time) {
         let Delivered { address, kind, off, payload, .. } = delivered;
         let Some(listener) = self.feeds.get(&address) else { return };
         let item = Item::Event { kind: kind.to_string(), off, payload };
@@ -224,14 +225,16 @@ impl Core {
         } else {
             // A server that ignores the window would fill our memory.
             let reason = "more events than the announced window".to_owned();
-            self.apply(Command::Close(CloseCode::MALFORMED, reason), session, now);
+            apply(Command::Close(CloseCode::MALFORMED, reason), session, now);
         }
     }
+}
 
-    fn apply(&self, command: Command, session: &mut Session, now: Time) {
-        if let Err(misuse) = session.handle_command(command, now) {
-            tracing::debug!(%misuse, "a command came too late");
-        }
+/// Hands a command to the session.
+fn apply(command: Command, session: &mut Session, now: Time) {
+    // What a handle says may cross what the server says: that race the session settles.
+    if let Err(misuse) = session.handle_command(command, now) {
+        tracing::debug!(%misuse, "a command came too late");
     }
 }
 
@@ -307,13 +310,13 @@ impl Application for Core {
                     listener.feed.end();
                 }
             }
-            // The barrier: the subscription was dropped by its owner before.
-            Event::Unsubscribed(_) => {}
             Event::Closed(Closed { code, reason, .. }) => {
                 tracing::debug!(%code, reason, "the connection is over");
             }
+            // The barrier of a subscription that its owner dropped before.
+            Event::Unsubscribed(_)
             // What follows happens on a server's side only.
-            Event::Hello(..)
+            | Event::Hello(..)
             | Event::Request(_)
             | Event::Stop(..)
             | Event::Credit(..)
@@ -330,15 +333,14 @@ impl Application for Core {
     }
 }
 
-/// What is left of a deadline: outer `None` when it has passed.
-fn remaining(deadline: Option<Instant>) -> Option<Option<std::time::Duration>> {
-    match deadline {
-        None => Some(None),
-        Some(deadline) => {
-            let left = deadline.checked_duration_since(Instant::now())?;
-            Some(Some(left)).filter(|_| !left.is_zero())
-        }
-    }
+/// The deadline has passed.
+struct Passed;
+
+/// What is left of a deadline, if there is one.
+fn remaining(deadline: Option<Instant>) -> Result<Option<Duration>, Passed> {
+    let Some(deadline) = deadline else { return Ok(None) };
+    let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+    left.map(Some).ok_or(Passed)
 }
 
 fn resolve(to: Answers, reply: Reply) {

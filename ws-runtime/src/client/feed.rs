@@ -28,7 +28,11 @@ struct State {
 /// What a subscription is told.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    Event { kind: String, off: Option<u64>, payload: Raw },
+    Event {
+        kind: String,
+        off: Option<u64>,
+        payload: Raw,
+    },
     Gap(super::Gap, Option<u64>),
     /// Events up to this position are not part of the negotiated version: nothing is missing.
     Skipped(u64),

@@ -50,6 +50,7 @@ impl<P: Protocol> Client<P> {
     }
 
     /// Asks a request; the answer's type follows from it.
+    #[expect(clippy::needless_pass_by_value, reason = "a request is given away")]
     pub fn call<R>(&self, request: R) -> CallBuilder<R::Reply, R::Error, R::Retry>
     where
         R: Call<P::Requests>,
@@ -59,6 +60,7 @@ impl<P: Protocol> Client<P> {
     }
 
     /// Asks a request that streams items before it answers.
+    #[expect(clippy::needless_pass_by_value, reason = "a request is given away")]
     pub fn stream<R>(&self, request: R) -> ItemStream<R::Item, R::Reply, R::Error>
     where
         R: Call<P::Requests>,

@@ -91,7 +91,7 @@ impl Attempts {
         // A server that names a year is not obeyed for longer than an hour.
         let high = high.min(Duration::from_secs(3600)).max(low.min(Duration::from_secs(3600)));
         let low = low.min(high);
-        low + (high - low).mul_f64(self.random.f64())
+        low + high.saturating_sub(low).mul_f64(self.random.f64())
     }
 }
 

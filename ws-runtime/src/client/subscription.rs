@@ -1,6 +1,9 @@
 //! A subscription: the events of one channel, and what is to be said about them, as one stream.
 
-use super::{core::Note, feed::{Feed, Item}};
+use super::{
+    core::Note,
+    feed::{Feed, Item},
+};
 use futures_util::Stream;
 use std::{
     fmt,
@@ -62,6 +65,9 @@ pub struct Subscription<E, D> {
     delivery: PhantomData<fn() -> (E, D)>,
 }
 
+/// An event or a gap, and the position that it reaches.
+type Reached<E> = (Result<E, Gap>, Option<u64>);
+
 /// Where a subscription is registered; dropping it unsubscribes.
 pub(super) struct Listener {
     pub(super) address: Address,
@@ -87,7 +93,7 @@ impl Listener {
     }
 
     /// The next event or gap, with the position that it reaches.
-    fn poll<E: EventSet>(&self, cx: &Context<'_>) -> Poll<Option<(Result<E, Gap>, Option<u64>)>> {
+    fn poll<E: EventSet>(&self, cx: &Context<'_>) -> Poll<Option<Reached<E>>> {
         loop {
             let Some(item) = ready!(self.feed.poll(cx)) else { return Poll::Ready(None) };
             return Poll::Ready(Some(match item {
@@ -107,10 +113,9 @@ impl Listener {
         let own = kind.strip_prefix(self.kind).and_then(|kind| kind.strip_prefix('.'));
         let own = own.unwrap_or(kind);
         E::decode(own, payload).map_err(|error| match error {
-            DecodeError::UnknownKind(_) => Gap::UnknownEvent(UnknownEvent {
-                kind: own.to_owned(),
-                payload: payload.clone(),
-            }),
+            DecodeError::UnknownKind(_) => {
+                Gap::UnknownEvent(UnknownEvent { kind: own.to_owned(), payload: payload.clone() })
+            }
             error => Gap::Undecodable { kind: own.to_owned(), error: error.to_string() },
         })
     }

@@ -6,24 +6,23 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
-use ws_proto::{
-    Address, EncodedEvent, Head, MessageId, Position, Publication, frame::NotRecovered,
-    serve::PublishError,
-};
+use ws_proto::{MessageId, Position, Publication, frame::NotRecovered};
 
 /// The last events of one channel: positions rise by one, the oldest are forgotten.
 #[derive(Debug)]
 pub(super) struct Log {
-    pub(super) epoch: String,
+    epoch: String,
     events: VecDeque<Arc<Publication>>,
     /// The position of the last event ever; 0 before the first.
     head: u64,
     history: usize,
+    /// The events kept, and no others, so that memory for repetitions ends with the history.
     by_id: BTreeMap<MessageId, u64>,
     by_key: BTreeMap<ByteString, u64>,
 }
 
 impl Log {
+    /// An empty log that keeps the last `history` events, at least one.
     pub(super) fn new(epoch: String, history: u32) -> Self {
         Self {
             epoch,
@@ -40,51 +39,19 @@ impl Log {
         self.head
     }
 
-    pub(super) fn position(&self, off: u64) -> Position {
-        Position { epoch: self.epoch.clone(), off }
-    }
-
     /// The position before the oldest event kept: whoever has seen it misses nothing.
     pub(super) fn floor(&self) -> u64 {
         self.head - self.events.len() as u64
     }
 
-    /// The place of an event that is a repetition of one still kept.
-    pub(super) fn find(&self, stamp: &Stamp) -> Option<u64> {
-        let by_key = stamp.key.as_ref().and_then(|key| self.by_key.get(key));
-        self.by_id.get(&stamp.id).or(by_key).copied()
+    /// A position of this log, as others see it.
+    pub(super) fn position(&self, off: u64) -> Position {
+        Position { epoch: self.epoch.clone(), off }
     }
 
-    /// Appends an event, and forgets the oldest if there are too many.
-    pub(super) fn append(
-        &mut self,
-        address: &Address,
-        stamp: Stamp,
-        event: &EncodedEvent,
-        max_frame: usize,
-    ) -> Result<u64, PublishError> {
-        let off = self.head + 1;
-        let mut head = Head::new(event.kind.clone(), stamp.id, stamp.ts);
-        head.ch = Some(address.text().clone());
-        head.off = Some(off);
-        head.prev = Some(self.head);
-        head.key = stamp.key;
-        let publication = super::sized(Publication::new(head, event)?, max_frame)?;
-        self.by_id.insert(publication.head.id, off);
-        if let Some(key) = &publication.head.key {
-            self.by_key.insert(key.clone(), off);
-        }
-        self.events.push_back(Arc::new(publication));
-        self.head = off;
-        if self.events.len() > self.history
-            && let Some(oldest) = self.events.pop_front()
-        {
-            self.by_id.remove(&oldest.head.id);
-            if let Some(key) = &oldest.head.key {
-                self.by_key.remove(key);
-            }
-        }
-        Ok(off)
+    /// How many events are kept.
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
     }
 
     /// The event at a position, while it is kept.
@@ -93,15 +60,38 @@ impl Log {
         self.events.get(usize::try_from(index).ok()?)
     }
 
+    /// The place of an event that is a repetition of one still kept.
+    pub(super) fn find(&self, stamp: &Stamp) -> Option<u64> {
+        let by_key = || stamp.key.as_ref().and_then(|key| self.by_key.get(key));
+        self.by_id.get(&stamp.id).or_else(by_key).copied()
+    }
+
+    /// Appends an event made for the position after the head, and forgets the oldest if there are
+    /// too many. Gives its position.
+    pub(super) fn append(&mut self, publication: Publication) -> u64 {
+        self.head += 1;
+        self.by_id.insert(publication.head.id, self.head);
+        if let Some(key) = &publication.head.key {
+            self.by_key.insert(key.clone(), self.head);
+        }
+        self.events.push_back(Arc::new(publication));
+        if self.events.len() > self.history
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.by_id.remove(&oldest.head.id);
+            if let Some(key) = &oldest.head.key {
+                self.by_key.remove(key);
+            }
+        }
+        self.head
+    }
+
     /// Whether every event after a position is still kept.
     pub(super) fn can_recover(&self, since: &Position) -> Result<(), NotRecovered> {
+        // A position above the head was never given by this log, whatever its epoch says.
         if since.epoch != self.epoch || since.off > self.head {
             return Err(NotRecovered::Epoch);
         }
         if since.off < self.floor() { Err(NotRecovered::Trimmed) } else { Ok(()) }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.events.len()
     }
 }

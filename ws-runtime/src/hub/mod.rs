@@ -1,15 +1,19 @@
 //! Who listens to what on this node, and the history of each channel. Pure: no I/O, no clock, no
 //! randomness, no task, no lock (`docs/protocol.md`, section 8).
 //!
-//! A subscriber of an `at_least_once` channel is a cursor into the channel's [`Log`]: publishing
+//! A subscriber of an `at_least_once` channel is a cursor into the channel's log: publishing
 //! appends once and says whom to wake; each subscriber then takes what its window allows with
 //! [`Hub::next`]. A slow subscriber costs its cursor and nothing else. A `best_effort` event has no
 //! place in any log: it is handed out once, to be passed on.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod log;
+mod cursor;
+#[cfg(test)]
+mod tests;
 
 use bytestring::ByteString;
+use cursor::Cursor;
 use log::Log;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +21,7 @@ use std::{
 };
 use ws_proto::{
     Address, ChannelSpec, Delivery, EncodedEvent, Head, MessageId, Position, Publication,
-    frame::{Done, Gap, GapReason},
+    frame::{Done, Gap},
     serve::PublishError,
 };
 
@@ -31,8 +35,8 @@ pub struct HubConfig {
     /// Makes the epochs of logs: another seed for every hub, so that a log that was lost is never
     /// taken for the same one.
     pub epoch_seed: u64,
-    /// Logs kept. Past it, those without subscribers are forgotten, least recently published
-    /// first.
+    /// Logs kept; with 0 no `at_least_once` channel works. Past it, a log without subscribers is
+    /// forgotten for each new one: first those without events, then the least recently published.
     pub max_logs: usize,
     /// Bytes of one message.
     pub max_frame: usize,
@@ -45,21 +49,21 @@ pub struct Stamp {
     pub id: MessageId,
     /// The clock, in milliseconds since the Unix epoch.
     pub ts: u64,
-    /// The idempotency key: an event with the key of one still kept is the same event, whatever
-    /// else it says.
+    /// The idempotency key: an event with the key of one still kept is the same event, also when
+    /// its kind or payload differs. The first one stands.
     pub key: Option<ByteString>,
 }
 
 /// What became of a publish.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// Where the event stands; `None` on a best-effort channel.
+    /// Where the event stands; `None` on a `best_effort` channel.
     pub position: Option<Position>,
-    /// It stood there already.
+    /// It stood there already, and nobody has to hear of it again.
     pub duplicate: bool,
     /// Who has something to take with [`Hub::next`], or, with `fan_out`, who is to be sent it.
     pub wake: Vec<ConnectionId>,
-    /// The event of a best-effort channel.
+    /// The event of a `best_effort` channel.
     pub fan_out: Option<Arc<Publication>>,
 }
 
@@ -72,77 +76,89 @@ pub enum Outgoing {
     Gap(Gap),
     /// The replay is over.
     Live {
-        /// The last position replayed.
+        /// The last position replayed, or told to be missing.
         off: u64,
     },
 }
 
-/// The connection listens to this channel already.
+/// Why a connection cannot listen to a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the connection listens to this channel already")]
-pub struct AlreadySubscribed;
+pub enum SubscribeError {
+    /// It does already.
+    #[error("the connection listens to this channel already")]
+    AlreadySubscribed,
+    /// The channel needs a log, and each of [`HubConfig::max_logs`] has subscribers.
+    #[error("no more channels can be kept")]
+    Full,
+}
 
-/// A position was acknowledged that was never sent.
+/// A position was acknowledged that was never sent: the peer's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a position was acknowledged that was never sent")]
 pub struct Misplaced;
 
 /// The channels of one node, or of one shard of it.
+///
+/// An address belongs to the same [`ChannelSpec`] in every call.
 #[derive(Debug)]
 pub struct Hub {
     config: HubConfig,
-    channels: BTreeMap<Address, Channel>,
-    by_connection: BTreeMap<ConnectionId, BTreeSet<Address>>,
-    /// Logs without subscribers, by when they were last published to.
-    idle: BTreeMap<u64, Address>,
+    channels: BTreeMap<ChannelId, Channel>,
+    by_address: BTreeMap<Address, ChannelId>,
+    /// A connection finds its channels among its own few, not among all.
+    by_connection: BTreeMap<ConnectionId, BTreeMap<Address, ChannelId>>,
+    /// Logs without subscribers, the first to be forgotten first.
+    idle: BTreeSet<(Turn, ChannelId)>,
     logs: usize,
-    epochs: u64,
-    /// Counts publishes: the age of logs.
-    turn: u64,
+    subscriptions: usize,
+    /// Channels ever made.
+    made: u64,
+    turn: Turn,
 }
+
+/// Names a channel of a hub; never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ChannelId(u64);
+
+/// Counts publishes: the age of logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn(u64);
 
 #[derive(Debug)]
 struct Channel {
+    address: Address,
+    /// `None` on a `best_effort` channel.
     log: Option<Log>,
     subscribers: BTreeMap<ConnectionId, Cursor>,
-    /// The turn of the last publish.
-    touched: u64,
-}
-
-/// Where one subscriber stands in a log.
-#[derive(Debug)]
-struct Cursor {
-    sent: u64,
-    acked: u64,
-    window: u64,
-    /// To be told at this position that the replay is over.
-    live_at: Option<u64>,
-    /// It has taken everything it could; the next publish wakes it.
-    asleep: bool,
+    /// The last publish; zero before the first.
+    published: Turn,
 }
 
 impl Hub {
     /// A hub without channels.
     #[must_use]
-    pub fn new(config: HubConfig) -> Self {
+    pub const fn new(config: HubConfig) -> Self {
         Self {
             config,
             channels: BTreeMap::new(),
+            by_address: BTreeMap::new(),
             by_connection: BTreeMap::new(),
-            idle: BTreeMap::new(),
+            idle: BTreeSet::new(),
             logs: 0,
-            epochs: 0,
-            turn: 0,
+            subscriptions: 0,
+            made: 0,
+            turn: Turn(0),
         }
     }
 
     /// A connection listens to a channel from here on: after the position `since` if everything
     /// after it is still kept, else after the last event. Gives what to answer; replayed and live
-    /// events are then taken with [`Hub::next`].
+    /// events are then taken with [`Hub::next`], of which at most `window` (at least one) are
+    /// unacknowledged.
     ///
     /// # Errors
     ///
-    /// [`AlreadySubscribed`].
+    /// [`SubscribeError`]; nothing was changed.
     pub fn subscribe(
         &mut self,
         who: ConnectionId,
@@ -150,46 +166,47 @@ impl Hub {
         spec: &'static ChannelSpec,
         since: Option<&Position>,
         window: u32,
-    ) -> Result<Done, AlreadySubscribed> {
-        if self.by_connection.get(&who).is_some_and(|channels| channels.contains(address)) {
-            return Err(AlreadySubscribed);
+    ) -> Result<Done, SubscribeError> {
+        if self.find(who, address).is_some() {
+            return Err(SubscribeError::AlreadySubscribed);
         }
-        self.ensure(address, spec);
-        self.by_connection.entry(who).or_default().insert(address.clone());
-        let Some(channel) = self.channels.get_mut(address) else { return Ok(Done::default()) };
-        if channel.log.is_some() {
-            self.idle.remove(&channel.touched);
-        }
-        let (done, cursor) = channel.enter(since, window);
+        let id = self.ensure(address, spec).ok_or(SubscribeError::Full)?;
+        let channel = self.channels.get_mut(&id).ok_or(SubscribeError::Full)?;
+        let (cursor, done) = Cursor::enter(channel.log.as_ref(), since, window);
         channel.subscribers.insert(who, cursor);
+        self.idle.remove(&(channel.published, id));
+        self.by_connection.entry(who).or_default().insert(channel.address.clone(), id);
+        self.subscriptions += 1;
         Ok(done)
     }
 
     /// A connection no longer listens; false when it did not.
     pub fn unsubscribe(&mut self, who: ConnectionId, address: &Address) -> bool {
-        let Some(channels) = self.by_connection.get_mut(&who) else { return false };
-        let was = channels.remove(address);
-        if channels.is_empty() {
+        let Some(own) = self.by_connection.get_mut(&who) else { return false };
+        let Some(id) = own.remove(address) else { return false };
+        if own.is_empty() {
             self.by_connection.remove(&who);
         }
-        if was {
-            self.leave(who, address);
-        }
-        was
+        self.leave(who, id);
+        true
     }
 
     /// A connection is gone: nothing of it is left behind.
     pub fn disconnect(&mut self, who: ConnectionId) {
-        for address in self.by_connection.remove(&who).unwrap_or_default() {
-            self.leave(who, &address);
+        for id in self.by_connection.remove(&who).unwrap_or_default().into_values() {
+            self.leave(who, id);
         }
     }
 
     /// Gives an event its place, and says who has to hear of it.
     ///
+    /// An event with the id or the key of one that the log still keeps is that event: it gets the
+    /// first position again and is not appended.
+    ///
     /// # Errors
     ///
-    /// [`PublishError`]: the event is too large, or cannot be encoded. Nothing was changed.
+    /// [`PublishError::TooLarge`], [`PublishError::Encode`], or [`PublishError::Full`]; nothing was
+    /// changed.
     pub fn publish(
         &mut self,
         address: &Address,
@@ -197,42 +214,21 @@ impl Hub {
         stamp: Stamp,
         event: &EncodedEvent,
     ) -> Result<Published, PublishError> {
-        if spec.delivery == Delivery::BestEffort {
-            return self.pass(address, stamp, event);
+        match spec.delivery {
+            Delivery::AtLeastOnce => self.append(address, spec, stamp, event),
+            Delivery::BestEffort => self.pass(address, stamp, event),
         }
-        self.ensure(address, spec);
-        self.turn += 1;
-        let turn = self.turn;
-        let max_frame = self.config.max_frame;
-        let Some(channel) = self.channels.get_mut(address) else {
-            return Err(PublishError::Stopped);
-        };
-        let Some(log) = &mut channel.log else { return Err(PublishError::Stopped) };
-        if let Some(off) = log.find(&stamp) {
-            let position = Some(log.position(off));
-            return Ok(Published { position, duplicate: true, wake: Vec::new(), fan_out: None });
-        }
-        let off = log.append(address, stamp, event, max_frame)?;
-        let position = Some(log.position(off));
-        if channel.subscribers.is_empty() {
-            self.idle.remove(&channel.touched);
-            self.idle.insert(turn, address.clone());
-        }
-        channel.touched = turn;
-        let ready = channel.subscribers.iter_mut().filter_map(|(who, cursor)| {
-            (cursor.has_room() && std::mem::take(&mut cursor.asleep)).then_some(*who)
-        });
-        Ok(Published { position, duplicate: false, wake: ready.collect(), fan_out: None })
     }
 
     /// What a subscriber is to be sent now; `None` when there is nothing, or its window is full.
+    /// [`Hub::publish`] and [`Hub::consumed`] say when to ask again.
     pub fn next(&mut self, who: ConnectionId, address: &Address) -> Option<Outgoing> {
-        let channel = self.channels.get_mut(address)?;
-        let cursor = channel.subscribers.get_mut(&who)?;
-        channel.log.as_ref()?.next(cursor)
+        let (cursor, log) = self.cursor(who, address)?;
+        cursor.next(log?)
     }
 
     /// A subscriber is done with the events up to a position; true when there is more for it.
+    /// Going back changes nothing, and neither does the late word of one that left.
     ///
     /// # Errors
     ///
@@ -243,19 +239,14 @@ impl Hub {
         address: &Address,
         off: u64,
     ) -> Result<bool, Misplaced> {
-        let Some(channel) = self.channels.get_mut(address) else { return Ok(false) };
-        let Some(cursor) = channel.subscribers.get_mut(&who) else { return Ok(false) };
-        if off > cursor.sent {
+        let Some((cursor, log)) = self.cursor(who, address) else { return Ok(false) };
+        if off > cursor.sent() {
             return Err(Misplaced);
         }
-        cursor.acked = cursor.acked.max(off);
-        let head = channel.log.as_ref().map_or(0, Log::head);
-        let more = cursor.has_room() && cursor.sent < head;
-        cursor.asleep &= !more;
-        Ok(more)
+        Ok(log.is_some_and(|log| cursor.consume(off, log)))
     }
 
-    /// How many channels are known: those with subscribers, and those with history.
+    /// How many channels are known: those with subscribers, and those with a log.
     #[must_use]
     pub fn channels(&self) -> usize {
         self.channels.len()
@@ -263,131 +254,165 @@ impl Hub {
 
     /// How many subscriptions there are.
     #[must_use]
-    pub fn subscriptions(&self) -> usize {
-        self.by_connection.values().map(BTreeSet::len).sum()
+    pub const fn subscriptions(&self) -> usize {
+        self.subscriptions
+    }
+
+    /// How many logs there are.
+    #[must_use]
+    pub const fn logs(&self) -> usize {
+        self.logs
     }
 
     /// How many events a channel keeps.
     #[must_use]
     pub fn kept(&self, address: &Address) -> usize {
-        self.channels.get(address).and_then(|channel| channel.log.as_ref()).map_or(0, Log::len)
+        let channel = self.by_address.get(address).and_then(|id| self.channels.get(id));
+        channel.and_then(|channel| channel.log.as_ref()).map_or(0, Log::len)
+    }
+
+    fn find(&self, who: ConnectionId, address: &Address) -> Option<ChannelId> {
+        self.by_connection.get(&who)?.get(address).copied()
+    }
+
+    fn cursor(
+        &mut self,
+        who: ConnectionId,
+        address: &Address,
+    ) -> Option<(&mut Cursor, Option<&Log>)> {
+        let id = self.find(who, address)?;
+        let channel = self.channels.get_mut(&id)?;
+        Some((channel.subscribers.get_mut(&who)?, channel.log.as_ref()))
+    }
+
+    fn append(
+        &mut self,
+        address: &Address,
+        spec: &'static ChannelSpec,
+        stamp: Stamp,
+        event: &EncodedEvent,
+    ) -> Result<Published, PublishError> {
+        let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
+        let log = known.and_then(|channel| channel.log.as_ref());
+        if let Some((log, off)) = log.and_then(|log| Some((log, log.find(&stamp)?))) {
+            let position = Some(log.position(off));
+            return Ok(Published { position, duplicate: true, wake: Vec::new(), fan_out: None });
+        }
+        let address = known.map_or_else(|| owned(address), |channel| channel.address.clone());
+        let prev = log.map_or(0, Log::head);
+        // Encoded before anything changes, so that an event that does not fit costs nobody a log.
+        let publication = self.encode(&address, stamp, Some(prev), event)?;
+        let id = self.ensure(&address, spec).ok_or(PublishError::Full)?;
+        let channel = self.channels.get_mut(&id).ok_or(PublishError::Full)?;
+        let log = channel.log.as_mut().ok_or(PublishError::Full)?;
+        let off = log.append(publication);
+        let position = Some(log.position(off));
+        self.turn.0 += 1;
+        if self.idle.remove(&(channel.published, id)) {
+            self.idle.insert((self.turn, id));
+        }
+        channel.published = self.turn;
+        let told = channel.subscribers.iter_mut().filter_map(|(who, cursor)| {
+            cursor.wake().then_some(*who)
+        });
+        Ok(Published { position, duplicate: false, wake: told.collect(), fan_out: None })
     }
 
     fn pass(
-        &mut self,
+        &self,
         address: &Address,
         stamp: Stamp,
         event: &EncodedEvent,
     ) -> Result<Published, PublishError> {
+        let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
+        let address = known.map_or(address, |channel| &channel.address);
+        let publication = self.encode(address, stamp, None, event)?;
+        let all = known.into_iter().flat_map(|channel| channel.subscribers.keys().copied());
+        let fan_out = Some(Arc::new(publication));
+        Ok(Published { position: None, duplicate: false, wake: all.collect(), fan_out })
+    }
+
+    /// The event as everybody gets it; `prev` is the position before its own, if it has one.
+    fn encode(
+        &self,
+        address: &Address,
+        stamp: Stamp,
+        prev: Option<u64>,
+        event: &EncodedEvent,
+    ) -> Result<Publication, PublishError> {
         let mut head = Head::new(event.kind.clone(), stamp.id, stamp.ts);
         head.ch = Some(address.text().clone());
-        let publication = sized(Publication::new(head, event)?, self.config.max_frame)?;
-        let subscribers = self.channels.get(address).map(|channel| &channel.subscribers);
-        let wake = subscribers.map(|all| all.keys().copied().collect()).unwrap_or_default();
-        let fan_out = Some(Arc::new(publication));
-        Ok(Published { position: None, duplicate: false, wake, fan_out })
+        head.off = prev.map(|prev| prev + 1);
+        head.prev = prev;
+        // A slice of the message that it came in would keep all of that message in memory.
+        head.key = stamp.key.as_deref().map(ByteString::from);
+        let publication = Publication::new(head, event)?;
+        let (bytes, limit) = (publication.size(), self.config.max_frame);
+        if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(publication) }
     }
 
-    /// Makes the channel, and its log if it has one, and keeps to the bound on logs.
-    fn ensure(&mut self, address: &Address, spec: &'static ChannelSpec) {
-        if self.channels.contains_key(address) {
-            return;
+    /// The channel of this address, made if there is none; `None` when it needs a log and no other
+    /// can be forgotten for it.
+    fn ensure(&mut self, address: &Address, spec: &'static ChannelSpec) -> Option<ChannelId> {
+        if let Some(id) = self.by_address.get(address) {
+            return Some(*id);
         }
-        let has_log = spec.delivery == Delivery::AtLeastOnce;
-        let log = has_log.then(|| {
-            self.epochs += 1;
-            Log::new(format!("{:x}-{:x}", self.config.epoch_seed, self.epochs), spec.history)
-        });
-        if has_log {
-            if self.logs >= self.config.max_logs
-                && let Some((_, forgotten)) = self.idle.pop_first()
-            {
-                self.channels.remove(&forgotten);
-                self.logs -= 1;
+        let id = ChannelId(self.made + 1);
+        let log = match spec.delivery {
+            Delivery::AtLeastOnce => {
+                self.make_room()?;
+                self.logs += 1;
+                self.idle.insert((Turn::default(), id));
+                let epoch = format!("{:x}-{:x}", self.config.epoch_seed, id.0);
+                Some(Log::new(epoch, spec.history))
             }
-            self.logs += 1;
-            self.turn += 1;
-            self.idle.insert(self.turn, address.clone());
-        }
-        let channel = Channel { log, subscribers: BTreeMap::new(), touched: self.turn };
-        self.channels.insert(address.clone(), channel);
+            Delivery::BestEffort => None,
+        };
+        self.made = id.0;
+        let address = owned(address);
+        self.by_address.insert(address.clone(), id);
+        let channel =
+            Channel { address, log, subscribers: BTreeMap::new(), published: Turn::default() };
+        self.channels.insert(id, channel);
+        Some(id)
     }
 
-    fn leave(&mut self, who: ConnectionId, address: &Address) {
-        let Some(channel) = self.channels.get_mut(address) else { return };
-        channel.subscribers.remove(&who);
+    /// Forgets a log nobody listens to if there are as many as there may be.
+    fn make_room(&mut self) -> Option<()> {
+        if self.logs >= self.config.max_logs {
+            let (_, id) = self.idle.pop_first()?;
+            self.forget(id);
+            self.logs -= 1;
+        }
+        Some(())
+    }
+
+    fn leave(&mut self, who: ConnectionId, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if channel.subscribers.remove(&who).is_some() {
+            self.subscriptions -= 1;
+        }
         if !channel.subscribers.is_empty() {
             return;
         }
-        if channel.log.as_ref().is_some_and(|log| log.head() > 0) {
-            self.idle.insert(channel.touched, address.clone());
+        if channel.log.is_some() {
+            // Also without events: whoever comes back finds its epoch, and missed nothing.
+            self.idle.insert((channel.published, id));
         } else {
-            // Nothing was ever published: there is no history to keep.
-            self.logs -= usize::from(channel.log.is_some());
-            self.channels.remove(address);
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: ChannelId) {
+        if let Some(channel) = self.channels.remove(&id) {
+            self.by_address.remove(&channel.address);
         }
     }
 }
 
-impl Channel {
-    fn enter(&self, since: Option<&Position>, window: u32) -> (Done, Cursor) {
-        let Some(log) = &self.log else {
-            return (Done::default(), Cursor::at(0, window, None));
-        };
-        let recovery = since.map(|since| log.can_recover(since).map(|()| since.off));
-        let (from, live_at) = match recovery {
-            Some(Ok(off)) => (off, Some(log.head())),
-            Some(Err(_)) | None => (log.head(), None),
-        };
-        let done = Done {
-            epoch: Some(log.epoch.clone()),
-            off: Some(from),
-            recovered: recovery.map(|recovery| recovery.is_ok()),
-            reason: recovery.and_then(Result::err),
-        };
-        (done, Cursor::at(from, window, live_at))
-    }
-}
-
-impl Cursor {
-    fn at(off: u64, window: u32, live_at: Option<u64>) -> Self {
-        Self { sent: off, acked: off, window: u64::from(window.max(1)), live_at, asleep: true }
-    }
-
-    fn has_room(&self) -> bool {
-        self.sent - self.acked < self.window
-    }
-}
-
-impl Log {
-    fn next(&self, cursor: &mut Cursor) -> Option<Outgoing> {
-        if let Some(off) = cursor.live_at.filter(|off| cursor.sent >= *off) {
-            cursor.live_at = None;
-            return Some(Outgoing::Live { off });
-        }
-        if cursor.sent >= self.head() || !cursor.has_room() {
-            cursor.asleep = true;
-            return None;
-        }
-        cursor.asleep = false;
-        if cursor.sent < self.floor() {
-            let (after, until) = (cursor.sent, self.floor());
-            cursor.sent = until;
-            return Some(Outgoing::Gap(Gap {
-                reason: GapReason::Trimmed,
-                after: Some(after),
-                until: Some(until),
-                dropped: None,
-            }));
-        }
-        let event = Arc::clone(self.get(cursor.sent + 1)?);
-        cursor.sent += 1;
-        Some(Outgoing::Event(event))
-    }
-}
-
-/// A publication that fits into a message.
-fn sized(publication: Publication, limit: usize) -> Result<Publication, PublishError> {
-    let bytes = publication.size();
-    if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(publication) }
+/// A copy of its own: an address of the wire is a slice of the message that it came in, and would
+/// keep all of that message in memory.
+fn owned(address: &Address) -> Address {
+    // What was an address before is one again.
+    Address::parse(address.as_str()).unwrap_or_else(|_| address.clone())
 }

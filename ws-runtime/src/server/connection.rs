@@ -11,7 +11,7 @@ use crate::{
     driver::Application,
     hub::{ConnectionId, Outgoing},
     session::{
-        Acceptance, Command, Delivery, Event, Incoming, Request, Session, Stop, Ticket, Time,
+        Acceptance, Command, Delivery, Event, Incoming, Request, Session, Ticket, Time,
         WorkId,
     },
 };
@@ -22,8 +22,7 @@ use std::{
 };
 use tokio::task::AbortHandle;
 use ws_proto::{
-    Address, Answer, CloseCode, Credentials, Fault, FaultCode, Format, MessageId, Position,
-    Secret,
+    Address, Answer, CloseCode, Credentials, Fault, FaultCode, Format, MessageId, Position, Secret,
     frame::{Done, Gap, GapReason, Hello, NotResumed},
     serve::{Link, PublishError},
 };
@@ -147,7 +146,7 @@ impl Connection {
         self.running.insert(work, Running { link, abort });
     }
 
-    fn on_stop(&mut self, work: WorkId, _: Stop) {
+    fn on_stop(&self, work: WorkId) {
         if let Some(running) = self.running.get(&work) {
             running.link.cancel();
             if let Some(abort) = &running.abort {
@@ -156,7 +155,7 @@ impl Connection {
         }
     }
 
-    fn ask_subscribe(&mut self, ticket: Ticket, address: Address, since: Option<Position>) {
+    fn ask_subscribe(&self, ticket: Ticket, address: Address, since: Option<Position>) {
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, nil(), 0)) else {
             return;
         };
@@ -211,7 +210,10 @@ impl Connection {
             Letter::Publish(ticket, address, decision) => {
                 let from = self.wishes.remove(&ticket);
                 let published = decision.and_then(|event| {
-                    self.shared.hubs.publish_as(&address, &event, from).map_err(unpublished)
+                    self.shared
+                        .hubs
+                        .publish_as(&address, &event, from)
+                        .map_err(|error| unpublished(&error))
                 });
                 let decision = published.map(|position| Done {
                     epoch: position.as_ref().map(|position| position.epoch.clone()),
@@ -268,19 +270,13 @@ impl Connection {
         let kind = kind.strip_prefix(spec.kind).and_then(|kind| kind.strip_prefix('.'));
         let event = spec.events.iter().find(|event| Some(event.kind) == kind);
         // An event without an entry was passed on by somebody who did not know it either.
-        event.is_none_or(|event| {
-            is_in(version.unwrap_or_default(), event.since, event.removed)
-        })
+        event.is_none_or(|event| is_in(version.unwrap_or_default(), event.since, event.removed))
     }
 
-    fn pass_on(&mut self, passing: Passing, session: &mut Session, now: Time) {
+    fn pass_on(&self, passing: Passing, session: &mut Session, now: Time) {
         for (address, dropped) in passing.dropped {
-            let gap = Gap {
-                reason: GapReason::Slow,
-                after: None,
-                until: None,
-                dropped: Some(dropped),
-            };
+            let gap =
+                Gap { reason: GapReason::Slow, after: None, until: None, dropped: Some(dropped) };
             self.apply(Command::Deliver(address, Delivery::Gap(gap)), session, now);
         }
         for (address, event) in passing.events {
@@ -314,7 +310,7 @@ impl Application for Connection {
         let urgent = std::mem::take(&mut letters.urgent);
         let mut taken = Vec::new();
         if session.has_room() {
-            taken.extend(letters.letters.drain(..));
+            taken.extend(letters.regular.drain(..));
         }
         self.behind.append(&mut letters.news);
         let passing = letters.take_passing();
@@ -333,7 +329,7 @@ impl Application for Connection {
         match event {
             Event::Hello(hello, version) => self.on_hello(*hello, version),
             Event::Request(request) => self.on_request(*request, session, now),
-            Event::Stop(work, stop) => self.on_stop(work, stop),
+            Event::Stop(work, _) => self.on_stop(work),
             Event::Credit(work, n) => {
                 if let Some(running) = self.running.get(&work) {
                     running.link.credit(n);
@@ -431,7 +427,7 @@ fn denied_by_failure() -> Fault {
     Fault::internal("the authorization failed")
 }
 
-fn unpublished(error: PublishError) -> Fault {
+fn unpublished(error: &PublishError) -> Fault {
     match error {
         PublishError::TooLarge { .. } => Fault::new(FaultCode::TooLarge, error.to_string()),
         PublishError::Stopped => Fault::new(FaultCode::Draining, error.to_string()),

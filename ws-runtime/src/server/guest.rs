@@ -13,8 +13,10 @@ use ws_proto::{
 
 /// Who may come in.
 pub(crate) trait Host: Send + Sync + 'static {
-    fn authenticate(self: Arc<Self>, credentials: Credentials)
-    -> BoxFuture<'static, Result<Arc<dyn Guest>, Fault>>;
+    fn authenticate(
+        self: Arc<Self>,
+        credentials: Credentials,
+    ) -> BoxFuture<'static, Result<Arc<dyn Guest>, Fault>>;
 }
 
 /// Somebody who came in: what the application says to everything that they ask.
@@ -23,16 +25,26 @@ pub(crate) trait Guest: Send + Sync + 'static {
     fn id(&self) -> &str;
 
     /// Works on a request.
-    fn serve(self: Arc<Self>, kind: ByteString, payload: Raw, link: Arc<dyn Link>)
-    -> BoxFuture<'static, Answer>;
+    fn serve(
+        self: Arc<Self>,
+        kind: ByteString,
+        payload: Raw,
+        link: Arc<dyn Link>,
+    ) -> BoxFuture<'static, Answer>;
 
     /// May they listen to this channel?
-    fn may_subscribe(self: Arc<Self>, address: Address, link: Arc<dyn Link>)
-    -> BoxFuture<'static, Result<&'static ChannelSpec, Fault>>;
+    fn may_subscribe(
+        self: Arc<Self>,
+        address: Address,
+        link: Arc<dyn Link>,
+    ) -> BoxFuture<'static, Result<&'static ChannelSpec, Fault>>;
 
     /// May they publish this event? If so, the event as its type says it.
-    fn may_publish(self: Arc<Self>, wish: Wish, link: Arc<dyn Link>)
-    -> BoxFuture<'static, Result<(&'static ChannelSpec, EncodedEvent), Fault>>;
+    fn may_publish(
+        self: Arc<Self>,
+        wish: Wish,
+        link: Arc<dyn Link>,
+    ) -> BoxFuture<'static, Result<(&'static ChannelSpec, EncodedEvent), Fault>>;
 }
 
 /// An event that a client wants to publish.
@@ -213,9 +225,7 @@ pub(crate) fn is_in(version: u32, since: u32, removed: Option<u32>) -> bool {
 }
 
 fn event_exists(spec: &ChannelSpec, kind: &str, version: u32) -> bool {
-    spec.events
-        .iter()
-        .any(|event| event.kind == kind && is_in(version, event.since, event.removed))
+    spec.events.iter().any(|event| event.kind == kind && is_in(version, event.since, event.removed))
 }
 
 fn parse<P: Protocol>(address: &Address, version: u32) -> Result<P::Channels, Fault> {

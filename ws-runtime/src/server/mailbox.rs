@@ -27,7 +27,7 @@ pub(crate) struct Letters {
     /// Closes and drains: taken before everything else.
     pub(crate) urgent: VecDeque<Command>,
     /// Decisions, answers and items, in their order.
-    pub(crate) letters: VecDeque<Letter>,
+    pub(crate) regular: VecDeque<Letter>,
     /// Channels whose log has events for this connection.
     pub(crate) news: BTreeSet<Address>,
     passing: Passing,
@@ -68,7 +68,7 @@ pub(crate) enum Letter {
 impl Mailbox {
     /// Puts a letter in.
     pub(crate) fn put(&self, letter: Letter) {
-        self.change(|letters| letters.letters.push_back(letter));
+        self.change(|letters| letters.regular.push_back(letter));
     }
 
     /// Puts a command in that must not wait.

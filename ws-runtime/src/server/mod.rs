@@ -194,6 +194,7 @@ impl<P: Protocol> Server<P> {
 
     /// Ends every connection of a principal with close code 4701; its clients do not come back by
     /// themselves. Returns how many there were.
+    #[must_use = "zero means that nobody of this name is connected"]
     pub fn kick(&self, principal: &str, reason: &str) -> usize {
         let guests = self.shared.guests();
         let of_principal = guests.values().filter(|it| it.principal.as_deref() == Some(principal));
@@ -254,7 +255,7 @@ impl Shared {
 
     fn session_config(&self) -> Config {
         Config {
-            limits: self.config.limits.clone(),
+            limits: self.config.limits,
             heartbeat_interval: self.config.heartbeat_interval,
             heartbeat_timeout: self.config.heartbeat_timeout,
             handshake_timeout: self.config.handshake_timeout,

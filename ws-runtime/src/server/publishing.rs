@@ -12,8 +12,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use ws_proto::{
-    Address, AddressError, ChannelSpec, EncodedEvent, IdSource, MessageId, Position,
-    frame::Done, serve::PublishError,
+    Address, AddressError, ChannelSpec, EncodedEvent, IdSource, MessageId, Position, frame::Done,
+    serve::PublishError,
 };
 
 /// Channels are spread over this many hubs, so that publishers seldom wait for each other.

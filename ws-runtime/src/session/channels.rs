@@ -58,8 +58,8 @@ impl Session {
         self.queue_question(head, |_, _| Question::Unsubscribe(head.id))
     }
 
-    pub(super) fn on_publish(&mut self, head: Head, payload: Raw) -> Result<(), PeerFault> {
-        self.queue_question(&head, |head, address| {
+    pub(super) fn on_publish(&mut self, head: &Head, payload: Raw) -> Result<(), PeerFault> {
+        self.queue_question(head, |head, address| {
             Question::Publish(Box::new(Incoming {
                 id: head.id,
                 address,
@@ -133,17 +133,17 @@ impl Session {
 
     pub(super) fn end_subscription(
         &mut self,
-        address: Address,
+        address: &Address,
         why: Unsubscribed,
     ) -> Result<(), Misuse> {
         self.expect_side(Side::Server)?;
-        let channel = self.channels.by_address.get_mut(&address).filter(|it| it.subscribed);
+        let channel = self.channels.by_address.get_mut(address).filter(|it| it.subscribed);
         channel.ok_or(Misuse::NotSubscribed)?.subscribed = false;
         self.channels.subscribed -= 1;
-        self.outbox.forget_channel(&address);
+        self.outbox.forget_channel(address);
         let ch = address.text().clone();
         self.push(Frame::Unsubscribed(why), |head| head.ch = Some(ch));
-        self.forget_if_idle(&address);
+        self.forget_if_idle(address);
         Ok(())
     }
 

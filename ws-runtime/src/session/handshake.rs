@@ -128,6 +128,8 @@ impl Session {
         self.peer_frame = welcome.limits.max_frame as usize;
         let Rate { per_s, burst } = welcome.limits.rate;
         self.pace = Pace::new(per_s.max(1), burst.max(1), self.now);
+        // The server counted the hello.
+        self.pace.spend(self.now);
         if welcome.session.resumed {
             if !self.outbox.acked(welcome.recv) {
                 return Err(PeerFault::AckAboveSent);

@@ -52,11 +52,11 @@ enum Stage {
 impl Session {
     pub(super) fn subscribe(
         &mut self,
-        address: Address,
+        address: &Address,
         since: Option<Position>,
     ) -> Result<(), Misuse> {
         self.expect_side(Side::Client)?;
-        if let Some(subscription) = self.listening.by_address.get_mut(&address) {
+        if let Some(subscription) = self.listening.by_address.get_mut(address) {
             return match &mut subscription.stage {
                 Stage::Leaving { again, .. } if !*again => {
                     *again = true;
@@ -72,7 +72,7 @@ impl Session {
         let subscription = Subscription { stage: Stage::Wanted, at: since, told: 0 };
         self.listening.by_address.insert(address.clone(), subscription);
         if self.state.is_open() {
-            self.ask(&address);
+            self.ask(address);
         }
         Ok(())
     }

@@ -75,7 +75,7 @@ pub struct Session {
     pace: Pace,
     events: VecDeque<Event>,
     counters: Counters,
-    /// Messages above the rate that were answered; it falls with each that keeps to it.
+    /// Messages above the rate; it falls with each that keeps to it.
     excess: u32,
     /// Bytes of the largest message that the peer takes.
     peer_frame: usize,
@@ -83,6 +83,7 @@ pub struct Session {
 
 /// What the driver sends.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "passed on at once, never stored")]
 pub enum Transmit {
     /// To be encoded.
     Envelope(Envelope),
@@ -187,13 +188,13 @@ impl Session {
                 Ok(())
             }
             Command::Item(work, item) => self.item(work, item),
-            Command::Subscribe(address, since) => self.subscribe(address, since),
+            Command::Subscribe(address, since) => self.subscribe(&address, since),
             Command::Unsubscribe(address) => self.unsubscribe(&address),
             Command::Publish(publish) => self.publish(*publish),
             Command::Consumed(address, off) => self.consumed(&address, off),
             Command::Decide(ticket, decision) => self.decided(ticket, decision),
             Command::Deliver(address, delivery) => self.deliver(address, delivery),
-            Command::EndSubscription(address, why) => self.end_subscription(address, why),
+            Command::EndSubscription(address, why) => self.end_subscription(&address, why),
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) struct Outbox {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most of what is queued are frames")]
 enum Queued {
     Frame(Envelope, Option<CallId>),
     Delivery(Address, Delivery),

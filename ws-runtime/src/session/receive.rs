@@ -26,8 +26,7 @@ impl Session {
         if sender != Sender::Both && sender != peer {
             return Err(PeerFault::WrongDirection);
         }
-        if let Some(ack) = head.ack
-        {
+        if let Some(ack) = head.ack {
             if !self.outbox.acked(ack) {
                 return Err(PeerFault::AckAboveSent);
             }
@@ -83,7 +82,7 @@ impl Session {
                 (Side::Client, Some(re), _) => self.on_answer(re, &head.kind, payload),
                 (Side::Client, None, true) => self.on_event(head, payload)?,
                 (Side::Client, None, false) => self.refuse_request(&head),
-                (Side::Server, None, true) => self.on_publish(head, payload)?,
+                (Side::Server, None, true) => self.on_publish(&head, payload)?,
                 (Side::Server, None, false) => self.on_request(head, payload),
                 (Side::Server, Some(_), _) => self.counters.strays += 1,
             },

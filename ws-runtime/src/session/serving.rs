@@ -33,15 +33,14 @@ impl Session {
                     deadline: head.ttl.map(|ttl| self.now + Duration::from_millis(ttl)),
                     credit: 0,
                 };
-                match self.work.admit(request, seq, spec) {
-                    Err(fault) => self.push_fault(id, fault),
-                    Ok(()) => {
-                        if spec.ack == AckMeaning::Handled {
-                            self.inbox.hold_last();
-                        }
-                        self.start_work();
-                    }
+                if let Err(fault) = self.work.admit(request, seq, spec) {
+                    self.push_fault(id, fault);
+                    return;
                 }
+                if spec.ack == AckMeaning::Handled {
+                    self.inbox.hold_last();
+                }
+                self.start_work();
             }
         }
     }

@@ -119,7 +119,8 @@ impl Transport for Memory {
     }
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost>> {
-        Poll::Ready(self.sendable().map(drop))
+        let gone = lock(&self.sending).reader_gone;
+        Poll::Ready(if gone { Err(Lost("the other end is gone".into())) } else { Ok(()) })
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>, close: Option<(CloseCode, &str)>) -> Poll<()> {

@@ -37,8 +37,8 @@ use ws_proto::{CloseCode, Format};
 ///   than `max_frame`, and nothing is allocated past that, whatever length was declared.
 /// - **End.** [`Received::Closed`], [`Received::Lost`], [`Received::TooLarge`] and
 ///   [`Received::Malformed`] are the last thing that is received; afterwards `poll_recv` answers
-///   `Lost` at once. `WrongKind` is not the end. After any of them, [`Transport::poll_close`] still
-///   tells the peer where that is possible.
+///   `Lost` at once. `WrongKind` is not the end. After `TooLarge` and `Malformed` messages can still
+///   be sent, so that the session says why it ends; then [`Transport::poll_close`] says it too.
 /// - **Wakes.** A pending poll wakes the task of its last call. Dropping a transport drops the
 ///   connection: the peer sees `Lost`.
 pub trait Transport: Send {
@@ -66,11 +66,12 @@ pub trait Transport: Send {
     /// [`Lost`] when nothing can be sent any more.
     fn start_send(&mut self, message: Bytes) -> Result<(), Lost>;
 
-    /// Hands everything that is queued to the other side of this process.
+    /// Hands everything that is queued to the operating system. It may be called at any time, also
+    /// while closing.
     ///
     /// # Errors
     ///
-    /// [`Lost`] when nothing can be sent any more.
+    /// [`Lost`] when it cannot be delivered any more.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>>;
 
     /// Sends what is queued and a close frame, then waits until the peer closes too. Ready when

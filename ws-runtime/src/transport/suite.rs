@@ -13,7 +13,7 @@
 use super::{Lost, Received, Transport};
 use bytes::Bytes;
 use futures_util::future::{join, poll_immediate};
-use std::{future::poll_fn, pin::pin};
+use std::{future::poll_fn, pin::pin, task::Poll};
 use ws_proto::{CloseCode, Format, Limits};
 
 /// Runs every check, in both formats and both directions, on connections that `connect` makes. It
@@ -93,12 +93,15 @@ async fn one_byte_past_the_limit_is_too_large(mut from: impl Transport, mut to: 
         let received = poll_fn(|cx| to.poll_recv(cx)).await;
         assert_eq!(received, Received::TooLarge, "one byte past `max_frame`");
         assert!(is_lost(&poll_fn(|cx| to.poll_recv(cx)).await), "`TooLarge` is the last");
+        put(&mut to, text(5, 1)).await.expect("the refusing end still speaks");
         poll_fn(|cx| to.poll_close(cx, Some((CloseCode::TOO_LARGE, "too large")))).await;
     };
     let send = async move {
         put(&mut from, text(small().max_frame + 1, 0)).await.expect("the peer is there");
         // The peer may refuse before all of it is written.
         let _ = flush(&mut from).await;
+        let last_words = poll_fn(|cx| from.poll_recv(cx)).await;
+        assert_eq!(last_words, Received::Message(text(5, 1)), "the refusing end still speaks");
         let answer = closed(CloseCode::TOO_LARGE, "too large");
         assert_eq!(poll_fn(|cx| from.poll_recv(cx)).await, answer, "the sender is told");
     };
@@ -111,7 +114,15 @@ async fn a_close_brings_code_and_reason(mut from: impl Transport, mut to: impl T
     let close = async {
         put(&mut from, text(3, 0)).await.expect("the peer is there");
         let words = (CloseCode::KICKED, reason.as_str());
-        poll_fn(|cx| from.poll_close(cx, Some(words))).await;
+        poll_fn(|cx| {
+            let begun = from.poll_close(cx, Some(words));
+            assert!(begun.is_pending(), "the peer has not closed yet");
+            let flushed = from.poll_flush(cx);
+            assert!(!matches!(flushed, Poll::Ready(Err(_))), "a flush is welcome while closing");
+            Poll::Ready(())
+        })
+        .await;
+        poll_fn(|cx| from.poll_close(cx, None)).await;
         assert!(put(&mut from, text(3, 0)).await.is_err(), "nothing follows a close");
     };
     let cut = &reason[..122];

@@ -95,8 +95,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
 
     fn sendable(&self) -> Result<(), Lost> {
         match (self.closing, &self.end) {
-            (Closing::NotYet, None) => Ok(()),
-            (Closing::NotYet, Some(_)) => Err(Lost("the connection has ended".into())),
+            // The peer may not be understood, but it can still be told.
+            (Closing::NotYet, None | Some(End::Fault(_))) => Ok(()),
+            (Closing::NotYet, Some(End::Closed | End::Lost)) => {
+                Err(Lost("the connection has ended".into()))
+            }
             _ => Err(Lost("this end has closed".into())),
         }
     }
@@ -178,7 +181,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
-        self.sendable()?;
+        if matches!(self.end, Some(End::Lost)) {
+            return Poll::Ready(Err(Lost("the connection has ended".into())));
+        }
         self.poll_flushed(cx)
     }
 

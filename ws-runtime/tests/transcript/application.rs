@@ -48,9 +48,7 @@ pub(crate) fn command(
         (Who::S, "accept") => Command::Accept(Box::new(acceptance())),
         (Who::S, "refuse") => Command::Refuse(short.close_code(1)?, short.fault(2)?),
         (Who::S, "drain") => Command::Drain(drain(short)?),
-        (Who::S, "answer") => {
-            Command::Answer(WorkId(short.number(1)?), answer(short, payload()?)?)
-        }
+        (Who::S, "answer") => Command::Answer(WorkId(short.number(1)?), answer(short, payload()?)?),
         (Who::S, "item") => Command::Item(WorkId(short.number(1)?), payload()?),
         (Who::S, "decide") => Command::Decide(Ticket(short.number(1)?), decision(short)?),
         (Who::S, "deliver") => {

@@ -11,7 +11,7 @@ use super::{
 use bytes::Bytes;
 use std::time::Duration;
 use ws_proto::{Envelope, Format, IdSource};
-use ws_runtime::session::{Command, Config, PeerFault, Session, Side, Time, Transmit};
+use ws_runtime::session::{Command, Config, Event, PeerFault, Session, Side, Time, Transmit};
 
 /// The wall clock at the start of every block.
 const WALL_MS: u64 = 1_700_000_000_000;
@@ -21,9 +21,7 @@ pub(crate) fn run_block(block: &Block, format: Format) -> Result<(), String> {
     let mut room = Room::new(format);
     for line in &block.lines {
         let told = line.step().and_then(|step| room.step(step));
-        told.map_err(|error| {
-            format!("{}:{}: {}\n  {error}", block.file, line.number, line.text)
-        })?;
+        told.map_err(|error| format!("{}:{}: {}\n  {error}", block.file, line.number, line.text))?;
     }
     let last = block.lines.last().map_or(0, |line| line.number);
     room.expect_quiet().map_err(|error| format!("{}:{last}: at the end: {error}", block.file))
@@ -97,14 +95,14 @@ impl Room {
                     session.handle_fault(fault, now);
                 }
             }
-            Step::Command(who, short) => match self.command(who, &short)? {
-                Ok(()) => {}
-                Err(misuse) => return Err(format!("misuse: {misuse}")),
-            },
-            Step::Misuse(who, short) => match self.command(who, &short)? {
-                Ok(()) => return Err("the session took it".to_owned()),
-                Err(_) => {}
-            },
+            Step::Command(who, short) => {
+                self.command(who, &short)?.map_err(|misuse| format!("misuse: {misuse}"))?;
+            }
+            Step::Misuse(who, short) => {
+                if self.command(who, &short)?.is_ok() {
+                    return Err("the session took it".to_owned());
+                }
+            }
             Step::Wait(time) => self.wait(self.now + time)?,
             Step::Asleep(time) => {
                 self.now = self.now + time;
@@ -130,14 +128,24 @@ impl Room {
     }
 
     fn expect_event(&mut self, who: Who, short: &Short) -> Result<(), String> {
-        let session = self.end(who).session.as_mut().ok_or("this side is scripted")?;
-        let told = tell(&session.poll_event().ok_or("nothing was told")?);
+        let told = tell(&self.event(who)?.ok_or("nothing was told")?);
         let same_value = short.json.is_none() || short.json == told.json;
-        if short.words == told.words && same_value {
-            Ok(())
-        } else {
-            Err(format!("told: {told}"))
+        if short.words == told.words && same_value { Ok(()) } else { Err(format!("told: {told}")) }
+    }
+
+    /// The next event of a session. What a call ends with may become certain only when it is about
+    /// to leave.
+    fn event(&mut self, who: Who) -> Result<Option<Event>, String> {
+        let session = self.end(who).session.as_mut().ok_or("this side is scripted")?;
+        if let Some(event) = session.poll_event() {
+            return Ok(Some(event));
         }
+        if !self.end(who).is_full
+            && let Some(message) = self.transmit(who)?
+        {
+            return Err(format!("unshown: {who:?}: {}", describe(&self.decode(&message)?)));
+        }
+        Ok(self.end(who).session.as_mut().and_then(Session::poll_event))
     }
 
     /// Nothing is on its way that the transcript does not show.

@@ -29,7 +29,11 @@ fn answered(short: &Short) -> Option<&str> {
 }
 
 /// Compares a frame with its short form; what the short form does not say is not compared.
-pub(crate) fn compare(short: &Short, envelope: &Envelope, labels: &mut Labels) -> Result<(), String> {
+pub(crate) fn compare(
+    short: &Short,
+    envelope: &Envelope,
+    labels: &mut Labels,
+) -> Result<(), String> {
     let (kind, label) = type_and_label(short);
     let head = &envelope.head;
     if kind != &*head.kind {

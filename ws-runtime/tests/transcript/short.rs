@@ -82,7 +82,10 @@ impl Short {
     }
 
     /// The number after `name=`.
-    pub(crate) fn field_number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, String> {
+    pub(crate) fn field_number<T: std::str::FromStr>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, String> {
         let Some(text) = self.field(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| format!("`{name}={text}`: no number"))
     }

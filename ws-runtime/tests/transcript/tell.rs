@@ -65,7 +65,9 @@ fn of_channels(event: &Event) -> Short {
             .word(&*incoming.kind)
             .json(value(&incoming.payload)),
         Event::Consumed(address, off) => about("consumed", address).word(off.to_string()),
-        Event::Subscribed(address, done) => about("subscribed", address).json(json_of(serde_json::to_value(done))),
+        Event::Subscribed(address, done) => {
+            about("subscribed", address).json(json_of(serde_json::to_value(done)))
+        }
         Event::NotSubscribed(address, fault) => {
             about("not_subscribed", address).word(fault.code.name())
         }

@@ -29,6 +29,7 @@ const PAYLOAD_DEPTH: usize = Limits::JSON_DEPTH - 1;
 impl Codec for Json {
     const FORMAT: Format = Format::Json;
 
+    #[inline]
     fn decode_head(message: &Bytes) -> Result<(Head, Raw), DecodeError> {
         check_utf8(message)?;
         let mut reader = Reader {

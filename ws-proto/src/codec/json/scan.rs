@@ -347,9 +347,9 @@ mod tests {
             "[1]]",
         ];
         for text in texts {
-            let mut scanner = Scanner::new(text.as_bytes());
-            scanner.space();
-            let scanned = scanner.value(63).and_then(|()| scanner.end()).is_ok();
+            let mut place = Scanner::new(text.as_bytes());
+            place.space();
+            let scanned = place.value(63).and_then(|()| place.end()).is_ok();
             let parsed = serde_json::from_str::<serde_json::Value>(text).is_ok();
             assert_eq!(scanned, parsed, "{text}");
         }

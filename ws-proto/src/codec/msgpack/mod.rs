@@ -35,6 +35,7 @@ const FIELDS: u32 = 5;
 impl Codec for MessagePack {
     const FORMAT: Format = Format::MessagePack;
 
+    #[inline]
     fn decode_head(message: &Bytes) -> Result<(Head, Raw), DecodeError> {
         let mut scanner = Scanner::new(message);
         if scanner.array()? != Some(FIELDS as usize) {
@@ -109,7 +110,7 @@ fn read_header(scanner: &mut Scanner<'_>, message: &Bytes, head: &mut Head) -> R
     let mut unknown = BTreeSet::new();
     for _ in 0..entries {
         let name = scanner.text(rule::KEY)?;
-        match Field::named(name.as_bytes()) {
+        match Field::named(name) {
             Some(field) if !seen.note(field) => return Err(scanner.broken(header::TWICE)),
             Some(field) => read_field(field, scanner, message, head)?,
             None if !unknown.insert(name) => return Err(scanner.broken(header::TWICE)),
@@ -145,8 +146,7 @@ fn read_field(
 
 fn text(scanner: &mut Scanner<'_>, message: &Bytes) -> Result<ByteString, Broken> {
     let text = scanner.text(header::TEXT)?;
-    ByteString::try_from(message.slice_ref(text.as_bytes()))
-        .map_err(|_| scanner.broken(header::TEXT))
+    ByteString::try_from(message.slice_ref(text)).map_err(|_| scanner.broken(header::TEXT))
 }
 
 fn id(scanner: &mut Scanner<'_>) -> Result<MessageId, Broken> {

@@ -1,0 +1,134 @@
+//! Where one subscriber stands in a log.
+
+use super::{Outgoing, log::Log};
+use std::{collections::VecDeque, sync::Arc};
+use ws_proto::{
+    Position,
+    frame::{Done, Gap, GapReason},
+};
+
+/// One subscriber's place: all that it costs, however slow it is.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    /// The last position sent, or told to be missing.
+    sent: u64,
+    acked: u64,
+    /// Events after `acked` up to `sent`; those in gaps are none.
+    in_flight: u64,
+    window: u64,
+    /// Gaps after `acked`: after which position, until which. Each follows an event in flight, so
+    /// there are never more than `window`.
+    skipped: VecDeque<(u64, u64)>,
+    /// To be told at this position that the replay is over.
+    live_at: Option<u64>,
+    /// It has taken everything it could: the next publish wakes it.
+    asleep: bool,
+}
+
+impl Cursor {
+    /// The cursor of a new subscriber, and what to answer it.
+    pub(super) fn enter(log: Option<&Log>, since: Option<&Position>, window: u32) -> (Self, Done) {
+        let mut cursor = Self {
+            sent: 0,
+            acked: 0,
+            in_flight: 0,
+            window: u64::from(window.max(1)),
+            skipped: VecDeque::new(),
+            live_at: None,
+            asleep: true,
+        };
+        let Some(log) = log else { return (cursor, Done::default()) };
+        let recovery = since.map(|since| log.can_recover(since).map(|()| since.off));
+        let from = match recovery {
+            Some(Ok(off)) => {
+                cursor.live_at = Some(log.head());
+                off
+            }
+            Some(Err(_)) | None => log.head(),
+        };
+        cursor.sent = from;
+        cursor.acked = from;
+        let Position { epoch, off } = log.position(from);
+        let done = Done {
+            epoch: Some(epoch),
+            off: Some(off),
+            recovered: recovery.map(|recovery| recovery.is_ok()),
+            reason: recovery.and_then(Result::err),
+        };
+        (cursor, done)
+    }
+
+    /// The last position sent, or told to be missing.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// What is to be sent now.
+    pub(super) fn next(&mut self, log: &Log) -> Option<Outgoing> {
+        let outgoing = self.step(log);
+        self.asleep = outgoing.is_none();
+        outgoing
+    }
+
+    /// Everything up to a position that was sent is consumed; true when there is more to send.
+    pub(super) fn consume(&mut self, off: u64, log: &Log) -> bool {
+        while let Some((after, until)) = self.skipped.front().copied()
+            && after <= off
+        {
+            self.release(after);
+            self.acked = until;
+            self.skipped.pop_front();
+        }
+        self.release(off);
+        let more = self.has_room() && self.sent < log.head();
+        self.asleep &= !more;
+        more
+    }
+
+    /// After a publish: whether the subscriber has to be told. Told once, it is awake until it has
+    /// taken everything.
+    pub(super) fn wake(&mut self) -> bool {
+        self.has_room() && std::mem::take(&mut self.asleep)
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight < self.window
+    }
+
+    /// Counts the events up to `off` as consumed; between `acked` and `off` there is no gap.
+    fn release(&mut self, off: u64) {
+        let events = off.saturating_sub(self.acked);
+        self.in_flight -= events;
+        self.acked += events;
+    }
+
+    fn step(&mut self, log: &Log) -> Option<Outgoing> {
+        if self.live_at.is_some_and(|off| off <= self.sent) {
+            self.live_at = None;
+            return Some(Outgoing::Live { off: self.sent });
+        }
+        if self.sent >= log.head() || !self.has_room() {
+            return None;
+        }
+        if self.sent < log.floor() {
+            return Some(Outgoing::Gap(self.skip(log.floor())));
+        }
+        let event = Arc::clone(log.get(self.sent + 1)?);
+        self.sent += 1;
+        self.in_flight += 1;
+        Some(Outgoing::Event(event))
+    }
+
+    /// Goes past events that are no longer kept. The events in flight stay in flight.
+    fn skip(&mut self, until: u64) -> Gap {
+        let after = std::mem::replace(&mut self.sent, until);
+        if self.in_flight == 0 {
+            self.acked = until;
+        } else if let Some(last) = self.skipped.back_mut().filter(|(_, end)| *end == after) {
+            last.1 = until;
+        } else {
+            self.skipped.push_back((after, until));
+        }
+        Gap { reason: GapReason::Trimmed, after: Some(after), until: Some(until), dropped: None }
+    }
+}

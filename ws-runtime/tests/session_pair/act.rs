@@ -1,0 +1,95 @@
+//! What can happen to a pair of sessions.
+
+use super::setup::{hello, null};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use ws_proto::{
+    CloseCode, Fault, FaultCode, Frame,
+    frame::{Ack, Close, Credit, Done, Ping, Subscribe},
+};
+
+/// What happens next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Connect,
+    Accept,
+    Call {
+        kind: usize,
+        ttl_ms: Option<u64>,
+        credit: u32,
+    },
+    Publish,
+    Cancel(u64),
+    Grant(u64),
+    Subscribe(u64),
+    Unsubscribe,
+    Consumed(u64),
+    Answer(u64),
+    Item(u64),
+    Decide(u64, bool),
+    EndSubscription,
+    Drain,
+    Close(bool),
+    /// The network brings this many messages from the client, and from the server.
+    Carry(usize, usize),
+    /// A frame that the other side did not send.
+    Inject {
+        to_server: bool,
+        frame: usize,
+        seq: u64,
+        ack: Option<u64>,
+    },
+    Wait(u64),
+    Lose,
+}
+
+pub(crate) fn acts() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => Just(Act::Connect),
+        4 => Just(Act::Accept),
+        8 => (0..4_usize, prop::option::of(0..2000_u64), 0..3_u32)
+            .prop_map(|(kind, ttl_ms, credit)| Act::Call { kind, ttl_ms, credit }),
+        3 => Just(Act::Publish),
+        2 => (0..20_u64).prop_map(Act::Cancel),
+        1 => (0..20_u64).prop_map(Act::Grant),
+        3 => (0..4_u64).prop_map(Act::Subscribe),
+        2 => Just(Act::Unsubscribe),
+        1 => (0..4_u64).prop_map(Act::Consumed),
+        8 => (0..20_u64).prop_map(Act::Answer),
+        2 => (0..20_u64).prop_map(Act::Item),
+        4 => (0..8_u64, any::<bool>()).prop_map(|(ticket, yes)| Act::Decide(ticket, yes)),
+        1 => Just(Act::EndSubscription),
+        1 => Just(Act::Drain),
+        1 => any::<bool>().prop_map(Act::Close),
+        20 => (0..6_usize, 0..6_usize).prop_map(|(up, down)| Act::Carry(up, down)),
+        2 => (any::<bool>(), 0..14_usize, 0..6_u64, prop::option::of(0..3_u64)).prop_map(
+            |(to_server, frame, seq, ack)| Act::Inject { to_server, frame, seq, ack }
+        ),
+        8 => (0..3000_u64).prop_map(Act::Wait),
+        2 => Just(Act::Lose),
+    ]
+}
+
+pub(crate) fn foreign_frame(number: usize) -> Frame {
+    match number {
+        0 => Frame::Hello(Box::new(hello())),
+        1 => Frame::Ping(Ping { t: 1 }),
+        2 => Frame::Ack(Ack { ch: BTreeMap::from([("room/lobby".to_owned(), 2)]) }),
+        3 => Frame::Close(Close {
+            code: CloseCode::KICKED,
+            reason: String::new(),
+            retry_after_ms: Some((9, 1)),
+            endpoint: None,
+        }),
+        4 => Frame::Cancel,
+        5 => Frame::Credit(Credit { n: u32::MAX }),
+        6 => Frame::Subscribe(Subscribe::default()),
+        7 => Frame::Unsubscribe,
+        8 => Frame::Done(Done::default()),
+        9 => Frame::Fault(Fault::new(FaultCode::Internal, "no")),
+        10 => Frame::Live,
+        11 => Frame::Unknown(null()),
+        12 => Frame::Ack(Ack { ch: BTreeMap::from([("no address".to_owned(), 2)]) }),
+        _ => Frame::Message(null()),
+    }
+}

@@ -1,0 +1,83 @@
+//! How the sessions of the rules are made.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use std::time::Duration;
+use ws_proto::{
+    AckMeaning, Address, Format, Raw, RequestSpec, Resend, Secret, VersionRange, frame::Hello,
+};
+use ws_runtime::session::{Acceptance, Config, Contract};
+
+const REQUESTS: &[RequestSpec] = &[
+    request("join", ["join.ok", "join.err"]),
+    RequestSpec { ordered: true, ..request("say", ["say.ok", "say.err"]) },
+    RequestSpec { ack: AckMeaning::Handled, ..request("save", ["save.ok", "save.err"]) },
+];
+
+const fn request(kind: &'static str, [ok, err]: [&'static str; 2]) -> RequestSpec {
+    RequestSpec {
+        kind,
+        ok,
+        err,
+        item: Some("join.item"),
+        doc: "",
+        since: 1,
+        removed: None,
+        deprecated: None,
+        resend: Resend::Never,
+        ordered: false,
+        cancel: false,
+        ack: AckMeaning::Received,
+        request: any_shape,
+        reply: any_shape,
+        error: any_shape,
+        item_schema: None,
+    }
+}
+
+fn any_shape(generator: &mut SchemaGenerator) -> Schema {
+    bool::json_schema(generator)
+}
+
+pub(crate) fn config(seed: u64) -> Config {
+    let versions = VersionRange::new(1, 1);
+    let mut config = Config::new(Contract { name: "chat", versions, requests: REQUESTS });
+    config.seed = seed;
+    config.limits.max_in_flight = 2;
+    config.limits.max_queued = 2;
+    config.limits.max_subs = 1;
+    config.limits.rate_per_s = 50;
+    config.limits.rate_burst = 10;
+    config
+}
+
+pub(crate) fn hello() -> Hello {
+    Hello {
+        protocol: "chat".to_owned(),
+        version: VersionRange::new(1, 1),
+        fingerprint: String::new(),
+        client: None,
+        auth: None,
+        resume: None,
+        caps: Vec::new(),
+        limits: None,
+    }
+}
+
+pub(crate) fn acceptance() -> Acceptance {
+    Acceptance {
+        session: "session".to_owned(),
+        ticket: Secret::new("ticket"),
+        ttl: Duration::from_secs(120),
+        node: "node".to_owned(),
+        not_resumed: None,
+        expires_in: None,
+    }
+}
+
+pub(crate) fn room() -> Address {
+    Address::parse("room/lobby").expect("an address")
+}
+
+pub(crate) fn null() -> Raw {
+    Raw::null(Format::Json)
+}
