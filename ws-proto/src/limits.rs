@@ -71,13 +71,15 @@ impl Limits {
 
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
-    /// Inbound: a message being read, and the requests taken in. Outbound: the frames kept, refusals
-    /// included (twice the outbox), the write buffer, and the best-effort events of a slow reader.
-    /// Events of logs are shared and cost a cursor. What handlers allocate is theirs.
+    /// Inbound: a message being read, and the requests and channel commands taken in. Outbound: the
+    /// frames kept, refusals included (twice the outbox), the stream items before it, the write
+    /// buffer (twice, while it moves), and the best-effort events of a slow reader, before the
+    /// outbox and in it. Events of logs are shared and cost a cursor. What handlers allocate is
+    /// theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
-        let inbound = self.max_frame * (1 + self.max_in_flight + self.max_queued);
-        let outbound = 2 * self.outbox_bytes + 2 * self.write_buffer + self.max_frame;
+        let inbound = self.max_frame * (1 + self.max_in_flight + 2 * self.max_queued);
+        let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;
         inbound + outbound
     }
 

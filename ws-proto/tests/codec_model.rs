@@ -167,6 +167,8 @@ fn floats_are_finite() {
         binary.extend(wrong.to_be_bytes());
         assert!(message_pack::<f64>(&binary).is_err() && message_pack::<Value>(&binary).is_err());
     }
+    let unread = b"\x82\xa1x\x01\xa1n\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00";
+    assert!(message_pack::<Point>(unread).is_err(), "nor in a field that the type does not know");
     both_refuse(&f32::NAN);
     assert!(message_pack::<f32>(b"\xca\x7f\xc0\x00\x00").is_err());
     for text in ["1e999", "NaN", "Infinity", "-1e400"] {

@@ -281,10 +281,11 @@ fn our_own_values_may_not_nest_past_the_limit_either() {
     enum Deep {
         End,
         List(Vec<Self>),
+        Pair(u8, Box<Self>),
         Variant { inside: Box<Self> },
     }
     let list = |depth| (1..depth).fold(Deep::List(vec![]), |inside, _| Deep::List(vec![inside]));
-    // Each newtype variant is a map of one entry around the list: two levels.
+    // A variant with content is a map of one entry around it: two levels.
     for (format, levels) in [(Format::Json, 31), (Format::MessagePack, 15)] {
         assert!(Raw::encode(format, &list(levels)).is_ok());
         assert!(Raw::encode(format, &list(levels + 1)).is_err());
@@ -294,6 +295,10 @@ fn our_own_values_may_not_nest_past_the_limit_either() {
         let written = Raw::encode(format, &variant(levels)).expect("fits");
         assert!(Raw::new(format, written.bytes().clone()).decode::<Value>().is_ok());
         assert!(Raw::encode(format, &variant(levels + 1)).is_err());
+        let pair = |depth| (0..depth).fold(Deep::End, |inside, _| Deep::Pair(0, Box::new(inside)));
+        let written = Raw::encode(format, &pair(levels)).expect("fits");
+        assert!(Raw::new(format, written.bytes().clone()).decode::<Value>().is_ok());
+        assert!(Raw::encode(format, &pair(levels + 1)).is_err());
     }
 }
 

@@ -124,9 +124,11 @@ impl Turn {
         session: &mut Session,
         application: &mut impl Application,
     ) -> Poll<Closed> {
-        self.stall.begin(self.transport.unwritten());
         loop {
+            let unwritten = self.transport.unwritten();
             let more_to_read = self.read(cx, session, application);
+            // Answers to pings are queued below us.
+            self.stall.added(unwritten, self.transport.unwritten());
             application.poll_commands(cx, session, self.clock.now());
             self.timer.run_due(cx, session);
             let written = self.write(cx, session);
@@ -210,9 +212,11 @@ impl Turn {
                 return Written { any, blocked: false };
             };
             if let Some(message) = self.encode(transmit, session) {
+                let unwritten = self.transport.unwritten();
                 if let Err(error) = self.transport.start_send(message) {
                     lost(session, None, error.to_string(), self.clock.now());
                 }
+                self.stall.added(unwritten, self.transport.unwritten());
                 any = true;
             }
         }
@@ -306,33 +310,35 @@ struct Written {
 
 /// Since when the transport has been full and nothing of it got anywhere.
 struct Stall {
-    /// Bytes unwritten at the end of the last turn, while the transport is full.
+    /// Bytes unwritten at the end of the last turn, while the transport was full.
     before: Option<usize>,
+    /// Bytes that came in since.
+    added: usize,
     sleep: Pin<Box<Sleep>>,
     is_over: bool,
 }
 
 impl Stall {
     fn new() -> Self {
-        Self { before: None, sleep: Box::pin(sleep_until(Instant::now())), is_over: false }
+        let sleep = Box::pin(sleep_until(Instant::now()));
+        Self { before: None, added: 0, sleep, is_over: false }
     }
 
-    /// Before anything is added: less than at the end of the last turn means that the peer reads.
-    fn begin(&mut self, unwritten: usize) {
-        if self.before.is_some_and(|before| unwritten < before) {
-            self.before = None;
-        }
+    fn added(&mut self, before: usize, after: usize) {
+        self.added += after.saturating_sub(before);
     }
 
-    /// Ready when the time is up.
+    /// Ready when the time is up: fewer bytes than there should be mean that the peer reads.
     fn end(&mut self, cx: &mut Context<'_>, blocked: bool, unwritten: usize) -> Poll<()> {
+        let added = std::mem::take(&mut self.added);
+        let before = self.before.take();
         if !blocked {
-            self.before = None;
             return Poll::Pending;
         }
-        if self.before.replace(unwritten).is_none() {
+        if before.is_none_or(|before| unwritten < before + added) {
             self.sleep.as_mut().reset(Instant::now() + STALLED);
         }
+        self.before = Some(unwritten);
         ready!(self.sleep.as_mut().poll(cx));
         self.is_over = true;
         Poll::Ready(())

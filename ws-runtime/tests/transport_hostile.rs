@@ -1,6 +1,10 @@
 //! Peers that break WebSocket, byte by byte.
 #![cfg(feature = "net")]
 
+#[path = "support/frames.rs"]
+mod frames;
+
+use frames::{MASK, masked};
 use std::{future::poll_fn, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -11,7 +15,6 @@ use ws_runtime::transport::{Received, Transport, tungstenite::WebSocket};
 
 // Longer than any machine needs; only a hang reaches it.
 const HANG: Duration = Duration::from_secs(60);
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 #[tokio::test]
 async fn broken_framing_is_malformed_and_answered_1002() {
@@ -242,18 +245,4 @@ async fn close_and_read(
         u16::from_be_bytes([frame[2], frame[3]])
     };
     timeout(HANG, async { tokio::join!(closing, reading).1 }).await.unwrap()
-}
-
-/// One frame as a client writes it: the first byte as given, the length in its shortest form.
-fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    if let Ok(length @ ..126) = u8::try_from(payload.len()) {
-        frame.push(0x80 | length);
-    } else {
-        frame.push(0xfe);
-        frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
-    }
-    frame.extend(MASK);
-    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
-    frame
 }

@@ -36,6 +36,7 @@ export class Connection {
   #queue = [];
   #listeners = new Map();
   #attempt = 0;
+  #fate = { code: 0, reason: "", window: null, since: 0 };
   #timers = { hello: 0, retry: 0, flush: 0, tick: 0 };
 
   /** `options`: url, protocol, version [min, max], token, client {name, version}, onState. */
@@ -115,7 +116,7 @@ export class Connection {
     const socket = new WebSocket(this.#options.url, ["wsp1.json"]);
     this.#socket = socket;
     const fate = { code: 0, reason: "", window: null, since: 0 };
-    this.fate = fate;
+    this.#fate = fate;
     const mine = () => this.#socket === socket;
     this.#timers.hello = setTimeout(() => mine() && this.#lost("no welcome in time"), HELLO_MS * 2);
     socket.onopen = () => mine() && this.#hello();
@@ -134,7 +135,7 @@ export class Connection {
 
   #welcome(payload) {
     clearTimeout(this.#timers.hello);
-    this.fate.since = Date.now();
+    this.#fate.since = Date.now();
     this.#session = {
       sent: 0,
       acknowledged: 0,
@@ -160,7 +161,7 @@ export class Connection {
 
   /** The connection is over; what the server said about it is in `fate`. */
   #lost(reason) {
-    const { fate } = this;
+    const fate = this.#fate;
     const code = fate.code || 1006;
     this.#drop();
     if (advice(code) === "stop") {
@@ -206,8 +207,8 @@ export class Connection {
   #end(code, reason) {
     if (this.#session) this.#write("$close", {}, { code, reason });
     this.#socket?.close(code, reason);
-    this.fate.code = code;
-    this.fate.reason = reason;
+    this.#fate.code = code;
+    this.#fate.reason = reason;
     this.#lost(reason);
   }
 
@@ -397,7 +398,7 @@ export class Connection {
 
   /** The server says why the connection is about to end. */
   #doom(code, reason, window) {
-    Object.assign(this.fate, { code, reason, window });
+    Object.assign(this.#fate, { code, reason, window });
   }
 
   #answer({ type, re, payload }) {

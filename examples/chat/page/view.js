@@ -1,0 +1,356 @@
+// What people see. Text of others enters the page as text only, never as markup.
+
+const GROUP_MS = 5 * 60_000;
+const TYPING_MS = 4_000;
+const SHOWN = 500;
+
+const find = (id) => document.getElementById(id);
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
+
+/** The page. `on`: enter(room), post(text), typing(), retry(), signOut(). */
+export class View {
+  #me;
+  #on;
+  #room = "";
+  #rooms = new Map();
+  #members = new Set();
+  #typing = new Map();
+  #numbers = new Set();
+  #pending = [];
+  #last = null;
+  #day = new Date().toDateString();
+  #countdown = 0;
+
+  constructor(me, on) {
+    this.#me = me;
+    this.#on = on;
+    find("app").hidden = false;
+    find("me").textContent = me;
+    dress(find("me-mark"), me);
+    this.#listen();
+  }
+
+  // Rooms.
+
+  setRooms(rooms) {
+    this.#rooms = new Map(rooms.map(({ name, members }) => [name, members]));
+    this.#drawRooms();
+  }
+
+  setRoomCount(room, count) {
+    this.#rooms.set(room, count);
+    this.#drawRooms();
+  }
+
+  removeRoom(room) {
+    this.#rooms.delete(room);
+    this.#drawRooms();
+  }
+
+  /** Goes to another room, or shows the present one anew. */
+  showRoom(room, members) {
+    const isOther = room !== this.#room;
+    this.#room = room;
+    this.#typing.clear();
+    find("room").textContent = room;
+    document.title = `${room} · Chat`;
+    if (isOther) this.clear();
+    this.setMembers(members);
+    this.#drawRooms();
+    this.#drawTyping();
+    if (matchMedia("(pointer: fine)").matches) find("text").focus();
+  }
+
+  // People.
+
+  setMembers(members) {
+    this.#members = new Set(members);
+    this.#drawMembers();
+  }
+
+  entered(who) {
+    if (this.#members.has(who)) return;
+    this.#members.add(who);
+    this.#drawMembers();
+    if (who !== this.#me) this.notice(`${who} came in`);
+  }
+
+  left(who) {
+    if (!this.#members.delete(who)) return;
+    this.#drawMembers();
+    this.#stoppedTyping(who);
+    this.notice(`${who} left`);
+  }
+
+  typed(who) {
+    if (who === this.#me) return;
+    clearTimeout(this.#typing.get(who));
+    if (!this.#typing.has(who) && this.#typing.size >= 20) return;
+    this.#typing.set(who, setTimeout(() => this.#stoppedTyping(who), TYPING_MS));
+    this.#drawTyping();
+  }
+
+  // Messages.
+
+  clear() {
+    find("log").replaceChildren();
+    this.#numbers.clear();
+    this.#pending = [];
+    this.#last = null;
+    this.#day = new Date().toDateString();
+  }
+
+  /** A message, from history or just said; one that is there already is not shown again. */
+  said({ number, by, text, at }) {
+    if (this.#numbers.has(number)) return;
+    this.#numbers.add(number);
+    this.#stoppedTyping(by);
+    if (by === this.#me) this.#withdraw(text);
+    this.#keepPlace(by === this.#me, () => this.#addMessage(by, text, at));
+  }
+
+  /** A message of our own that is under way. Returns how to say what became of it. */
+  pending(text) {
+    const element = bubble(this.#me, text, Date.now(), true);
+    element.classList.add("pending");
+    const entry = { text, element };
+    this.#pending.push(entry);
+    this.#keepPlace(true, () => find("log").append(element));
+    return {
+      done: () => this.#remove(entry),
+      failed: (why, again) => {
+        element.classList.remove("pending");
+        const failure = make("span", "failure", `${why} `);
+        const button = make("button", "link", "Try again");
+        button.type = "button";
+        button.addEventListener("click", () => {
+          this.#remove(entry);
+          again();
+        });
+        failure.append(button);
+        element.append(failure);
+        this.#pending = this.#pending.filter((other) => other !== entry);
+      },
+    };
+  }
+
+  notice(text) {
+    this.#last = null;
+    this.#keepPlace(false, () => this.#append(make("p", "notice", text)));
+  }
+
+  // The connection.
+
+  setState(state) {
+    clearInterval(this.#countdown);
+    const draw = () => { find("state-text").textContent = sentence(state); };
+    find("state").dataset.name = state.name;
+    find("now").hidden = state.name !== "waiting" && state.name !== "stopped";
+    draw();
+    if (state.name === "waiting") this.#countdown = setInterval(draw, 500);
+  }
+
+  // Drawing.
+
+  #drawRooms() {
+    const sorted = [...this.#rooms].sort(([a], [b]) => a.localeCompare(b));
+    const focused = document.activeElement?.dataset?.room;
+    find("rooms").replaceChildren(...sorted.map(([name, count]) => {
+      const button = make("button");
+      button.type = "button";
+      button.dataset.room = name;
+      button.setAttribute("aria-current", String(name === this.#room));
+      button.append(
+        make("span", "hash", "#"),
+        make("span", "label", name),
+        make("span", "count", String(count)),
+      );
+      return button;
+    }));
+    if (focused) [...find("rooms").children].find((b) => b.dataset.room === focused)?.focus();
+  }
+
+  #drawMembers() {
+    const sorted = [...this.#members].sort((a, b) => a.localeCompare(b));
+    find("count").textContent = String(sorted.length);
+    find("members").replaceChildren(...sorted.map((name) => {
+      const item = make("li");
+      item.append(dress(make("span", "mark"), name), make("span", "label", name));
+      if (name === this.#me) item.append(make("span", "you", "you"));
+      return item;
+    }));
+  }
+
+  #drawTyping() {
+    const who = [...this.#typing.keys()];
+    const names = who.length > 3 ? "Several people" : who.join(who.length > 2 ? ", " : " and ");
+    const verb = who.length > 1 ? "are" : "is";
+    find("typing").textContent = who.length ? `${names} ${verb} typing …` : "";
+  }
+
+  #addMessage(by, text, at) {
+    const log = find("log");
+    const last = this.#last;
+    const date = new Date(at).toDateString();
+    if (this.#day !== date) {
+      this.#day = date;
+      this.#append(make("p", "notice day", day.format(at)));
+    }
+    const element = bubble(by, text, at, by === this.#me);
+    if (last?.by === by && at - last.at < GROUP_MS) element.classList.add("more");
+    this.#last = { by, at };
+    this.#append(element);
+    while (log.childElementCount > SHOWN) log.firstElementChild.remove();
+  }
+
+  /** Before what is still under way. */
+  #append(element) {
+    find("log").insertBefore(element, this.#pending[0]?.element ?? null);
+  }
+
+  /** Keeps the newest in sight, unless somebody reads what is older. */
+  #keepPlace(always, change) {
+    const log = find("log");
+    const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+    change();
+    if (always || isAtEnd) log.scrollTop = log.scrollHeight;
+    else find("newer").hidden = false;
+  }
+
+  #withdraw(text) {
+    const entry = this.#pending.find((pending) => pending.text === text);
+    if (entry) this.#remove(entry);
+  }
+
+  #remove(entry) {
+    entry.element.remove();
+    this.#pending = this.#pending.filter((other) => other !== entry);
+  }
+
+  #stoppedTyping(who) {
+    clearTimeout(this.#typing.get(who));
+    if (this.#typing.delete(who)) this.#drawTyping();
+  }
+
+  // Hands.
+
+  #listen() {
+    const text = find("text");
+    const fit = () => {
+      text.style.height = "auto";
+      text.style.height = `${text.scrollHeight + 2}px`;
+    };
+    const send = () => {
+      if (!text.value.trim()) return;
+      this.#on.post(text.value.trim());
+      text.value = "";
+      fit();
+    };
+    text.addEventListener("input", () => {
+      fit();
+      if (text.value) this.#on.typing();
+    });
+    text.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      send();
+    });
+    find("composer").addEventListener("submit", (event) => {
+      event.preventDefault();
+      send();
+      text.focus();
+    });
+    find("rooms").addEventListener("click", (event) => {
+      const room = event.target.closest("button")?.dataset.room;
+      if (room) this.#on.enter(room);
+    });
+    find("open").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const room = find("new-room").value.trim();
+      if (room) this.#on.enter(room);
+      find("new-room").value = "";
+    });
+    find("now").addEventListener("click", () => this.#on.retry());
+    find("leave").addEventListener("click", () => this.#on.signOut());
+    find("newer").addEventListener("click", () => this.#keepPlace(true, () => {}));
+    find("log").addEventListener("scroll", () => {
+      const log = find("log");
+      if (log.scrollHeight - log.scrollTop - log.clientHeight < 80) find("newer").hidden = true;
+    });
+    document.addEventListener("keydown", (event) => this.#shortcut(event));
+  }
+
+  /** `/` goes to the message, Alt with an arrow to the room before or after. */
+  #shortcut(event) {
+    const isWriting = event.target.matches("input, textarea");
+    if (event.key === "/" && !isWriting) {
+      event.preventDefault();
+      find("text").focus();
+    } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      event.preventDefault();
+      const rooms = [...this.#rooms.keys()].sort((a, b) => a.localeCompare(b));
+      const step = event.key === "ArrowUp" ? rooms.length - 1 : 1;
+      const next = rooms[(rooms.indexOf(this.#room) + step) % rooms.length];
+      if (next) this.#on.enter(next);
+    }
+  }
+}
+
+/** Asks for a name, then calls `enter` with it. */
+export function askName(enter) {
+  const door = find("door");
+  door.hidden = false;
+  find("name").focus();
+  door.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = find("name").value.trim();
+    if (!name) return;
+    door.hidden = true;
+    enter(name);
+  });
+}
+
+function sentence(state) {
+  switch (state.name) {
+    case "ready": return "Connected";
+    case "connecting": return state.attempt > 1 ? "Connecting again …" : "Connecting …";
+    case "waiting": {
+      const seconds = Math.max(0, Math.ceil((state.until - Date.now()) / 1000));
+      return `Offline (${state.reason}); again in ${seconds} s`;
+    }
+    default: return `Stopped: ${state.reason}`;
+  }
+}
+
+function bubble(by, text, at, isMine) {
+  const element = make("article", isMine ? "message mine" : "message");
+  const time = make("time", "", clock.format(at));
+  time.dateTime = new Date(at).toISOString();
+  time.title = exact.format(at);
+  const head = make("p", "by", isMine ? "" : by);
+  head.append(time);
+  const said = make("p", "said", text);
+  said.title = exact.format(at);
+  if (!isMine) element.append(dress(make("span", "mark"), by));
+  element.append(head, said);
+  return element;
+}
+
+/** A round mark with the first letter of a name, in a colour of its own. */
+function dress(mark, name) {
+  let hue = 7;
+  for (const char of name) hue = (hue * 31 + char.codePointAt(0)) % 360;
+  mark.style.setProperty("--hue", hue);
+  mark.setAttribute("aria-hidden", "true");
+  mark.textContent = [...name][0]?.toUpperCase() ?? "";
+  return mark;
+}
+
+function make(tag, name = "", text = "") {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text) element.textContent = text;
+  return element;
+}

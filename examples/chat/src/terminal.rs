@@ -77,7 +77,8 @@ pub async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
         .await?;
     let mut state = client.state();
     let mut tasks = JoinSet::new();
-    tasks.spawn(show_state(client.state()));
+    state.mark_unchanged();
+    tasks.spawn(show_state(state.clone()));
     let mut terminal = Terminal { client, name: options.name, room: None };
     terminal.enter(options.room).await?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -91,6 +92,7 @@ pub async fn run(options: Options) -> Result<(), Box<dyn Error + Send + Sync>> {
             Some(line) => terminal.obey(line).await,
         }
     }
+    drop((tasks, terminal.room));
     terminal.client.close().await;
     Ok(())
 }

@@ -98,6 +98,9 @@ fn told(text: &str) -> String {
             None => what.to_owned(),
         };
     }
+    if text.starts_with("wrong msgpack marker") {
+        return "invalid type".to_owned();
+    }
     if text.starts_with("unknown variant ") {
         return "unknown variant".to_owned();
     }

@@ -132,3 +132,23 @@ impl Cursor {
         Gap { reason: GapReason::Trimmed, after: Some(after), until: Some(until), dropped: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_that_touch_are_kept_as_one() {
+        let log = Log::new("5f-1".to_owned(), 4);
+        let (mut cursor, _) = Cursor::enter(Some(&log), None, 4);
+        cursor.sent = 1;
+        cursor.in_flight = 1;
+        for until in 2..100 {
+            assert_eq!(cursor.skip(until).after, Some(until - 1));
+        }
+        assert_eq!(cursor.skipped, [(1, 99)]);
+        cursor.consume(1, &log);
+        assert_eq!((cursor.acked, cursor.in_flight), (99, 0));
+        assert!(cursor.skipped.is_empty());
+    }
+}

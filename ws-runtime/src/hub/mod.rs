@@ -312,9 +312,10 @@ impl Hub {
             self.idle.insert((self.turn, id));
         }
         channel.published = self.turn;
-        let told = channel.subscribers.iter_mut().filter_map(|(who, cursor)| {
-            cursor.wake().then_some(*who)
-        });
+        let told = channel
+            .subscribers
+            .iter_mut()
+            .filter_map(|(who, cursor)| cursor.wake().then_some(*who));
         Ok(Published { position, duplicate: false, wake: told.collect(), fan_out: None })
     }
 
@@ -345,7 +346,7 @@ impl Hub {
         head.off = prev.map(|prev| prev + 1);
         head.prev = prev;
         // A slice of the message that it came in would keep all of that message in memory.
-        head.key = stamp.key.as_deref().map(ByteString::from);
+        head.key = stamp.key.map(|key| ByteString::from(&*key));
         let publication = Publication::new(head, event)?;
         let (bytes, limit) = (publication.size(), self.config.max_frame);
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(publication) }

@@ -17,6 +17,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Unbounded},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -43,6 +44,8 @@ pub(crate) struct Connection {
     wishes: BTreeMap<Ticket, FromClient>,
     /// Channels whose log may have events for this client.
     behind: BTreeSet<Address>,
+    /// The one of them that had its turn last.
+    served: Option<Address>,
 }
 
 struct Running {
@@ -58,11 +61,12 @@ impl Connection {
         format: Format,
         credentials: Credentials,
     ) -> Self {
-        let window = shared.config.limits.window;
+        let limits = &shared.config.limits;
+        let (window, mailbox) = (limits.window, Arc::new(Mailbox::new(limits)));
         Self {
             id,
             shared,
-            mailbox: Arc::default(),
+            mailbox,
             format,
             credentials,
             guest: None,
@@ -71,6 +75,7 @@ impl Connection {
             running: BTreeMap::new(),
             wishes: BTreeMap::new(),
             behind: BTreeSet::new(),
+            served: None,
         }
     }
 
@@ -226,25 +231,34 @@ impl Connection {
     }
 
     fn enter(&self, address: &Address, since: Option<&Position>) -> Result<Done, Fault> {
-        self.shared
-            .hubs
-            .subscribe(self.id, &self.mailbox, address, since, self.window)
-            .ok_or_else(|| Fault::invalid("already subscribed to this channel"))
+        let hubs = &self.shared.hubs;
+        hubs.subscribe(self.id, &self.mailbox, address, since, self.window)
     }
 
-    /// Takes events from the logs as long as the session wants more.
+    /// Takes events from the logs as long as the session wants more: one of each channel in turn,
+    /// so that a busy one does not hold up the others.
     fn serve_logs(&mut self, session: &mut Session, now: Time) {
-        while let Some(address) = self.behind.first().cloned() {
-            loop {
-                if !session.wants_deliveries() {
-                    return;
+        while session.wants_deliveries()
+            && let Some(address) = self.next_behind()
+        {
+            match self.shared.hubs.next(self.id, &address) {
+                None => {
+                    self.behind.remove(&address);
                 }
-                let Some(outgoing) = self.shared.hubs.next(self.id, &address) else { break };
-                let delivery = self.delivery(&address, outgoing, session.version());
-                self.apply(Command::Deliver(address.clone(), delivery), session, now);
+                Some(outgoing) => {
+                    let delivery = self.delivery(&address, outgoing, session.version());
+                    self.apply(Command::Deliver(address.clone(), delivery), session, now);
+                }
             }
-            self.behind.remove(&address);
+            self.served = Some(address);
         }
+    }
+
+    /// The channel after the one that was served last.
+    fn next_behind(&self) -> Option<Address> {
+        let last = self.served.as_ref();
+        let after = last.and_then(|last| self.behind.range((Excluded(last), Unbounded)).next());
+        after.or_else(|| self.behind.first()).cloned()
     }
 
     /// An event that the negotiated version does not have becomes a gap in which nothing is
@@ -308,17 +322,15 @@ impl Application for Connection {
         let mailbox = Arc::clone(&self.mailbox);
         let mut letters = mailbox.open(cx);
         let urgent = std::mem::take(&mut letters.urgent);
-        let mut taken = Vec::new();
-        if session.has_room() {
-            taken.extend(letters.regular.drain(..));
-        }
         self.behind.append(&mut letters.news);
         let passing = letters.take_passing();
         drop(letters);
         for command in urgent {
             self.apply(command, session, now);
         }
-        for letter in taken {
+        while session.has_room()
+            && let Some(letter) = mailbox.take()
+        {
             self.take(letter, session, now);
         }
         self.pass_on(passing, session, now);

@@ -121,7 +121,8 @@ impl Link for RequestLink {
         if state.cancelled {
             return Poll::Ready(Err(Cancelled));
         }
-        if state.credit > 0 {
+        // A client that gives credit and does not read takes memory all the same.
+        if state.credit > 0 && self.connection.mailbox.poll_item_room(cx).is_ready() {
             state.credit -= 1;
             return Poll::Ready(Ok(()));
         }

@@ -1,6 +1,6 @@
 //! Listening alone, and being mounted into somebody else's HTTP server.
 
-use super::{Server, ServerConfig};
+use super::{Seat, Server, ServerConfig};
 use crate::transport::upgrade::{self, Refusal};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -90,10 +90,11 @@ impl<P: Protocol> Server<P> {
         request: &mut Request<B>,
         remote: Option<SocketAddr>,
     ) -> Response<Full<Bytes>> {
-        if self.is_draining() || self.shared.is_full() {
+        let seat = Seat::try_take(&self.shared).filter(|_| !self.is_draining());
+        let Some(seat) = seat else {
             let sentence = "no room for another connection now; try again later";
             return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence).response();
-        }
+        };
         let upgrade = match upgrade::upgrade(request, &self.shared.config.upgrade) {
             Ok(upgrade) => upgrade,
             Err(refusal) => {
@@ -108,7 +109,7 @@ impl<P: Protocol> Server<P> {
             credentials.remote = remote;
             let patience = server.shared.config.handshake_timeout;
             match tokio::time::timeout(patience, upgrade.transport()).await {
-                Ok(Ok(transport)) => server.serve(transport, credentials).await,
+                Ok(Ok(transport)) => server.serve_seated(seat, transport, credentials).await,
                 Ok(Err(lost)) => tracing::debug!(%lost, "the client left during the upgrade"),
                 Err(_) => tracing::debug!("the upgrade took too long"),
             }

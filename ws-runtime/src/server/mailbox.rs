@@ -1,25 +1,35 @@
 //! What waits for one connection: put there by handlers and publishers, taken by its driver.
 //!
-//! Bounded by what its session grants: answers by requests in flight, items by credit, decisions by
-//! questions asked; news of a log is one address however many events there are, and best-effort
-//! events drop the oldest.
+//! Bounded by what its session grants: answers by requests in flight, decisions by questions asked.
+//! Items wait for room, whatever credit the client gave; news of a log is one address however many
+//! events there are, and best-effort events drop the oldest.
 
 use super::guest::Guest;
 use crate::session::{Command, Ticket};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
 };
-use ws_proto::{Address, EncodedEvent, Fault, Position, Publication, frame::NotResumed};
+use ws_proto::{
+    Address, EncodedEvent, Fault, Limits, Position, Publication, frame::NotResumed,
+};
 
 /// Best-effort events that wait for a driver that does not come; past it the oldest are dropped.
 const PASSING_EVENTS: usize = 1024;
+/// Stream items that wait; past it their handlers do.
+const ITEMS: usize = 64;
+/// Handlers that may wait for that at once; more is a loop that leaks.
+const ITEM_WAKERS: usize = 256;
 
 /// What waits for one connection.
-#[derive(Default)]
 pub(crate) struct Mailbox {
     letters: Mutex<Letters>,
+    /// Bytes of best-effort events, past which the oldest are dropped.
+    passing_bytes: usize,
+    /// Bytes of stream items, past which their handlers wait.
+    item_bytes: usize,
 }
 
 #[derive(Default)]
@@ -27,11 +37,15 @@ pub(crate) struct Letters {
     /// Closes and drains: taken before everything else.
     pub(crate) urgent: VecDeque<Command>,
     /// Decisions, answers and items, in their order.
-    pub(crate) regular: VecDeque<Letter>,
+    regular: VecDeque<Letter>,
+    /// How many of them are items, and their bytes.
+    items: (usize, usize),
     /// Channels whose log has events for this connection.
     pub(crate) news: BTreeSet<Address>,
     passing: Passing,
     waker: Option<Waker>,
+    /// Handlers that wait for room for an item.
+    item_wakers: Vec<Waker>,
     closed: bool,
 }
 
@@ -40,11 +54,22 @@ pub(crate) struct Letters {
 pub(crate) struct Passing {
     pub(crate) events: VecDeque<(Address, Arc<Publication>)>,
     pub(crate) dropped: BTreeMap<Address, u64>,
+    bytes: usize,
+}
+
+impl Passing {
+    /// Drops the oldest, and counts it.
+    fn drop_oldest(&mut self) {
+        if let Some((address, event)) = self.events.pop_front() {
+            self.bytes -= event.size();
+            *self.dropped.entry(address).or_default() += 1;
+        }
+    }
 }
 
 impl Letters {
     pub(crate) fn take_passing(&mut self) -> Passing {
-        std::mem::take(&mut self.passing)
+        mem::take(&mut self.passing)
     }
 }
 
@@ -65,10 +90,67 @@ pub(crate) enum Letter {
     Publish(Ticket, Address, Result<EncodedEvent, Fault>),
 }
 
+impl Letter {
+    /// Bytes of a stream item; `None` for everything else.
+    fn item_size(&self) -> Option<usize> {
+        match self {
+            Self::Work(Command::Item(_, item)) => Some(item.bytes().len()),
+            _ => None,
+        }
+    }
+}
+
 impl Mailbox {
+    /// An empty mailbox of a connection with these bounds.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            letters: Mutex::default(),
+            passing_bytes: limits.write_buffer,
+            item_bytes: limits.outbox_bytes,
+        }
+    }
+
     /// Puts a letter in.
     pub(crate) fn put(&self, letter: Letter) {
-        self.change(|letters| letters.regular.push_back(letter));
+        self.change(|letters| {
+            if let Some(bytes) = letter.item_size() {
+                letters.items.0 += 1;
+                letters.items.1 += bytes;
+            }
+            letters.regular.push_back(letter);
+        });
+    }
+
+    /// The next letter.
+    pub(crate) fn take(&self) -> Option<Letter> {
+        let mut letters = self.lock();
+        let letter = letters.regular.pop_front()?;
+        let Some(bytes) = letter.item_size() else { return Some(letter) };
+        letters.items.0 -= 1;
+        letters.items.1 -= bytes;
+        let waiting = if self.takes_items(&letters) {
+            mem::take(&mut letters.item_wakers)
+        } else {
+            Vec::new()
+        };
+        drop(letters);
+        waiting.into_iter().for_each(Waker::wake);
+        Some(letter)
+    }
+
+    /// Ready when there is room for one more item. A mailbox that is closed takes, and drops, all.
+    pub(crate) fn poll_item_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut letters = self.lock();
+        if letters.closed || self.takes_items(&letters) {
+            return Poll::Ready(());
+        }
+        if !letters.item_wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            if letters.item_wakers.len() == ITEM_WAKERS {
+                letters.item_wakers.remove(0).wake();
+            }
+            letters.item_wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Puts a command in that must not wait.
@@ -87,11 +169,10 @@ impl Mailbox {
     pub(crate) fn pass(&self, address: &Address, event: &Arc<Publication>) {
         self.change(|letters| {
             let passing = &mut letters.passing;
+            passing.bytes += event.size();
             passing.events.push_back((address.clone(), Arc::clone(event)));
-            if passing.events.len() > PASSING_EVENTS
-                && let Some((address, _)) = passing.events.pop_front()
-            {
-                *passing.dropped.entry(address).or_default() += 1;
+            while passing.events.len() > PASSING_EVENTS || passing.bytes > self.passing_bytes {
+                passing.drop_oldest();
             }
         });
     }
@@ -110,8 +191,9 @@ impl Mailbox {
     pub(crate) fn close(&self) {
         let mut letters = self.lock();
         let closed = Letters { closed: true, ..Letters::default() };
-        let dropped = std::mem::replace(&mut *letters, closed);
+        let mut dropped = mem::replace(&mut *letters, closed);
         drop(letters);
+        mem::take(&mut dropped.item_wakers).into_iter().for_each(Waker::wake);
         // What a letter's drop does must not find the lock held.
         drop(dropped);
     }
@@ -127,6 +209,11 @@ impl Mailbox {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    fn takes_items(&self, letters: &Letters) -> bool {
+        let (count, bytes) = letters.items;
+        count < ITEMS && bytes < self.item_bytes
     }
 
     fn lock(&self) -> MutexGuard<'_, Letters> {

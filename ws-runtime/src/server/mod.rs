@@ -66,6 +66,9 @@ pub(crate) struct Shared {
     count: watch::Sender<usize>,
 }
 
+/// The place of one connection among those that there may be, from its upgrade on.
+struct Seat(Arc<Shared>);
+
 struct Entry {
     principal: Option<String>,
     mailbox: Arc<Mailbox>,
@@ -167,6 +170,16 @@ impl<P: Protocol> Server<P> {
 
     /// Serves one client over a transport, until its connection is over.
     pub async fn serve(&self, transport: Box<dyn Transport>, credentials: Credentials) {
+        let seat = Seat::take(&self.shared);
+        self.serve_seated(seat, transport, credentials).await;
+    }
+
+    async fn serve_seated(
+        &self,
+        seat: Seat,
+        transport: Box<dyn Transport>,
+        credentials: Credentials,
+    ) {
         let shared = Arc::clone(&self.shared);
         let clock = Clock::start();
         let id = ConnectionId(shared.next.fetch_add(1, Ordering::Relaxed));
@@ -179,6 +192,8 @@ impl<P: Protocol> Server<P> {
             connection.mailbox.urge(Command::Drain(drain));
         }
         drive(&mut session, &mut connection, transport, clock).await;
+        drop(connection);
+        drop(seat);
     }
 
     /// The connections of this node.
@@ -240,17 +255,11 @@ impl Shared {
 
     pub(crate) fn leave(&self, id: ConnectionId) {
         self.guests().remove(&id);
-        self.count.send_modify(|count| *count -= 1);
     }
 
     fn arrive(&self, id: ConnectionId, mailbox: &Arc<Mailbox>) {
         let entry = Entry { principal: None, mailbox: Arc::clone(mailbox) };
         self.guests().insert(id, entry);
-        self.count.send_modify(|count| *count += 1);
-    }
-
-    fn is_full(&self) -> bool {
-        *self.count.borrow() >= self.config.max_connections
     }
 
     fn session_config(&self) -> Config {
@@ -268,6 +277,30 @@ impl Shared {
 
     fn guests(&self) -> MutexGuard<'_, HashMap<ConnectionId, Entry>> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    fn take(shared: &Arc<Shared>) -> Self {
+        shared.count.send_modify(|count| *count += 1);
+        Self(Arc::clone(shared))
+    }
+
+    /// `None` when all are taken.
+    fn try_take(shared: &Arc<Shared>) -> Option<Self> {
+        let max = shared.config.max_connections;
+        let is_taken = shared.count.send_if_modified(|count| {
+            let is_free = *count < max;
+            *count += usize::from(is_free);
+            is_free
+        });
+        is_taken.then(|| Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.count.send_modify(|count| *count -= 1);
     }
 }
 

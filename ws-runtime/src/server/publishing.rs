@@ -3,7 +3,7 @@
 use super::mailbox::Mailbox;
 use crate::{
     driver::Clock,
-    hub::{ConnectionId, Hub, HubConfig, Outgoing, Stamp},
+    hub::{ConnectionId, Hub, HubConfig, Outgoing, Stamp, SubscribeError},
 };
 use bytestring::ByteString;
 use std::{
@@ -12,8 +12,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use ws_proto::{
-    Address, AddressError, ChannelSpec, EncodedEvent, IdSource, MessageId, Position, frame::Done,
-    serve::PublishError,
+    Address, AddressError, ChannelSpec, EncodedEvent, Fault, FaultCode, IdSource, MessageId,
+    Position, frame::Done, serve::PublishError,
 };
 
 /// Channels are spread over this many hubs, so that publishers seldom wait for each other.
@@ -98,12 +98,16 @@ impl Hubs {
         address: &Address,
         since: Option<&Position>,
         window: u32,
-    ) -> Option<Done> {
-        let spec = self.spec(address)?;
+    ) -> Result<Done, Fault> {
+        let spec = self.spec(address).ok_or_else(|| Fault::not_found("no such channel"))?;
         let mut shard = self.shard(address);
-        let done = shard.hub.subscribe(who, address, spec, since, window).ok()?;
+        let entered = shard.hub.subscribe(who, address, spec, since, window);
+        let done = entered.map_err(|error| match error {
+            SubscribeError::AlreadySubscribed => Fault::invalid(error.to_string()),
+            SubscribeError::Full => Fault::new(FaultCode::Overloaded, error.to_string()),
+        })?;
         shard.mailboxes.insert(who, Arc::clone(mailbox));
-        Some(done)
+        Ok(done)
     }
 
     pub(crate) fn unsubscribe(&self, who: ConnectionId, address: &Address) {

@@ -166,7 +166,8 @@ impl Session {
         head: &Head,
         question: impl FnOnce(&Head, Address) -> Question,
     ) -> Result<(), PeerFault> {
-        let text = head.ch.clone().ok_or(PeerFault::MissingField)?;
+        // A copy: a slice of the message would keep all of it in memory, as long as the channel.
+        let text: &str = head.ch.as_ref().ok_or(PeerFault::MissingField)?;
         let address = match Address::parse(text) {
             Ok(address) => address,
             Err(error) => {
@@ -174,7 +175,8 @@ impl Session {
                 return Ok(());
             }
         };
-        if self.channels.waiting >= self.config.limits.max_queued {
+        // Those that the application thinks about hold their payload, too.
+        if self.channels.waiting + self.channels.tickets.len() >= self.config.limits.max_queued {
             let text = "too many channel commands of this connection wait for their turn";
             self.push_fault(head.id, Fault::new(FaultCode::Overloaded, text));
             return Ok(());
@@ -241,6 +243,11 @@ impl Session {
 }
 
 impl Channels {
+    pub(super) fn subscriptions(&self) -> Vec<Address> {
+        let subscribed = self.by_address.iter().filter(|(_, channel)| channel.subscribed);
+        subscribed.map(|(address, _)| address.clone()).collect()
+    }
+
     fn next_question(&mut self, address: &Address) -> Option<Question> {
         let channel = self.by_address.get_mut(address)?;
         if channel.asking.is_some() {

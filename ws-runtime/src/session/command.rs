@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use std::{sync::Arc, time::Duration};
 use ws_proto::{
     Address, Answer, CloseCode, Fault, Position, Publication, Raw, Secret,
-    frame::{Done, Gap, Hello, NotResumed, Unsubscribed},
+    frame::{ClientLimits, Done, Gap, Hello, NotResumed, Unsubscribed},
 };
 
 /// Names a call or a publish of our application; chosen by it, unique within the session.
@@ -27,6 +27,9 @@ pub enum Command {
     Accept(Box<Acceptance>),
     /// Server: the other answer to it.
     Refuse(CloseCode, Fault),
+    /// Server: go on over a new connection, whose hello named this session. Ask
+    /// [`super::Session::can_resume`] first.
+    Resume(Box<Resumption>),
     /// End the connection; [`CloseCode::NORMAL`] ends the session too.
     Close(CloseCode, String),
     /// Server: take no new requests, tell the client when to come back, close when the running
@@ -76,6 +79,17 @@ pub struct Acceptance {
     pub not_resumed: Option<NotResumed>,
     /// How long the credentials last.
     pub expires_in: Option<Duration>,
+}
+
+/// How a session goes on over a new connection.
+#[derive(Clone, Debug)]
+pub struct Resumption {
+    /// As for a new session; the ticket is a new one.
+    pub acceptance: Acceptance,
+    /// The highest `seq` of ours below which the client misses nothing.
+    pub recv: u64,
+    /// What the client takes now.
+    pub limits: Option<ClientLimits>,
 }
 
 /// How a server takes leave.
@@ -148,6 +162,9 @@ pub enum Misuse {
     /// A connect on a session that has a connection.
     #[error("the session already has a connection: wait for `Event::Closed`")]
     AlreadyConnected,
+    /// A resume of a session that has a connection, or whose peer misses too much.
+    #[error("this session cannot go on from there: ask `can_resume` first")]
+    CannotResume,
     /// An answer to no question.
     #[error("no such question is open: answer each `Event` once")]
     UnknownTicket,

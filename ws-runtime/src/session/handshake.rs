@@ -6,14 +6,14 @@ use super::{
     command::{Acceptance, Drain, Misuse},
     event::{Closed, Event, Initiator},
     fault::PeerFault,
-    inbox::Inbox,
     millis,
     pace::Pace,
+    resuming::Grant,
     state::State,
 };
 use std::time::Duration;
 use ws_proto::{
-    Advice, CloseCode, Fault, FaultCode, Frame, Retry,
+    CloseCode, Fault, FaultCode, Frame, Retry,
     frame::{
         AuthGrant, ClientLimits, Close, Heartbeat, Hello, Rate, Reject, ServerInfo, ServerLimits,
         SessionGrant, Welcome,
@@ -29,6 +29,7 @@ impl Session {
         let limits = &self.config.limits;
         hello.limits =
             Some(ClientLimits { max_frame: small(limits.max_frame), window: limits.window });
+        hello.resume = self.resume_wish();
         self.state.greet(self.now + self.config.handshake_timeout);
         self.push_urgent(Frame::Hello(Box::new(hello)), |_| {});
         Ok(())
@@ -65,6 +66,14 @@ impl Session {
             // The client left before the decision: nobody is there to be welcomed.
             return if self.state.is_ending() { Ok(()) } else { Err(Misuse::UnknownTicket) };
         };
+        self.agreed = Some(version);
+        self.welcome(acceptance, false);
+        Ok(())
+    }
+
+    /// Opens the conversation, new or resumed, and says so.
+    pub(super) fn welcome(&mut self, acceptance: Acceptance, resumed: bool) {
+        let version = self.agreed.unwrap_or_default();
         let limits = &self.config.limits;
         let welcome = Welcome {
             version,
@@ -73,10 +82,10 @@ impl Session {
                 id: acceptance.session,
                 ticket: acceptance.ticket,
                 ttl_ms: millis(acceptance.ttl),
-                resumed: false,
+                resumed,
                 reason: acceptance.not_resumed,
             },
-            recv: 0,
+            recv: self.inbox.last(),
             heartbeat: Heartbeat {
                 interval_ms: millis(self.config.heartbeat_interval),
                 timeout_ms: millis(self.config.heartbeat_timeout),
@@ -101,7 +110,6 @@ impl Session {
         // Silence counts from here: while the application decided, the client had to be silent.
         self.alive.heard(self.now);
         self.push_urgent(Frame::Welcome(Box::new(welcome)), |_| {});
-        Ok(())
     }
 
     pub(super) fn refuse(&mut self, code: CloseCode, fault: Fault) -> Result<(), Misuse> {
@@ -131,12 +139,12 @@ impl Session {
         // The server counted the hello.
         self.pace.spend(self.now);
         if welcome.session.resumed {
-            if !self.outbox.acked(welcome.recv) {
-                return Err(PeerFault::AckAboveSent);
-            }
+            self.go_on(welcome.version, welcome.recv)?;
         } else {
             self.start_over();
         }
+        self.agreed = Some(welcome.version);
+        self.grant = Some(Grant::of(&welcome.session));
         self.events.push_back(Event::Welcome(Box::new(welcome)));
         self.ask_again();
         Ok(())
@@ -222,26 +230,6 @@ impl Session {
             }
             _ => self.handle_fault(PeerFault::SlowHandshake, self.now),
         }
-    }
-
-    /// The connection is over: what belonged to it is made anew for the next one.
-    pub(super) fn after_connection(&mut self, advice: Advice) {
-        self.urgent.clear();
-        self.outbox.rewind();
-        for address in self.listening.connection_lost() {
-            self.events.push_back(Event::Unsubscribed(address));
-        }
-        // After these codes nothing can be resumed: nobody waits for a welcome to be told so.
-        if matches!(advice, Advice::Stop | Advice::FreshSession) {
-            self.settle_lost_calls();
-        }
-    }
-
-    /// A new session on the client: positions start anew, and what was under way is settled.
-    fn start_over(&mut self) {
-        self.outbox.restart();
-        self.inbox = Inbox::default();
-        self.settle_lost_calls();
     }
 
     fn reject(&mut self, code: CloseCode, error: Fault) {

@@ -207,7 +207,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn on_gap(&mut self, address: &Address, gap: Gap) {
+    pub(super) fn on_gap(&mut self, address: &Address, mut gap: Gap) {
         let Some(subscription) = self.listening.live(address) else {
             self.counters.strays += 1;
             return;
@@ -217,6 +217,8 @@ impl Session {
                 self.counters.duplicates += 1;
                 return;
             }
+            // After a resume the server counts from what was consumed, we from what came.
+            gap.after = gap.after.map(|after| after.max(at.off));
             at.off = until;
         }
         self.events.push_back(Event::Gap(address.clone(), gap));
@@ -284,9 +286,20 @@ impl Listening {
         self.ack_due
     }
 
-    /// What is live or asked for is wanted again on the next connection. Gives the subscriptions
-    /// that we had left: the loss is their barrier.
-    pub(super) fn connection_lost(&mut self) -> Vec<Address> {
+    /// The session goes on over another connection. Of best-effort channels nobody knows what was
+    /// missed meanwhile.
+    pub(super) fn resumed(&self) -> Vec<(Address, Gap)> {
+        let missed = Gap { reason: GapReason::Slow, after: None, until: None, dropped: None };
+        let is_passing = |subscription: &Subscription| {
+            subscription.at.is_none() && matches!(subscription.stage, Stage::Live)
+        };
+        let passing = self.by_address.iter().filter(|(_, subscription)| is_passing(subscription));
+        passing.map(|(address, _)| (address.clone(), missed)).collect()
+    }
+
+    /// The session is lost: what is live or asked for is wanted again in the next one. Gives the
+    /// subscriptions that we had left: the loss is their barrier.
+    pub(super) fn session_lost(&mut self) -> Vec<Address> {
         self.consumed.clear();
         self.ack_due = None;
         self.ack_now = false;

@@ -25,16 +25,18 @@ mod listening;
 mod outbox;
 mod pace;
 mod receive;
+mod resuming;
 mod serving;
 mod state;
 mod time;
 mod work;
 
-pub use command::{Acceptance, Call, CallId, Command, Delivery, Drain, Misuse, Publish, Ticket};
+pub use command::{Acceptance, Call, CallId, Command, Delivery, Drain, Misuse, Publish, Resumption, Ticket};
 pub use config::{Config, Contract, Side};
 pub use counters::Counters;
 pub use event::{Closed, Delivered, Event, Incoming, Initiator, Outcome, Reply, Request, Stop};
 pub use fault::PeerFault;
+pub use resuming::outlives;
 pub use time::Time;
 pub use work::WorkId;
 
@@ -46,6 +48,7 @@ use inbox::Inbox;
 use listening::Listening;
 use outbox::{Next, Outbox};
 use pace::Pace;
+use resuming::Grant;
 use state::State;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use work::Work;
@@ -79,6 +82,10 @@ pub struct Session {
     excess: u32,
     /// Bytes of the largest message that the peer takes.
     peer_frame: usize,
+    /// The version that both sides agreed on when the session began.
+    agreed: Option<u32>,
+    /// Client: how to go on with the session over another connection.
+    grant: Option<Grant>,
 }
 
 /// What the driver sends.
@@ -118,6 +125,8 @@ impl Session {
             counters: Counters::default(),
             excess: 0,
             peer_frame: limits.max_frame,
+            agreed: None,
+            grant: None,
             config,
         }
     }
@@ -140,7 +149,12 @@ impl Session {
     pub fn handle_activity(&mut self, now: Time) {
         self.advance(now);
         self.alive.heard(now);
-        if self.side == Side::Server && !self.pace.take(now) {
+        if self.side == Side::Client {
+            return;
+        }
+        if self.pace.take(now) {
+            self.excess = self.excess.saturating_sub(1);
+        } else {
             self.excess += 1;
             if self.excess > self.config.limits.rate_burst {
                 self.handle_fault(PeerFault::RateExceeded, now);
@@ -169,6 +183,7 @@ impl Session {
             }
             Command::Accept(acceptance) => self.accept(*acceptance),
             Command::Refuse(code, fault) => self.refuse(code, fault),
+            Command::Resume(resumption) => self.resume(*resumption),
             Command::Close(code, reason) => {
                 self.end(Initiator::Application, code, reason);
                 Ok(())
@@ -207,11 +222,12 @@ impl Session {
         while let Some(call) = self.calls.expired(now) {
             self.call_expired(call);
         }
-        if !self.state.is_open() {
-            return;
-        }
+        // Requests run on while the connection is away, and so does their time.
         while let Some(ended) = self.work.expire(now) {
             self.work_expired(ended);
+        }
+        if !self.state.is_open() {
+            return;
         }
         self.inbox.check(now);
         self.listening.check(now);
@@ -248,7 +264,7 @@ impl Session {
         // The end is told when everything before it was told and `$close` has left.
         if self.urgent.is_empty() {
             return self.state.finish().map(|closed| {
-                self.after_connection(closed.code.advice());
+                self.after_connection(closed.code);
                 Event::Closed(closed)
             });
         }
@@ -258,9 +274,9 @@ impl Session {
     /// When [`Session::handle_timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let of_calls = self.calls.due();
+        let of_requests = earliest([self.calls.due(), self.work.due()]);
         if !self.state.is_open() {
-            return earliest([self.state.until(), of_calls]);
+            return earliest([self.state.until(), of_requests]);
         }
         let held_back = (self.side == Side::Client && self.outbox.has_next())
             .then(|| self.pace.wait())
@@ -268,8 +284,7 @@ impl Session {
             .map(|wait| self.now + wait);
         earliest([
             self.state.until(),
-            of_calls,
-            self.work.due(),
+            of_requests,
             self.inbox.due(),
             self.listening.ack_due(),
             Some(self.alive.due()),

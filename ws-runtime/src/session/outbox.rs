@@ -176,9 +176,19 @@ impl Outbox {
         true
     }
 
+    /// Whether everything after `seq` is still kept.
+    pub(super) fn can_replay_after(&self, seq: u64) -> bool {
+        let before_first = self.last_seq - self.sent.len() as u64;
+        (before_first..=self.last_seq).contains(&seq)
+    }
+
     /// The connection was lost: what was not acknowledged is sent again if the session resumes.
+    /// Events of logs are taken from there again; those of best-effort channels wait here.
     pub(super) fn rewind(&mut self) {
         self.replayed = 0;
+        self.retain(|queued| {
+            matches!(queued, Queued::Frame(..) | Queued::Delivery(_, Delivery::Passing(_)))
+        });
     }
 
     /// The session is lost: what was sent is gone, and of what waits only calls still mean

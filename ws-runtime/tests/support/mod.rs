@@ -14,11 +14,11 @@ use ws_proto::{
 
 #[derive(Protocol)]
 #[protocol(name = "lab", version = 3, min_version = 1, requests = LabRequest, channels = LabChannel)]
-pub struct Lab;
+pub(crate) struct Lab;
 
 #[derive(Debug, Requests)]
 #[requests(handler = LabHandler, call = LabCall)]
-pub enum LabRequest {
+pub(crate) enum LabRequest {
     /// Says it back.
     #[rpc(reply = String, idempotent)]
     Echo { text: String },
@@ -49,12 +49,12 @@ pub enum LabRequest {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     pub why: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Channels)]
-pub enum LabChannel {
+pub(crate) enum LabChannel {
     /// What is said, in order.
     #[channel(event = HallEvent, delivery = at_least_once, history = 8, publish = client)]
     Hall { name: String },
@@ -67,7 +67,7 @@ pub enum LabChannel {
 }
 
 #[derive(Debug, Clone, PartialEq, Events)]
-pub enum HallEvent {
+pub(crate) enum HallEvent {
     Said { text: String },
     #[event(since = 3)]
     Pinned { text: String },
@@ -76,20 +76,22 @@ pub enum HallEvent {
 }
 
 #[derive(Debug, Clone, PartialEq, Events)]
-pub enum Tick {
+pub(crate) enum Tick {
     Ticked { n: u32 },
+    /// As long as a test wants it.
+    Noted { text: String },
 }
 
 /// What the tests look at from outside.
 #[derive(Default)]
-pub struct Signs {
+pub(crate) struct Signs {
     pub waiting: Notify,
     pub cancelled: Notify,
     pub authenticated: AtomicU32,
 }
 
 #[derive(Clone, Default)]
-pub struct App(pub Arc<Signs>);
+pub(crate) struct App(pub Arc<Signs>);
 
 impl Authenticate for App {
     type Principal = String;
@@ -114,6 +116,9 @@ impl Authorize<LabChannel> for App {
         match access {
             Access::Subscribe(LabChannel::Hall { .. } | LabChannel::Ticks) => Ok(()),
             Access::Publish(LabChannel::Hall { name }) if name == "open" => Ok(()),
+            Access::Publish(LabChannel::Hall { name }) if name.starts_with("slow") => {
+                std::future::pending().await
+            }
             Access::Publish(_) | Access::Subscribe(LabChannel::Secret) => {
                 Err(Fault::forbidden("not for you"))
             }

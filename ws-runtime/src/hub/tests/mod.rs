@@ -4,9 +4,7 @@ mod bounds;
 mod model;
 mod recovery;
 
-use super::{
-    ConnectionId, Hub, HubConfig, Misplaced, Outgoing, Published, Stamp, SubscribeError,
-};
+use super::{ConnectionId, Hub, HubConfig, Misplaced, Outgoing, Published, Stamp, SubscribeError};
 use std::sync::Arc;
 use ws_proto::{
     Address, ChannelSpec, DecodeError, Delivery, EncodeError, EncodedEvent, EventSet, EventSpec,

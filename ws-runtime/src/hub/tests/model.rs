@@ -57,7 +57,7 @@ impl History {
     }
 
     fn place_of(&self, id: u128, key: Option<usize>) -> Option<u64> {
-        let kept = || (self.floor() + 1..=self.head()).zip(&self.events[self.floor() as usize..]);
+        let kept = || (1..=self.head()).zip(&self.events).filter(|(off, _)| *off > self.floor());
         let by_id = kept().find(|(_, event)| event.0 == id);
         by_id.or_else(|| kept().find(|(_, event)| key.is_some() && event.1 == key)).map(|(n, _)| n)
     }
@@ -206,10 +206,8 @@ impl Oracle {
         let already = self.reader(who, channel).is_some();
         // The epoch that the channel has, or will have.
         let current = self.histories.iter().find(|history| history.channel == channel);
-        let epoch = current.map_or_else(
-            || format!("1-{:x}", self.made + 1),
-            |history| history.epoch.clone(),
-        );
+        let epoch = current
+            .map_or_else(|| format!("1-{:x}", self.made + 1), |history| history.epoch.clone());
         let since = since.map(|(same, off)| Position {
             epoch: if same { epoch.clone() } else { "0-0".to_owned() },
             off,
@@ -285,14 +283,10 @@ impl Oracle {
         for index in 0..self.readers.len() {
             let Reader { who, channel, .. } = self.readers[index];
             loop {
-                while !self.readers[index].drained || self.readers[index].replay_until.is_some() {
-                    self.take(who, channel);
-                    if self.readers[index].drained {
-                        break;
-                    }
-                }
                 self.take(who, channel);
-                self.consume(who, channel, 0);
+                if self.readers[index].drained {
+                    self.consume(who, channel, 0);
+                }
                 if self.readers[index].drained {
                     break;
                 }
