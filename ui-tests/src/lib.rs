@@ -61,6 +61,11 @@ pub enum RoomEvent {
         /// The words.
         text: String,
     },
+    /// Somebody left.
+    Left {
+        /// Who it was.
+        who: String,
+    },
 }
 
 /// Who types.

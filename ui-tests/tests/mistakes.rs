@@ -4,7 +4,8 @@
 //! - `//~ ERROR: text` stands on the line that the error points at, `//~^ ERROR: text` below it,
 //!   one `^` for each line. The text is a part of the error's message, label, note or help.
 //! - `//~| text` below an annotation is another part of the same error.
-//! - `//~ ALSO: text` is what the compiler adds of its own accord, with a word on why.
+//! - `//~ ALSO: text` is in every further error that the compiler adds, wherever it points. For
+//!   what no derive and no bound of ours can keep back.
 //! - `//~ COMPILES` says that there is no error.
 //!
 //! An error that no annotation announces fails the test, and so does an annotation without an

@@ -147,6 +147,9 @@ impl Item {
         let (name, table) = self.role.attr();
         let words = Words::read(cx, &variant.attrs, name, table);
         attr::refuse_misplaced(cx, &variant.attrs, &[name]);
+        if matches!(self.role, Role::Request | Role::Channel) {
+            attr::refuse_misspelt(cx, &variant.attrs, name);
+        }
         let shape = self.read_shape(cx, variant);
         let carries_serde = matches!(self.role, Role::Request | Role::Event);
         if carries_serde && matches!(shape, Shape::Unit | Shape::Newtype(_)) {

@@ -3,7 +3,7 @@
 
 use crate::{
     ctxt::Ctxt,
-    words::{HOMES, Takes, Word, expected},
+    words::{HOMES, Takes, Word, closest, expected},
 };
 use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
@@ -145,6 +145,17 @@ pub(crate) fn refuse_misplaced(cx: &Ctxt, attrs: &[Attribute], at_home: &[&str])
                 cx.over(attr, format!("`#[{name}(..)]` belongs {home}"));
             }
         }
+    }
+}
+
+/// Reports an attribute that must be meant for the mandatory `name`, which is not there.
+pub(crate) fn refuse_misspelt(cx: &Ctxt, attrs: &[Attribute], name: &str) {
+    if attrs.iter().any(|attr| attr.path().is_ident(name)) {
+        return;
+    }
+    let given = attrs.iter().filter_map(|attr| attr.path().get_ident());
+    for ident in given.filter(|ident| closest(&ident.to_string(), &[name]).is_some()) {
+        cx.at(ident.span(), format!("unknown attribute `{ident}` (did you mean `{name}`?)"));
     }
 }
 

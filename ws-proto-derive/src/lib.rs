@@ -67,7 +67,7 @@ pub fn requests(input: TokenStream) -> TokenStream {
 /// address.
 ///
 /// A variant has named fields, which stand in the address in this order, or none. It makes a
-/// struct of its name. The enum itself must be `Clone`, `Debug`, `Eq` and `Hash`.
+/// struct of its name.
 ///
 /// Words of `#[channel(..)]` on a variant:
 ///
@@ -89,7 +89,7 @@ pub fn channels(input: TokenStream) -> TokenStream {
 ///
 /// Words of `#[event(..)]` on a variant: `since`, `removed` and `name` as for requests, and
 /// `unknown` on one variant of the form `Other(UnknownEvent)`, which takes the events that a
-/// newer peer sends. The enum itself must be `Clone` and `Debug`.
+/// newer peer sends.
 #[proc_macro_derive(
     Events,
     attributes(event, ws, serde, schemars, protocol, requests, rpc, channel)

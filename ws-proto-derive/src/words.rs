@@ -109,7 +109,7 @@ pub(crate) fn expected(word: &str, known: &[&str]) -> String {
 }
 
 /// The known word that is so close that it must be meant; the first of several.
-fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
         .map(|known| (distance(word, known), *known))

@@ -43,6 +43,14 @@ pub use serve::{
 pub use version::{VersionRange, WIRE_VERSION};
 pub use ws_proto_derive::{AddressField, Channels, Events, Protocol, Requests};
 
+/// What a program that declares and serves a protocol names: `use ws_proto::prelude::*;`
+pub mod prelude {
+    pub use crate::{
+        Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Items,
+        Never, Protocol, Requests,
+    };
+}
+
 /// Re-exports and small functions for generated code; not part of the public interface.
 #[doc(hidden)]
 pub mod __private {

@@ -69,6 +69,9 @@ impl Limits {
     /// The largest integer that every JSON reader keeps exact: 2^53 - 1.
     pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
+    /// Bytes that keeping a message or a subscription takes besides its own.
+    const OVERHEAD: usize = 1024;
+
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
     /// Inbound: a message being read, and the requests and channel commands taken in. Outbound: the
@@ -78,9 +81,10 @@ impl Limits {
     /// theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
-        let inbound = self.max_frame * (1 + self.max_in_flight + 2 * self.max_queued);
+        let messages = 1 + self.max_in_flight + 2 * self.max_queued;
+        let inbound = self.max_frame * messages;
         let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;
-        inbound + outbound
+        inbound + outbound + Self::OVERHEAD * (messages + self.max_subs)
     }
 
     /// Says which bound makes no sense, and why.

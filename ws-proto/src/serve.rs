@@ -340,7 +340,7 @@ impl<T: Payload> Items<T> {
     /// server's fault and ends the stream as `internal` when the handler returns.
     pub async fn send(&mut self, item: &T) -> Result<(), Cancelled> {
         poll_fn(|cx| self.link.poll_item(cx)).await?;
-        let raw = Raw::encode(self.link.format(), item).map_err(|_| Cancelled)?;
+        let raw = item.to_raw(self.link.format()).map_err(|_| Cancelled)?;
         self.link.send_item(raw);
         Ok(())
     }
@@ -368,8 +368,8 @@ impl Answer {
     #[must_use]
     pub fn of<T: Payload, E: Payload>(format: Format, result: &Result<T, E>) -> Self {
         let encoded = match result {
-            Ok(reply) => Raw::encode(format, reply).map(Self::Ok),
-            Err(error) => Raw::encode(format, error).map(Self::Err),
+            Ok(reply) => reply.to_raw(format).map(Self::Ok),
+            Err(error) => error.to_raw(format).map(Self::Err),
         };
         encoded.unwrap_or_else(|error| {
             Self::Fault(Fault::internal(format!("the answer cannot be encoded: {error}")))

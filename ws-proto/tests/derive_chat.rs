@@ -234,7 +234,7 @@ fn json(text: &'static str) -> Raw {
 }
 
 fn round_trip<T: Payload>(format: Format, value: &T) -> T {
-    Raw::encode(format, value).unwrap().decode().unwrap()
+    T::from_raw(&value.to_raw(format).unwrap()).unwrap()
 }
 
 fn schema(make: ws_proto::SchemaFn) -> serde_json::Value {

@@ -35,6 +35,11 @@ pub(crate) trait Application: Unpin {
     /// Takes one event.
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time);
 
+    /// Whether the connection belongs to somebody else from here on.
+    fn is_handed_over(&self) -> bool {
+        false
+    }
+
     /// Whether more events can be taken; until then the transport is not read.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
@@ -65,17 +70,29 @@ impl Clock {
     }
 }
 
+/// How driving ended.
+pub(crate) enum End {
+    /// The connection is over.
+    Closed(Closed),
+    /// The connection goes on with somebody else.
+    HandedOver(Box<dyn Transport>),
+}
+
 /// Drives a session over one transport until the connection is over.
 pub(crate) async fn drive(
     session: &mut Session,
     application: &mut impl Application,
     transport: Box<dyn Transport>,
     clock: Clock,
-) -> Closed {
+) -> End {
     let mut turn = Turn::new(clock, transport);
-    let closed = poll_fn(|cx| turn.poll(cx, session, application)).await;
-    turn.close_transport(&closed).await;
-    closed
+    let Some(closed) = poll_fn(|cx| turn.poll(cx, session, application)).await else {
+        return End::HandedOver(turn.transport);
+    };
+    // The session must not wait for a courtesy: it may be about to go on elsewhere.
+    let goodbye = closed.clone();
+    tokio::spawn(async move { turn.close_transport(&goodbye).await });
+    End::Closed(closed)
 }
 
 /// Keeps a session without a transport going, until a moment: deadlines pass and commands queue.
@@ -123,18 +140,21 @@ impl Turn {
         cx: &mut Context<'_>,
         session: &mut Session,
         application: &mut impl Application,
-    ) -> Poll<Closed> {
+    ) -> Poll<Option<Closed>> {
         loop {
             let unwritten = self.transport.unwritten();
             let more_to_read = self.read(cx, session, application);
             // Answers to pings are queued below us.
             self.stall.added(unwritten, self.transport.unwritten());
             application.poll_commands(cx, session, self.clock.now());
+            if application.is_handed_over() {
+                return Poll::Ready(None);
+            }
             self.timer.run_due(cx, session);
             let written = self.write(cx, session);
             let told = self.tell(session, application);
             if let Some(closed) = self.closed.take() {
-                return Poll::Ready(closed);
+                return Poll::Ready(Some(closed));
             }
             if !more_to_read && (written.any || told) {
                 continue;
@@ -291,8 +311,11 @@ impl Turn {
             }
             self.transport.poll_close(cx, words)
         });
-        // The peer's half of the handshake is a courtesy: without it the transport is dropped.
-        let _ = tokio::time::timeout(CLOSING, goodbye).await;
+        // The peer's half of the handshake is a courtesy: without it the transport is dropped. One
+        // that is silent already is not waited for.
+        let patience =
+            if closed.code == CloseCode::HEARTBEAT_MISSED { Duration::ZERO } else { CLOSING };
+        let _ = tokio::time::timeout(patience, goodbye).await;
     }
 }
 

@@ -135,7 +135,6 @@ class ChatPage {
         if (this.#held) this.#held.push([kind, payload]);
         else this.#happened(kind, payload);
       },
-      // Something was missed: the history has it, as far as the server kept it.
       gap: () => this.#goOn(room),
       end: again,
     }, since);
@@ -151,14 +150,16 @@ class ChatPage {
     else if (kind === "left") this.#gone(payload.who);
   }
 
+  /** Something was missed: the history has it, as far as the server kept it. */
   async #goOn(room) {
     this.#held ??= [];
-    this.#view.clear();
     try {
       const { members } = await this.#connection.call("join", { room });
+      if (this.#listening !== room) return;
       this.#view.setMembers(members);
       await this.#showHistory(room);
     } catch (error) {
+      this.#held = null;
       if (!isLost(error)) this.#view.notice(`The room cannot be read: ${error.message}`);
     }
   }
@@ -188,14 +189,27 @@ class ChatPage {
 
   async #post(text) {
     const room = this.#room;
+    // The message ended the typing that was told.
+    this.#typedAt = 0;
     const pending = this.#view.pending(text);
     try {
-      await this.#connection.call("post", { room, text });
+      await this.#say(room, text);
       pending.done();
     } catch (error) {
       const isUncertain = error instanceof CallError && error.outcome === "unknown";
       const why = isUncertain ? "It may have been sent." : `Not sent: ${error.message}.`;
       pending.failed(why, () => this.#post(text));
+    }
+  }
+
+  /** A server that restarted has forgotten who was in the room: then we enter again. */
+  async #say(room, text) {
+    try {
+      return await this.#connection.call("post", { room, text });
+    } catch (error) {
+      if (error.error !== "not_a_member" || room !== this.#room) throw error;
+      await this.#connection.call("join", { room });
+      return this.#connection.call("post", { room, text });
     }
   }
 

@@ -84,7 +84,9 @@ export class View {
     this.notice(`${who} left`);
   }
 
-  typed(who) {
+  /** The name is what the sender says: it is shown short, and not for many at once. */
+  typed(name) {
+    const who = name.slice(0, 32);
     if (who === this.#me) return;
     clearTimeout(this.#typing.get(who));
     if (!this.#typing.has(who) && this.#typing.size >= 20) return;

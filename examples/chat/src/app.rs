@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::Mutex;
 use ws_proto::{
     Access, Authenticate, Authorize, Caller, Credentials, Fault, FaultCode, Items, Never,
-    Principal, serve::Publishing,
+    Principal, Secret, serve::Publishing,
 };
 use ws_runtime::{Server, ServerConfig, server::ConfigError};
 
@@ -43,7 +43,7 @@ pub struct Guest {
 ///
 /// When a value of the configuration makes no sense.
 pub fn server(config: ServerConfig, grace: Duration) -> Result<Server<Chat>, ConfigError> {
-    let house = Arc::new(Mutex::new(House::new()));
+    let house = Arc::new(Mutex::new(House::new(now_ms())));
     let server = Server::with_config(App { house: Arc::clone(&house) }, config)?;
     tokio::spawn(sweep(server.clone(), house, grace));
     Ok(server)
@@ -54,7 +54,7 @@ impl Authenticate for App {
     type Principal = Guest;
 
     async fn authenticate(&self, credentials: &Credentials) -> Result<Guest, Fault> {
-        let name = credentials.token.as_ref().map(|token| token.expose());
+        let name = credentials.token.as_ref().map(Secret::expose);
         let name = name.filter(|name| is_name(name)).ok_or_else(|| {
             Fault::unauthorized("the token is your name: 1 to 32 characters, at most 64 bytes")
         })?;
@@ -147,31 +147,31 @@ impl Principal for Guest {
 }
 
 /// Publishes on behalf of a request, or of the server itself.
-trait Publish: Sync {
-    fn publish(&self, news: &News) -> Publishing;
+trait Announce {
+    fn announce(&self, news: &News) -> Publishing;
 }
 
-impl Publish for Caller<'_, Guest> {
-    fn publish(&self, news: &News) -> Publishing {
+impl Announce for Caller<'_, Guest> {
+    fn announce(&self, news: &News) -> Publishing {
         match news {
-            News::Room(name, event) => Caller::publish(self, Room { name: name.clone() }, event),
-            News::Lobby(event) => Caller::publish(self, Lobby, event),
+            News::Room(name, event) => self.publish(Room { name: name.clone() }, event),
+            News::Lobby(event) => self.publish(Lobby, event),
         }
     }
 }
 
-impl Publish for Server<Chat> {
-    fn publish(&self, news: &News) -> Publishing {
+impl Announce for Server<Chat> {
+    fn announce(&self, news: &News) -> Publishing {
         match news {
-            News::Room(name, event) => Server::publish(self, Room { name: name.clone() }, event),
-            News::Lobby(event) => Server::publish(self, Lobby, event),
+            News::Room(name, event) => self.publish(Room { name: name.clone() }, event),
+            News::Lobby(event) => self.publish(Lobby, event),
         }
     }
 }
 
-async fn tell(house: &mut House, news: Vec<News>, publisher: &impl Publish) {
+async fn tell(house: &mut House, news: Vec<News>, announcer: &(impl Announce + Sync)) {
     for news in news {
-        match publisher.publish(&news).await {
+        match announcer.announce(&news).await {
             Ok(Some(position)) => house.stands(&news, position),
             Ok(None) => {}
             // The bounds of names and texts make every event fit.

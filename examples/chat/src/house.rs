@@ -59,9 +59,11 @@ struct Person {
 }
 
 impl House {
-    pub(crate) fn new() -> Self {
+    /// Messages are numbered from the milliseconds of the start, so that numbers also rise from
+    /// one run of the server to the next.
+    pub(crate) fn new(start_ms: u64) -> Self {
         let rooms = BTreeMap::from([(FIRST_ROOM.to_owned(), Room::new())]);
-        Self { rooms, people: BTreeMap::new(), last_message: 0 }
+        Self { rooms, people: BTreeMap::new(), last_message: start_ms }
     }
 
     /// A connection of `who` begins; `None` when there is no room for another person.
@@ -110,7 +112,7 @@ impl House {
         }
         let mut news = Vec::new();
         if !self.rooms.contains_key(room) {
-            news.extend(self.make_place().ok_or(JoinError::TooManyRooms)?);
+            news.extend(self.make_place()?);
             news.push(News::Lobby(LobbyEvent::RoomOpened { room: room.to_owned() }));
         }
         let entered = self.rooms.entry(room.to_owned()).or_insert_with(Room::new);
@@ -192,16 +194,17 @@ impl House {
         }
     }
 
-    /// Closes an empty room if there are too many; `None` when all are in use.
-    fn make_place(&mut self) -> Option<Option<News>> {
+    /// Closes an empty room if there are as many rooms as there may be.
+    fn make_place(&mut self) -> Result<Option<News>, JoinError> {
         if self.rooms.len() < ROOMS {
-            return Some(None);
+            return Ok(None);
         }
         let is_empty =
             |(name, room): &(&String, &Room)| room.members.is_empty() && *name != FIRST_ROOM;
-        let name = self.rooms.iter().find(is_empty)?.0.clone();
-        self.rooms.remove(&name);
-        Some(Some(News::Lobby(LobbyEvent::RoomClosed { room: name })))
+        let (name, _) = self.rooms.iter().find(is_empty).ok_or(JoinError::TooManyRooms)?;
+        let room = name.clone();
+        self.rooms.remove(&room);
+        Ok(Some(News::Lobby(LobbyEvent::RoomClosed { room })))
     }
 }
 
@@ -253,7 +256,7 @@ mod tests {
 
     #[test]
     fn entering_twice_is_entering_once() {
-        let mut house = House::new();
+        let mut house = House::new(0);
         let news = house.join("ann", FIRST_ROOM).unwrap();
         assert_eq!(news, [entered(FIRST_ROOM, "ann"), members(FIRST_ROOM, 1)]);
         assert_eq!(house.join("ann", FIRST_ROOM), Ok(Vec::new()));
@@ -262,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_person_leaves_when_the_grace_after_their_last_connection_is_over() {
-        let (mut house, grace) = (House::new(), Duration::from_secs(20));
+        let (mut house, grace) = (House::new(0), Duration::from_secs(20));
         let first = house.arrive("ann").unwrap();
         let second = house.arrive("ann").unwrap();
         house.join("ann", FIRST_ROOM).unwrap();
@@ -279,7 +282,7 @@ mod tests {
 
     #[test]
     fn who_comes_back_within_the_grace_stays() {
-        let (mut house, grace) = (House::new(), Duration::from_secs(20));
+        let (mut house, grace) = (House::new(0), Duration::from_secs(20));
         drop(house.arrive("ann").unwrap());
         house.join("ann", FIRST_ROOM).unwrap();
         let start = Instant::now();
@@ -291,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_full_room_takes_nobody_else() {
-        let mut house = House::new();
+        let mut house = House::new(0);
         for number in 0..MEMBERS {
             house.join(&format!("guest {number}"), FIRST_ROOM).unwrap();
         }
@@ -301,7 +304,7 @@ mod tests {
 
     #[test]
     fn only_an_empty_room_makes_place_for_a_new_one() {
-        let mut house = House::new();
+        let mut house = House::new(0);
         house.join("ann", FIRST_ROOM).unwrap();
         for number in 1..ROOMS {
             house.join("ann", &format!("room {number}")).unwrap();
@@ -316,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_room_keeps_its_newest_messages() {
-        let mut house = House::new();
+        let mut house = House::new(0);
         house.join("ann", FIRST_ROOM).unwrap();
         for number in 0..=MESSAGES {
             house.post("ann", FIRST_ROOM, number.to_string(), 0).unwrap();
@@ -330,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_message_is_refused_with_the_reason() {
-        let mut house = House::new();
+        let mut house = House::new(0);
         let post = |house: &mut House, text: &str| {
             house.post("ann", FIRST_ROOM, text.to_owned(), 0).map(|message| message.number)
         };

@@ -197,7 +197,7 @@ pub enum PostError {
 /// Something that was said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
-    /// Rises with each message of the server: a client knows a message that it has seen before.
+    /// Rises with each message, also when the server restarts: a client knows what it has seen.
     #[serde(with = "int::bounded")]
     #[schemars(with = "int::Bounded")]
     pub number: u64,

@@ -5,7 +5,8 @@
 //! works in a pipe too, and ends with the input.
 
 use crate::protocol::{
-    Chat, History, Join, Leave, ListRooms, Message, Post, Room, RoomEvent, Typing, TypingEvent,
+    Chat, History, Join, Leave, ListRooms, Message, Post, PostError, Room, RoomEvent, Typing,
+    TypingEvent,
 };
 use clap::{Args, ValueEnum};
 use std::{
@@ -23,7 +24,7 @@ use tokio::{
 };
 use ws_proto::{Position, delivery};
 use ws_runtime::{
-    Client, ConnState, Gap,
+    CallError, Client, ConnState, Gap,
     client::{ConnectError, Subscription},
 };
 
@@ -31,6 +32,9 @@ use ws_runtime::{
 const SHOWN: u32 = 20;
 /// How often it is said that somebody is typing.
 const TYPING: Duration = Duration::from_secs(5);
+
+/// How many people are shown as typing at once.
+const TYPISTS: usize = 20;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -130,7 +134,16 @@ impl Terminal {
 
     async fn post(&self, text: String) -> Result<(), Failure> {
         let (room, _) = self.room.as_ref().ok_or("you are in no room: /join one")?;
-        self.client.call(Post { room: room.clone(), text }).await?;
+        let post = Post { room: room.clone(), text };
+        let posted = match self.client.call(post.clone()).await {
+            // A server that restarted has forgotten who was in the room.
+            Err(CallError::Rejected(PostError::NotAMember)) => {
+                self.client.call(Join { room: room.clone() }).retry(3).await?;
+                self.client.call(post).await
+            }
+            posted => posted,
+        };
+        posted?;
         Ok(())
     }
 
@@ -202,7 +215,7 @@ impl Scene {
                 },
                 event = self.typing.next() => match event {
                     Some(Ok(TypingEvent::Keys { who })) if who != me => {
-                        show_typing(&mut typed, who);
+                        show_typing(&mut typed, &who);
                     }
                     None | Some(Err(Gap::Refused(_) | Gap::Ended(_))) => return,
                     Some(_) => {}
@@ -217,7 +230,7 @@ impl Scene {
             RoomEvent::Entered { who } => say("*", format_args!("{who} came in")),
             RoomEvent::Left { who } => say("*", format_args!("{who} left")),
             RoomEvent::Other(event) => {
-                say("*", format_args!("{} (from a newer server)", event.kind))
+                say("*", format_args!("{} (from a newer server)", event.kind));
             }
         }
     }
@@ -250,9 +263,11 @@ async fn show_room(client: Client<Chat>, room: String, me: String, mut scene: Sc
     }
 }
 
-fn show_typing(typed: &mut BTreeMap<String, Instant>, who: String) {
+/// The name is what the sender says: it is shown short, and not for many at once.
+fn show_typing(typed: &mut BTreeMap<String, Instant>, who: &str) {
     typed.retain(|_, since| since.elapsed() < TYPING);
-    if !typed.contains_key(&who) {
+    let who: String = who.chars().take(32).collect();
+    if typed.len() < TYPISTS && !typed.contains_key(&who) {
         say("~", format_args!("{who} is typing"));
         typed.insert(who, Instant::now());
     }

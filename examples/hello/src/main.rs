@@ -3,7 +3,7 @@
 use std::error::Error;
 use ws_proto::{
     Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Never, Protocol,
-    Requests,
+    Requests, Secret,
 };
 use ws_runtime::{Client, Server};
 
@@ -40,7 +40,7 @@ impl Authenticate for App {
     type Principal = String;
 
     async fn authenticate(&self, credentials: &Credentials) -> Result<String, Fault> {
-        match credentials.token.as_ref().map(|token| token.expose()) {
+        match credentials.token.as_ref().map(Secret::expose) {
             Some("secret of ann") => Ok("ann".to_owned()),
             _ => Err(Fault::unauthorized("the token is wrong")),
         }

@@ -14,6 +14,8 @@ pub(crate) struct Case {
     /// Whether it says that it has no errors.
     pub(crate) compiles: bool,
     pub(crate) expected: Vec<Expected>,
+    /// Texts of errors that the compiler adds, wherever they point.
+    pub(crate) also: Vec<String>,
 }
 
 /// One error that an annotation announces.
@@ -33,6 +35,7 @@ impl Case {
             source: source.to_owned(),
             compiles: false,
             expected: Vec::new(),
+            also: Vec::new(),
         };
         for (index, line) in source.lines().enumerate() {
             if let Some((_, annotation)) = line.split_once("//~") {
@@ -47,19 +50,19 @@ impl Case {
     }
 
     fn read(&mut self, line: usize, annotation: &str) {
-        let wrong = || panic!("{}:{line}: no annotation: `//~{annotation}`", self.name);
         let above = annotation.chars().take_while(|c| *c == '^').count();
         let text = annotation[above..].trim();
-        if text == "COMPILES" {
-            self.compiles = true;
-        } else if let Some(part) = text.strip_prefix('|') {
-            let Some(last) = self.expected.last_mut() else { wrong() };
-            last.parts.push(part.trim().to_owned());
-        } else {
-            let part = ["ERROR:", "ALSO:"].iter().find_map(|word| text.strip_prefix(word));
-            let part = part.unwrap_or_else(wrong).trim().to_owned();
-            assert!(!part.is_empty(), "{}:{line}: every error has this text", self.name);
-            self.expected.push(Expected { line: line - above, parts: vec![part] });
+        let (error, also) = (text.strip_prefix("ERROR:"), text.strip_prefix("ALSO:"));
+        let part = text.strip_prefix('|').or(error).or(also).map(|part| part.trim().to_owned());
+        assert!(part.as_ref().is_none_or(|p| !p.is_empty()), "{}:{line}: no text", self.name);
+        match (part, error, self.expected.last_mut()) {
+            (None, ..) if text == "COMPILES" => self.compiles = true,
+            (Some(part), None, _) if also.is_some() => self.also.push(part),
+            (Some(part), Some(_), _) => {
+                self.expected.push(Expected { line: line - above, parts: vec![part] });
+            }
+            (Some(part), None, Some(last)) => last.parts.push(part),
+            _ => panic!("{}:{line}: no annotation: `//~{annotation}`", self.name),
         }
     }
 }
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "every error has this text")]
+    #[should_panic(expected = "case:1: no text")]
     fn an_annotation_without_a_text_is_refused() {
         expected("a //~ ERROR:");
     }

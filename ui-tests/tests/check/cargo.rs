@@ -72,18 +72,25 @@ fn write_project(project: &Path, cases: &[Case]) {
         "[package]\nname = \"mistakes\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
          autobins = false\n\n[workspace]\n\n[profile.dev]\ndebug = \"line-tables-only\"\n\n\
          [dependencies]\nschemars = \"1\"\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
-         chat = {{ path = {here:?}, package = \"ui-tests\" }}\n\
-         ws-proto = {{ path = {:?} }}\nws-runtime = {{ path = {:?} }}\n",
-        root.join("ws-proto"),
-        root.join("ws-runtime"),
+         chat = {{ path = {}, package = \"ui-tests\" }}\n\
+         ws-proto = {{ path = {} }}\nws-runtime = {{ path = {} }}\n",
+        quoted(here),
+        quoted(&root.join("ws-proto")),
+        quoted(&root.join("ws-runtime")),
     );
     for case in cases {
         // Writing to a `String` cannot fail.
-        let _ = write!(manifest, "\n[[bin]]\nname = {:?}\npath = {:?}\n", case.name, case.path());
+        let path = quoted(&case.path());
+        let _ = write!(manifest, "\n[[bin]]\nname = {:?}\npath = {path}\n", case.name);
     }
     fs::create_dir_all(project).expect("a folder for the project");
     fs::write(project.join("Cargo.toml"), manifest).expect("its manifest");
     fs::copy(root.join("Cargo.lock"), project.join("Cargo.lock")).expect("its lock file");
+}
+
+/// A path as a text of the manifest.
+fn quoted(path: &Path) -> String {
+    Value::from(path.to_str().expect("a path in plain text")).to_string()
 }
 
 fn read(message: &Value, found: &mut HashMap<String, Verdict>) {
@@ -103,6 +110,11 @@ fn read(message: &Value, found: &mut HashMap<String, Verdict>) {
 }
 
 impl Mistake {
+    /// Whether the text is a part of one of its texts.
+    pub(crate) fn says(&self, part: &str) -> bool {
+        self.texts.iter().any(|text| text.contains(part))
+    }
+
     /// `None` for a warning, and for the line that counts the errors.
     fn read(message: &Value, case: &str) -> Option<Self> {
         let spans = message["spans"].as_array()?;

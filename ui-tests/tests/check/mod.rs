@@ -12,11 +12,14 @@ use std::fmt::Write as _;
 /// Everything about a case that is not as annotated; nothing when all is well.
 pub(crate) fn compare(case: &Case, verdict: &Verdict) -> Vec<String> {
     let mut unseen: Vec<&Expected> = case.expected.iter().collect();
+    let mut unsaid: Vec<&String> = case.also.iter().collect();
     let mut surplus: Vec<&Mistake> = Vec::new();
     for error in &verdict.errors {
-        match unseen.iter().position(|expected| is_met(expected, error)) {
-            Some(at) => drop(unseen.remove(at)),
-            None => surplus.push(error),
+        let also = case.also.iter().find(|text| error.says(text));
+        match (unseen.iter().position(|expected| is_met(expected, error)), also) {
+            (Some(at), _) => drop(unseen.remove(at)),
+            (None, Some(also)) => unsaid.retain(|text| *text != also),
+            (None, None) => surplus.push(error),
         }
     }
     let mut wrong = Vec::new();
@@ -34,6 +37,9 @@ pub(crate) fn compare(case: &Case, verdict: &Verdict) -> Vec<String> {
         }
         wrong.push(text);
     }
+    for also in unsaid {
+        wrong.push(format!("{}: the compiler no longer adds: {also}", case.name));
+    }
     for error in surplus {
         wrong.push(format!("{}: seen, and not expected:\n{}", case.name, error.rendered));
     }
@@ -41,8 +47,7 @@ pub(crate) fn compare(case: &Case, verdict: &Verdict) -> Vec<String> {
 }
 
 fn is_met(expected: &Expected, error: &Mistake) -> bool {
-    error.lines.contains(&expected.line)
-        && expected.parts.iter().all(|part| error.texts.iter().any(|text| text.contains(part)))
+    error.lines.contains(&expected.line) && expected.parts.iter().all(|part| error.says(part))
 }
 
 #[cfg(test)]
@@ -101,6 +106,15 @@ mod tests {
         let seen = verdict(vec![error(1, "there is no `b`")]);
         assert!(compare(&case(&with("a note")), &seen).is_empty());
         assert_eq!(compare(&case(&with("a hint")), &seen).len(), 2);
+    }
+
+    #[test]
+    fn what_the_compiler_adds_is_announced_once_and_still_there() {
+        let case = case(&format!("{ONE}\n//~ ALSO: no `c`"));
+        let mut seen = verdict(vec![error(1, "no `b`"), error(7, "no `c`"), error(8, "no `c`")]);
+        assert!(compare(&case, &seen).is_empty());
+        seen.errors.truncate(1);
+        assert_eq!(compare(&case, &seen), ["case: the compiler no longer adds: no `c`"]);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use crate::{
     codec::DecodeError,
     raw::Raw,
 };
-use std::{fmt::Debug, hash::Hash};
 
 /// Facts about one kind of channel, from its variant and `#[channel(..)]`.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +91,7 @@ pub mod delivery {
     label = "not a channel enum",
     note = "put `#[derive(Channels)]` on `{Self}`"
 )]
-pub trait ChannelSet: Sized + Clone + Eq + Hash + Debug + Send + Sync + 'static {
+pub trait ChannelSet: Sized + Send + Sync + 'static {
     /// One entry per variant, in the order of declaration.
     const SPECS: &'static [ChannelSpec];
 

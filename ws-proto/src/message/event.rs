@@ -6,7 +6,6 @@ use crate::{
     raw::Raw,
 };
 use bytestring::ByteString;
-use std::fmt::Debug;
 
 /// Facts about one event, from its variant and `#[event(..)]`.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +33,7 @@ pub struct EventSpec {
     label = "not an event enum",
     note = "put `#[derive(Events)]` on `{Self}`"
 )]
-pub trait EventSet: Sized + Clone + Debug + Send + Sync + 'static {
+pub trait EventSet: Sized + Send + Sync + 'static {
     /// One entry per known variant, in the order of declaration.
     const SPECS: &'static [EventSpec];
 

@@ -35,27 +35,27 @@ pub const fn events_of<Set: ChannelSet, C: Channel<Set>>() -> &'static [EventSpe
 
 /// The schema of a request's payload.
 pub fn request_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
-    schema_of::<R>(generator)
+    R::schema_in(generator)
 }
 
 /// The schema of a request's successful answer.
 pub fn reply_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
-    schema_of::<R::Reply>(generator)
+    R::Reply::schema_in(generator)
 }
 
 /// The schema of a request's typed error.
 pub fn error_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
-    schema_of::<R::Error>(generator)
+    R::Error::schema_in(generator)
 }
 
 /// The schema of a request's stream items.
 pub fn item_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
-    schema_of::<R::Item>(generator)
+    R::Item::schema_in(generator)
 }
 
 /// Decodes the payload of a request.
 pub fn decode_request<Set: RequestSet, R: Call<Set>>(raw: &Raw) -> Result<R, DecodeError> {
-    raw.decode()
+    R::from_raw(raw)
 }
 
 /// No message has this kind.
@@ -86,7 +86,7 @@ pub trait Carries<Variant>: Payload {}
 
 /// The schema of a newtype variant's payload.
 pub fn carried_schema<Variant, T: Carries<Variant>>(generator: &mut SchemaGenerator) -> Schema {
-    schema_of::<T>(generator)
+    T::schema_in(generator)
 }
 
 /// Encodes the payload of a newtype variant.
@@ -94,12 +94,12 @@ pub fn encode_carried<Variant, T: Carries<Variant>>(
     event: &T,
     format: Format,
 ) -> Result<Raw, EncodeError> {
-    Raw::encode(format, event)
+    event.to_raw(format)
 }
 
 /// Decodes the payload of a newtype variant.
 pub fn decode_carried<Variant, T: Carries<Variant>>(raw: &Raw) -> Result<T, DecodeError> {
-    raw.decode()
+    T::from_raw(raw)
 }
 
 /// Passes an event on that this build does not know.

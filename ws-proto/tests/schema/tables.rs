@@ -1,8 +1,7 @@
 //! Protocols that are tables alone: a schema needs nothing else.
 
 use ws_proto::{
-    __private::schema_of, AckMeaning, ChannelSpec, Delivery, EventSpec, Payload, RequestSpec,
-    Resend, SchemaFn,
+    AckMeaning, ChannelSpec, Delivery, EventSpec, Payload, RequestSpec, Resend, SchemaFn,
 };
 
 /// A request; `names` are its `type` and those of its two answers.
@@ -22,9 +21,9 @@ pub(crate) const fn request<Q: Payload, R: Payload, E: Payload>(
         ordered: false,
         cancel: false,
         ack: AckMeaning::Received,
-        request: schema_of::<Q> as SchemaFn,
-        reply: schema_of::<R> as SchemaFn,
-        error: schema_of::<E> as SchemaFn,
+        request: Q::schema_in as SchemaFn,
+        reply: R::schema_in as SchemaFn,
+        error: E::schema_in as SchemaFn,
         item_schema: None,
     }
 }
@@ -36,7 +35,7 @@ pub(crate) const fn event<T: Payload>(kind: &'static str) -> EventSpec {
         since: 1,
         removed: None,
         deprecated: None,
-        payload: schema_of::<T> as SchemaFn,
+        payload: T::schema_in as SchemaFn,
     }
 }
 

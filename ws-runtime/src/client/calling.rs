@@ -7,6 +7,7 @@ use super::{
 };
 use crate::session::{Call, CallId, Outcome, Publish, Reply};
 use bytestring::ByteString;
+use futures_util::future::BoxFuture;
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -24,7 +25,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use ws_proto::{
-    EncodeError, Fault, FaultCode, Never, Payload, Position, Raw, RequestSpec, Resend, retry,
+    DecodeError, EncodeError, Fault, FaultCode, Never, Payload, Position, Raw, RequestSpec, Resend,
+    retry,
 };
 
 /// Names types without holding values of them.
@@ -47,8 +49,41 @@ impl Ways {
 /// A call that is not sent yet; await it.
 #[must_use = "a call is sent when it is awaited"]
 pub struct CallBuilder<T, E, R> {
-    pub(super) plan: Plan,
-    pub(super) outcome: Types<(T, E, R)>,
+    plan: Plan,
+    read: Read<T, E>,
+    may_retry: Types<R>,
+}
+
+/// How the bytes of an outcome become its types. Chosen where the request is known, so that a type
+/// that cannot travel is an error at its request and not at every call.
+struct Read<T, E> {
+    reply: fn(&Raw) -> Result<T, DecodeError>,
+    error: fn(&Raw) -> Result<E, DecodeError>,
+}
+
+impl<T: Payload, E: Payload> Read<T, E> {
+    const fn new() -> Self {
+        Self { reply: T::from_raw, error: E::from_raw }
+    }
+}
+
+impl<T, E> Read<T, E> {
+    fn typed(&self, result: Result<Raw, CallError<Raw>>) -> Result<T, CallError<E>> {
+        let undecodable = |error: DecodeError| CallError::Undecodable(error.to_string());
+        match result {
+            Ok(raw) => (self.reply)(&raw).map_err(undecodable),
+            Err(CallError::Rejected(raw)) => {
+                Err((self.error)(&raw).map_or_else(undecodable, CallError::Rejected))
+            }
+            Err(CallError::Unsupported { kind, since, negotiated }) => {
+                Err(CallError::Unsupported { kind, since, negotiated })
+            }
+            Err(CallError::Fault(fault, outcome)) => Err(CallError::Fault(fault, outcome)),
+            Err(CallError::Timeout(outcome)) => Err(CallError::Timeout(outcome)),
+            Err(CallError::Disconnected(outcome)) => Err(CallError::Disconnected(outcome)),
+            Err(CallError::Undecodable(error)) => Err(CallError::Undecodable(error)),
+        }
+    }
 }
 
 /// Everything about a call but the types of its outcome.
@@ -60,6 +95,12 @@ pub(super) struct Plan {
     pub(super) ttl: Option<Duration>,
     pub(super) retries: u32,
     pub(super) key: Option<ByteString>,
+}
+
+impl<T: Payload, E: Payload, R> CallBuilder<T, E, R> {
+    pub(super) const fn new(plan: Plan) -> Self {
+        Self { plan, read: Read::new(), may_retry: PhantomData }
+    }
 }
 
 impl<T, E, R> CallBuilder<T, E, R> {
@@ -87,12 +128,12 @@ impl<T, E, R> CallBuilder<T, E, R> {
     }
 }
 
-impl<T: Payload, E: Payload, R> IntoFuture for CallBuilder<T, E, R> {
+impl<T, E, R> IntoFuture for CallBuilder<T, E, R> {
     type Output = Result<T, CallError<E>>;
     type IntoFuture = Calling<T, E>;
 
     fn into_future(self) -> Calling<T, E> {
-        Calling { run: Box::pin(self.plan.run()), outcome: PhantomData }
+        Calling { run: Box::pin(self.plan.run()), read: self.read }
     }
 }
 
@@ -105,14 +146,14 @@ impl<T, E, R> fmt::Debug for CallBuilder<T, E, R> {
 /// A call under way. Dropping it cancels the request.
 pub struct Calling<T, E> {
     run: Pin<Box<dyn Future<Output = Result<Raw, CallError<Raw>>> + Send>>,
-    outcome: Types<(T, E)>,
+    read: Read<T, E>,
 }
 
-impl<T: Payload, E: Payload> Future for Calling<T, E> {
+impl<T, E> Future for Calling<T, E> {
     type Output = Result<T, CallError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.run.as_mut().poll(cx).map(typed)
+        self.run.as_mut().poll(cx).map(|result| self.read.typed(result))
     }
 }
 
@@ -178,12 +219,35 @@ impl Plan {
     }
 }
 
+/// A publish on its way, from [`Client::publish`](super::Client::publish). Dropping it cancels the
+/// publish, which may still happen.
+#[must_use = "an event is published when this is awaited"]
+pub struct PublishCall(BoxFuture<'static, Published>);
+
+type Published = Result<Option<Position>, CallError<Never>>;
+
+impl PublishCall {
+    pub(super) fn new(run: impl Future<Output = Published> + Send + 'static) -> Self {
+        Self(Box::pin(run))
+    }
+}
+
+impl Future for PublishCall {
+    type Output = Published;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Published> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for PublishCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PublishCall")
+    }
+}
+
 /// Publishes one event.
-pub(super) async fn publish(
-    ways: Ways,
-    mut publish: Publish,
-    ttl: Option<Duration>,
-) -> Result<Option<Position>, CallError<Never>> {
+pub(super) async fn publish(ways: Ways, mut publish: Publish, ttl: Option<Duration>) -> Published {
     let deadline = ttl.map(|ttl| Instant::now() + ttl);
     let call = ways.name();
     publish.call = call;
@@ -246,7 +310,8 @@ impl Drop for CancelOnDrop<'_> {
 #[must_use = "a stream brings nothing until it is read"]
 pub struct ItemStream<I, T, E> {
     stage: Stage,
-    outcome: Types<(I, T, E)>,
+    read_item: fn(&Raw) -> Result<I, DecodeError>,
+    read: Read<T, E>,
 }
 
 enum Stage {
@@ -268,9 +333,12 @@ struct Reading {
 
 impl<I: Payload, T: Payload, E: Payload> ItemStream<I, T, E> {
     pub(super) fn new(plan: Plan, window: u32) -> Self {
-        Self { stage: Stage::Planned(Box::new(plan), window), outcome: PhantomData }
+        let stage = Stage::Planned(Box::new(plan), window);
+        Self { stage, read_item: I::from_raw, read: Read::new() }
     }
+}
 
+impl<I, T, E> ItemStream<I, T, E> {
     /// How long the whole stream is worth waiting for.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         if let Stage::Planned(plan, _) = &mut self.stage {
@@ -287,7 +355,7 @@ impl<I: Payload, T: Payload, E: Payload> ItemStream<I, T, E> {
                 Stage::Ended(_) => return None,
                 Stage::Open(reading) => match reading.next().await {
                     Ok(item) => {
-                        let item = item.decode();
+                        let item = (self.read_item)(&item);
                         return Some(item.map_err(|e| CallError::Undecodable(e.to_string())));
                     }
                     Err(end) => self.stage = Stage::Ended(Some(end)),
@@ -305,7 +373,7 @@ impl<I: Payload, T: Payload, E: Payload> ItemStream<I, T, E> {
     pub async fn finish(mut self) -> Result<T, CallError<E>> {
         while self.next().await.is_some() {}
         match self.stage {
-            Stage::Ended(Some(end)) => typed(end),
+            Stage::Ended(Some(end)) => self.read.typed(end),
             _ => Err(CallError::Disconnected(Outcome::Unknown)),
         }
     }
@@ -376,23 +444,6 @@ fn outcome(spec: RequestSpec, reply: Reply) -> Result<Raw, CallError<Raw>> {
         Reply::Published(_) => {
             Err(CallError::Undecodable("a request is not answered with `$ok`".to_owned()))
         }
-    }
-}
-
-fn typed<T: Payload, E: Payload>(result: Result<Raw, CallError<Raw>>) -> Result<T, CallError<E>> {
-    let undecodable = |error: ws_proto::DecodeError| CallError::Undecodable(error.to_string());
-    match result {
-        Ok(raw) => raw.decode().map_err(undecodable),
-        Err(CallError::Rejected(raw)) => {
-            Err(raw.decode().map_or_else(undecodable, CallError::Rejected))
-        }
-        Err(CallError::Unsupported { kind, since, negotiated }) => {
-            Err(CallError::Unsupported { kind, since, negotiated })
-        }
-        Err(CallError::Fault(fault, outcome)) => Err(CallError::Fault(fault, outcome)),
-        Err(CallError::Timeout(outcome)) => Err(CallError::Timeout(outcome)),
-        Err(CallError::Disconnected(outcome)) => Err(CallError::Disconnected(outcome)),
-        Err(CallError::Undecodable(error)) => Err(CallError::Undecodable(error)),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     reconnect::{Attempts, Next},
 };
 use crate::{
-    driver::{Clock, drive, idle},
+    driver::{Clock, End, drive, idle},
     session::{Closed, Command, Config, Session, Side},
     transport::{Transport, connect},
 };
@@ -114,7 +114,10 @@ impl Connecting {
         {
             tracing::error!(%misuse, "connect");
         }
-        Attempt::Over(drive(session, core, transport, clock).await)
+        match drive(session, core, transport, clock).await {
+            End::Closed(closed) => Attempt::Over(closed),
+            End::HandedOver(_) => Attempt::Failed("handed over".to_owned(), false),
+        }
     }
 
     fn hello(&self, token: Option<Secret>) -> Hello {

@@ -13,10 +13,10 @@ mod reconnect;
 mod subscription;
 
 pub use builder::ClientBuilder;
-pub use calling::{CallBuilder, Calling, ItemStream};
+pub use calling::{CallBuilder, Calling, ItemStream, PublishCall};
 pub use error::{CallError, ConnState, ConnectError, SubscribeError};
 pub use reconnect::Backoff;
-pub use subscription::{Gap, Held, ManualSubscription, Subscription};
+pub use subscription::{Gap, Held, ManualSubscription, Subscribing, Subscription};
 
 use self::core::{Note, Order};
 use crate::session::{CallId, Publish};
@@ -26,7 +26,7 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use subscription::Listener;
 use tokio::sync::{oneshot, watch};
 use ws_proto::{
-    Call, Channel, ClientPublish, EventSet, Format, Never, Position, Protocol, Raw, shape,
+    Call, Channel, ClientPublish, EventSet, Format, Position, Protocol, shape,
 };
 
 /// A client of the protocol `P`. Cheap to clone; the connection ends with the last clone.
@@ -56,7 +56,7 @@ impl<P: Protocol> Client<P> {
         R: Call<P::Requests>,
         R::Shape: shape::Single,
     {
-        CallBuilder { plan: self.plan(&request), outcome: PhantomData }
+        CallBuilder::new(self.plan(&request))
     }
 
     /// Asks a request that streams items before it answers.
@@ -75,14 +75,11 @@ impl<P: Protocol> Client<P> {
     /// # Errors
     ///
     /// When the server refuses, or the client is closed.
-    pub async fn subscribe<C>(
-        &self,
-        channel: C,
-    ) -> Result<Subscription<C::Event, C::Delivery>, SubscribeError>
+    pub fn subscribe<C>(&self, channel: C) -> Subscribing<C::Event, C::Delivery>
     where
         C: Channel<P::Channels>,
     {
-        self.subscribe_since(channel, None).await
+        self.subscribe_since(channel, None)
     }
 
     /// Listens to a channel, after a position kept from earlier.
@@ -90,27 +87,30 @@ impl<P: Protocol> Client<P> {
     /// # Errors
     ///
     /// As [`Client::subscribe`].
-    pub async fn subscribe_since<C>(
+    pub fn subscribe_since<C>(
         &self,
         channel: C,
         since: Option<Position>,
-    ) -> Result<Subscription<C::Event, C::Delivery>, SubscribeError>
+    ) -> Subscribing<C::Event, C::Delivery>
     where
         C: Channel<P::Channels>,
     {
-        let address = ws_proto::ChannelSet::address(&channel.into())?;
-        let feed = Arc::<Feed>::default();
-        let ways = &self.shared.ways;
-        let (ready, subscribed) = oneshot::channel();
-        let order =
-            Order::Subscribe { address: address.clone(), since, feed: Arc::clone(&feed), ready };
-        ways.orders.send(order).await.map_err(|_| SubscribeError::Closed)?;
-        let notes = ways.notes.clone();
-        // From here on, dropping this future unsubscribes.
-        let mut listener = Listener { address, kind: C::KIND, feed, notes, owns_channel: true };
-        let subscribed = subscribed.await.unwrap_or(Err(SubscribeError::Closed));
-        listener.owns_channel = subscribed != Err(SubscribeError::AlreadySubscribed);
-        subscribed.map(|_| Subscription::new(listener))
+        let address = ws_proto::ChannelSet::address(&channel.into());
+        let ways = self.shared.ways.clone();
+        Subscribing::new(async move {
+            let address = address?;
+            let feed = Arc::<Feed>::default();
+            let (ready, subscribed) = oneshot::channel();
+            let (to, feeding) = (address.clone(), Arc::clone(&feed));
+            let order = Order::Subscribe { address: to, since, feed: feeding, ready };
+            ways.orders.send(order).await.map_err(|_| SubscribeError::Closed)?;
+            let notes = ways.notes;
+            // From here on, dropping this future unsubscribes.
+            let mut listener = Listener { address, kind: C::KIND, feed, notes, owns_channel: true };
+            let subscribed = subscribed.await.unwrap_or(Err(SubscribeError::Closed));
+            listener.owns_channel = subscribed != Err(SubscribeError::AlreadySubscribed);
+            subscribed.map(|_| listener)
+        })
     }
 
     /// Publishes an event to a channel that clients may publish to. Gives its position, `None` on
@@ -119,11 +119,7 @@ impl<P: Protocol> Client<P> {
     /// # Errors
     ///
     /// When the server refuses, or the outcome is unknown.
-    pub async fn publish<C>(
-        &self,
-        channel: C,
-        event: &C::Event,
-    ) -> Result<Option<Position>, CallError<Never>>
+    pub fn publish<C>(&self, channel: C, event: &C::Event) -> PublishCall
     where
         C: ClientPublish<P::Channels>,
     {
@@ -131,12 +127,15 @@ impl<P: Protocol> Client<P> {
             CallError::Fault(ws_proto::Fault::invalid(text), crate::session::Outcome::NotSent)
         };
         let kind = format!("{}.{}", C::KIND, event.kind()).into();
-        let payload = event.encode(self.shared.format).map_err(|e| invalid(e.to_string()))?;
+        let payload = event.encode(self.shared.format).map_err(|e| invalid(e.to_string()));
         let address = ws_proto::ChannelSet::address(&channel.into())
-            .map_err(|error| invalid(error.to_string()))?;
-        let call = CallId(0);
-        let publish = Publish { call, address, kind, payload, ttl: None, key: None };
-        calling::publish(self.shared.ways.clone(), publish, self.shared.call_timeout).await
+            .map_err(|error| invalid(error.to_string()));
+        let (ways, ttl) = (self.shared.ways.clone(), self.shared.call_timeout);
+        PublishCall::new(async move {
+            let (call, payload, address) = (CallId(0), payload?, address?);
+            let publish = Publish { call, address, kind, payload, ttl: None, key: None };
+            calling::publish(ways, publish, ttl).await
+        })
     }
 
     /// The state of the connection, now and as it changes.
@@ -157,7 +156,7 @@ impl<P: Protocol> Client<P> {
         Plan {
             ways: self.shared.ways.clone(),
             spec: R::SPEC,
-            payload: Raw::encode(self.shared.format, request),
+            payload: request.to_raw(self.shared.format),
             ttl: self.shared.call_timeout,
             retries: 0,
             key: None,

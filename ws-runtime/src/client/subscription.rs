@@ -2,9 +2,10 @@
 
 use super::{
     core::Note,
+    error::SubscribeError,
     feed::{Feed, Item},
 };
-use futures_util::Stream;
+use futures_util::{Stream, future::BoxFuture};
 use std::{
     fmt,
     future::poll_fn,
@@ -15,7 +16,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 use ws_proto::{
-    Address, DecodeError, EventSet, Fault, UnknownEvent, delivery,
+    Address, DecodeError, EventSet, Fault, Raw, UnknownEvent, delivery,
     frame::{NotRecovered, Unsubscribed},
 };
 
@@ -53,16 +54,53 @@ pub enum Gap {
     Ended(Unsubscribed),
 }
 
+/// A subscription under way, from [`Client::subscribe`](super::Client::subscribe).
+#[must_use = "a subscription is made when this is awaited"]
+pub struct Subscribing<E, D> {
+    run: BoxFuture<'static, Result<Listener, SubscribeError>>,
+    read: ReadEvent<E>,
+    delivery: PhantomData<fn() -> D>,
+}
+
+/// How a kind and a payload become an event. Chosen where the channel is known, so that a type that
+/// is no event enum is an error at its channel and not at every use of it.
+type ReadEvent<E> = fn(&str, &Raw) -> Result<E, DecodeError>;
+
+impl<E: EventSet, D> Subscribing<E, D> {
+    pub(super) fn new(
+        run: impl Future<Output = Result<Listener, SubscribeError>> + Send + 'static,
+    ) -> Self {
+        Self { run: Box::pin(run), read: E::decode, delivery: PhantomData }
+    }
+}
+
+impl<E, D> Future for Subscribing<E, D> {
+    type Output = Result<Subscription<E, D>, SubscribeError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let listener = ready!(self.run.as_mut().poll(cx));
+        let (read, taken, delivery) = (self.read, None, PhantomData);
+        Poll::Ready(listener.map(|listener| Subscription { listener, read, taken, delivery }))
+    }
+}
+
+impl<E, D> fmt::Debug for Subscribing<E, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subscribing")
+    }
+}
+
 /// The events of one channel. Dropping it unsubscribes.
 ///
 /// An event is acknowledged when the application comes back for the next one; see
 /// [`Subscription::manual_ack`] for the other way.
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription<E, D> {
-    pub(super) listener: Listener,
+    listener: Listener,
+    read: ReadEvent<E>,
     /// The position to acknowledge when the application comes back.
     taken: Option<u64>,
-    delivery: PhantomData<fn() -> (E, D)>,
+    delivery: PhantomData<fn() -> D>,
 }
 
 /// An event or a gap, and the position that it reaches.
@@ -93,11 +131,11 @@ impl Listener {
     }
 
     /// The next event or gap, with the position that it reaches.
-    fn poll<E: EventSet>(&self, cx: &Context<'_>) -> Poll<Option<Reached<E>>> {
+    fn poll<E>(&self, read: ReadEvent<E>, cx: &Context<'_>) -> Poll<Option<Reached<E>>> {
         loop {
             let Some(item) = ready!(self.feed.poll(cx)) else { return Poll::Ready(None) };
             return Poll::Ready(Some(match item {
-                Item::Event { kind, off, payload } => (self.decode(&kind, &payload), off),
+                Item::Event { kind, off, payload } => (self.decode(read, &kind, &payload), off),
                 Item::Gap(gap, until) => (Err(gap), until),
                 Item::Ended(why) => (Err(Gap::Ended(why)), None),
                 Item::Live => continue,
@@ -109,10 +147,10 @@ impl Listener {
         }
     }
 
-    fn decode<E: EventSet>(&self, kind: &str, payload: &ws_proto::Raw) -> Result<E, Gap> {
+    fn decode<E>(&self, read: ReadEvent<E>, kind: &str, payload: &Raw) -> Result<E, Gap> {
         let own = kind.strip_prefix(self.kind).and_then(|kind| kind.strip_prefix('.'));
         let own = own.unwrap_or(kind);
-        E::decode(own, payload).map_err(|error| match error {
+        read(own, payload).map_err(|error| match error {
             DecodeError::UnknownKind(_) => {
                 Gap::UnknownEvent(UnknownEvent { kind: own.to_owned(), payload: payload.clone() })
             }
@@ -121,11 +159,7 @@ impl Listener {
     }
 }
 
-impl<E: EventSet, D> Subscription<E, D> {
-    pub(super) fn new(listener: Listener) -> Self {
-        Self { listener, taken: None, delivery: PhantomData }
-    }
-
+impl<E, D> Subscription<E, D> {
     /// The next event, or what happened instead; `None` when nothing more comes.
     pub async fn next(&mut self) -> Option<Result<E, Gap>> {
         poll_fn(|cx| self.poll(cx)).await
@@ -136,20 +170,22 @@ impl<E: EventSet, D> Subscription<E, D> {
     where
         D: delivery::Acked,
     {
-        ManualSubscription { listener: self.listener, event: PhantomData }
+        ManualSubscription { listener: self.listener, read: self.read }
     }
 
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<Result<E, Gap>>> {
         if let Some(off) = self.taken.take() {
             self.listener.acknowledge(off);
         }
-        let Some((item, off)) = ready!(self.listener.poll(cx)) else { return Poll::Ready(None) };
+        let Some((item, off)) = ready!(self.listener.poll(self.read, cx)) else {
+            return Poll::Ready(None);
+        };
         self.taken = off;
         Poll::Ready(Some(item))
     }
 }
 
-impl<E: EventSet, D> Stream for Subscription<E, D> {
+impl<E, D> Stream for Subscription<E, D> {
     type Item = Result<E, Gap>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -169,7 +205,7 @@ impl<E, D> fmt::Debug for Subscription<E, D> {
 #[must_use = "dropping a subscription ends it"]
 pub struct ManualSubscription<E> {
     listener: Listener,
-    event: PhantomData<fn() -> E>,
+    read: ReadEvent<E>,
 }
 
 /// An event that is not acknowledged yet. At most a window of them is out at once.
@@ -192,11 +228,11 @@ impl<E> Held<E> {
     }
 }
 
-impl<E: EventSet> ManualSubscription<E> {
+impl<E> ManualSubscription<E> {
     /// The next event, or what happened instead; `None` when nothing more comes. A gap needs no
     /// acknowledgement: the next one covers it.
     pub async fn next(&mut self) -> Option<Result<Held<E>, Gap>> {
-        let (item, off) = poll_fn(|cx| self.listener.poll(cx)).await?;
+        let (item, off) = poll_fn(|cx| self.listener.poll(self.read, cx)).await?;
         Some(item.map(|event| Held {
             event,
             off: off.unwrap_or_default(),

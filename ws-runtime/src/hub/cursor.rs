@@ -85,6 +85,16 @@ impl Cursor {
         more
     }
 
+    /// What was sent and is not consumed is to be sent again: the connection that carried it is
+    /// lost. The end of what is sent again is told.
+    pub(super) fn rewind(&mut self, log: &Log) {
+        self.sent = self.acked;
+        self.in_flight = 0;
+        self.skipped.clear();
+        self.live_at = Some(log.head());
+        self.asleep = false;
+    }
+
     /// After a publish: whether the subscriber has to be told. Told once, it is awake until it has
     /// taken everything.
     pub(super) fn wake(&mut self) -> bool {

@@ -227,6 +227,14 @@ impl Hub {
         cursor.next(log?)
     }
 
+    /// A subscriber goes on over another connection, after what it had consumed: take what it is to
+    /// be sent with [`Hub::next`].
+    pub fn rewind(&mut self, who: ConnectionId, address: &Address) {
+        if let Some((cursor, Some(log))) = self.cursor(who, address) {
+            cursor.rewind(log);
+        }
+    }
+
     /// A subscriber is done with the events up to a position; true when there is more for it.
     /// Going back changes nothing, and neither does the late word of one that left.
     ///

@@ -15,6 +15,12 @@ pub struct ServerConfig {
     pub heartbeat_timeout: Duration,
     /// How long the upgrade, and then the hello, may take; default 5 s each.
     pub handshake_timeout: Duration,
+    /// How long a session is kept after its connection was lost; default 120 s. Zero: not at all,
+    /// and clients begin anew after every loss.
+    pub session_ttl: Duration,
+    /// Sessions kept without a connection, at most; default 10,000. Past it a lost connection ends
+    /// its session. Each may cost what a connection may.
+    pub max_kept_sessions: usize,
     /// Connections at once; default 10,000. Past it the upgrade is answered with HTTP 503.
     pub max_connections: usize,
     /// Channels whose history is kept; default 100,000. Past it those without subscribers are
@@ -34,6 +40,8 @@ impl Default for ServerConfig {
             heartbeat_interval: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
+            session_ttl: Duration::from_secs(120),
+            max_kept_sessions: 10_000,
             max_connections: 10_000,
             max_logs: 100_000,
             node: "node-1".to_owned(),

@@ -2,29 +2,28 @@
 
 use super::{
     Shared,
-    guest::{Guest, Wish, is_in},
+    guest::{Guest, Wish},
+    keeping::{Claim, Keeping},
     link::{ConnectionFacts, RequestLink},
-    mailbox::{Letter, Mailbox, Passing},
+    mailbox::{Letter, Mailbox},
     publishing::FromClient,
 };
 use crate::{
     driver::Application,
-    hub::{ConnectionId, Outgoing},
+    hub::ConnectionId,
     session::{
-        Acceptance, Command, Delivery, Event, Incoming, Request, Session, Ticket, Time,
-        WorkId,
+        Command, Event, Incoming, Request, Session, Ticket, Time, WorkId,
     },
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Bound::{Excluded, Unbounded},
     sync::Arc,
     task::{Context, Poll},
 };
 use tokio::task::AbortHandle;
 use ws_proto::{
-    Address, Answer, CloseCode, Credentials, Fault, FaultCode, Format, MessageId, Position, Secret,
-    frame::{Done, Gap, GapReason, Hello, NotResumed},
+    Address, Answer, Credentials, Fault, FaultCode, Format, MessageId, Position,
+    frame::{ClientLimits, Done},
     serve::{Link, PublishError},
 };
 
@@ -36,16 +35,25 @@ pub(crate) struct Connection {
     pub(crate) format: Format,
     /// What the upgrade brought; completed by the hello.
     pub(crate) credentials: Credentials,
-    guest: Option<Arc<dyn Guest>>,
-    facts: Option<Arc<ConnectionFacts>>,
-    window: u32,
+    pub(super) guest: Option<Arc<dyn Guest>>,
+    pub(super) facts: Option<Arc<ConnectionFacts>>,
+    pub(super) window: u32,
     running: BTreeMap<WorkId, Running>,
+    /// What the application is asked about channels, and does not know yet.
+    questions: BTreeMap<Ticket, AbortHandle>,
     /// Publishes that the application is asked about: what becomes their stamp.
-    wishes: BTreeMap<Ticket, FromClient>,
+    pub(super) wishes: BTreeMap<Ticket, FromClient>,
     /// Channels whose log may have events for this client.
-    behind: BTreeSet<Address>,
+    pub(super) behind: BTreeSet<Address>,
     /// The one of them that had its turn last.
-    served: Option<Address>,
+    pub(super) served: Option<Address>,
+    /// Channels that the client listened to before a resume, until the application has said that
+    /// it still may.
+    pub(super) on_trial: BTreeSet<Address>,
+    /// Present once the client is taken in.
+    pub(crate) keeping: Option<Keeping>,
+    /// The connection belongs to the session that the client named.
+    pub(super) handing_over: Option<(Claim, Arc<dyn Guest>, u64, Option<ClientLimits>)>,
 }
 
 struct Running {
@@ -73,60 +81,14 @@ impl Connection {
             facts: None,
             window,
             running: BTreeMap::new(),
+            questions: BTreeMap::new(),
             wishes: BTreeMap::new(),
             behind: BTreeSet::new(),
             served: None,
+            on_trial: BTreeSet::new(),
+            keeping: None,
+            handing_over: None,
         }
-    }
-
-    fn on_hello(&mut self, hello: Hello, version: u32) {
-        let mut credentials = self.credentials.clone();
-        credentials.token = hello.auth.map(|auth| auth.token);
-        credentials.client = hello.client;
-        credentials.version = version;
-        if let Some(limits) = hello.limits {
-            self.window = self.window.min(limits.window.max(1));
-        }
-        let ours = &self.shared.fingerprint;
-        if !hello.fingerprint.is_empty() && hello.fingerprint != *ours {
-            tracing::info!(version, theirs = hello.fingerprint, %ours, "contracts differ");
-        }
-        let asked_to_resume = hello.resume.is_some();
-        let (mailbox, host) = (Arc::clone(&self.mailbox), Arc::clone(&self.shared.host));
-        let session = uuid::Uuid::new_v4().to_string();
-        tokio::spawn(async move {
-            // In a task of its own, so that a panic is a refusal and nothing more.
-            let asked = tokio::spawn(host.authenticate(credentials)).await;
-            let decision = asked.unwrap_or_else(|_| Err(Fault::internal("authentication failed")));
-            let not_resumed = asked_to_resume.then_some(NotResumed::Unknown);
-            mailbox.put(Letter::Greeted { decision, session, not_resumed, version });
-        });
-    }
-
-    fn greeted(&mut self, greeted: Greeted, session: &mut Session, now: Time) {
-        let command = match greeted.decision {
-            Ok(guest) => {
-                self.shared.greet(self.id, guest.id(), &self.mailbox);
-                self.guest = Some(guest);
-                self.facts = Some(Arc::new(ConnectionFacts {
-                    hubs: Arc::clone(&self.shared.hubs),
-                    mailbox: Arc::clone(&self.mailbox),
-                    format: self.format,
-                    version: greeted.version,
-                    session: greeted.session.clone(),
-                }));
-                Command::Accept(Box::new(Acceptance {
-                    session: greeted.session,
-                    ticket: Secret::new(uuid::Uuid::new_v4().to_string()),
-                    ttl: std::time::Duration::ZERO,
-                    node: self.shared.config.node.clone(),
-                    not_resumed: greeted.not_resumed,
-                    expires_in: None,
-                }))
-            }
-            Err(fault) => Command::Refuse(refusal_code(&fault), fault),
-        };
-        self.apply(command, session, now);
     }
 
     fn on_request(&mut self, request: Request, session: &mut Session, now: Time) {
@@ -160,14 +122,15 @@ impl Connection {
         }
     }
 
-    fn ask_subscribe(&self, ticket: Ticket, address: Address, since: Option<Position>) {
+    fn ask_subscribe(&mut self, ticket: Ticket, address: Address, since: Option<Position>) {
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, nil(), 0)) else {
             return;
         };
         let mailbox = Arc::clone(&self.mailbox);
+        let asked = tokio::spawn(guest.may_subscribe(address.clone(), link));
+        self.questions.insert(ticket, asked.abort_handle());
         tokio::spawn(async move {
-            let asked = tokio::spawn(guest.may_subscribe(address.clone(), link)).await;
-            let decision = asked.unwrap_or_else(|_| Err(denied_by_failure())).map(|_| since);
+            let decision = asked.await.unwrap_or_else(|_| Err(denied_by_failure())).map(|_| since);
             mailbox.put(Letter::Subscribe(ticket, address, decision));
         });
     }
@@ -179,24 +142,30 @@ impl Connection {
         };
         self.wishes.insert(ticket, FromClient { id, key });
         let mailbox = Arc::clone(&self.mailbox);
+        let wish = Wish { address: address.clone(), kind, payload };
+        let asked = tokio::spawn(guest.may_publish(wish, link));
+        self.questions.insert(ticket, asked.abort_handle());
         tokio::spawn(async move {
-            let wish = Wish { address: address.clone(), kind, payload };
-            let asked = tokio::spawn(guest.may_publish(wish, link)).await;
-            let decision = asked.unwrap_or_else(|_| Err(denied_by_failure()));
+            let decision = asked.await.unwrap_or_else(|_| Err(denied_by_failure()));
             mailbox.put(Letter::Publish(ticket, address, decision.map(|(_, event)| event)));
         });
     }
 
-    fn link(&self, work: Option<WorkId>, id: MessageId, credit: u32) -> Option<Arc<RequestLink>> {
+    pub(super) fn link(
+        &self,
+        work: Option<WorkId>,
+        id: MessageId,
+        credit: u32,
+    ) -> Option<Arc<RequestLink>> {
         let facts = Arc::clone(self.facts.as_ref()?);
         Some(Arc::new(RequestLink::new(facts, work, id, credit)))
     }
 
     fn take(&mut self, letter: Letter, session: &mut Session, now: Time) {
         match letter {
-            Letter::Greeted { decision, session: id, not_resumed, version } => {
-                let greeted = Greeted { decision, session: id, not_resumed, version };
-                self.greeted(greeted, session, now);
+            Letter::Greeted(greeting) => self.greeted(*greeting, session, now),
+            Letter::Reauthorized(address, decision) => {
+                self.reauthorized(address, decision, session, now);
             }
             Letter::Work(command) => {
                 if let Command::Answer(work, _) = &command {
@@ -205,6 +174,7 @@ impl Connection {
                 self.apply(command, session, now);
             }
             Letter::Subscribe(ticket, address, decision) => {
+                self.questions.remove(&ticket);
                 let decision = decision.and_then(|since| self.enter(&address, since.as_ref()));
                 let entered = decision.is_ok();
                 self.apply(Command::Decide(ticket, decision), session, now);
@@ -213,6 +183,7 @@ impl Connection {
                 }
             }
             Letter::Publish(ticket, address, decision) => {
+                self.questions.remove(&ticket);
                 let from = self.wishes.remove(&ticket);
                 let published = decision.and_then(|event| {
                     self.shared
@@ -235,72 +206,7 @@ impl Connection {
         hubs.subscribe(self.id, &self.mailbox, address, since, self.window)
     }
 
-    /// Takes events from the logs as long as the session wants more: one of each channel in turn,
-    /// so that a busy one does not hold up the others.
-    fn serve_logs(&mut self, session: &mut Session, now: Time) {
-        while session.wants_deliveries()
-            && let Some(address) = self.next_behind()
-        {
-            match self.shared.hubs.next(self.id, &address) {
-                None => {
-                    self.behind.remove(&address);
-                }
-                Some(outgoing) => {
-                    let delivery = self.delivery(&address, outgoing, session.version());
-                    self.apply(Command::Deliver(address.clone(), delivery), session, now);
-                }
-            }
-            self.served = Some(address);
-        }
-    }
-
-    /// The channel after the one that was served last.
-    fn next_behind(&self) -> Option<Address> {
-        let last = self.served.as_ref();
-        let after = last.and_then(|last| self.behind.range((Excluded(last), Unbounded)).next());
-        after.or_else(|| self.behind.first()).cloned()
-    }
-
-    /// An event that the negotiated version does not have becomes a gap in which nothing is
-    /// missing.
-    fn delivery(&self, address: &Address, outgoing: Outgoing, version: Option<u32>) -> Delivery {
-        match outgoing {
-            Outgoing::Gap(gap) => Delivery::Gap(gap),
-            Outgoing::Live { off } => Delivery::Live(off),
-            Outgoing::Event(event) if self.is_event_in(address, &event.head.kind, version) => {
-                Delivery::Kept(event)
-            }
-            Outgoing::Event(event) => Delivery::Gap(Gap {
-                reason: GapReason::Version,
-                after: event.head.prev,
-                until: event.head.off,
-                dropped: None,
-            }),
-        }
-    }
-
-    fn is_event_in(&self, address: &Address, kind: &str, version: Option<u32>) -> bool {
-        let Some(spec) = self.shared.hubs.spec(address) else { return false };
-        let kind = kind.strip_prefix(spec.kind).and_then(|kind| kind.strip_prefix('.'));
-        let event = spec.events.iter().find(|event| Some(event.kind) == kind);
-        // An event without an entry was passed on by somebody who did not know it either.
-        event.is_none_or(|event| is_in(version.unwrap_or_default(), event.since, event.removed))
-    }
-
-    fn pass_on(&self, passing: Passing, session: &mut Session, now: Time) {
-        for (address, dropped) in passing.dropped {
-            let gap =
-                Gap { reason: GapReason::Slow, after: None, until: None, dropped: Some(dropped) };
-            self.apply(Command::Deliver(address, Delivery::Gap(gap)), session, now);
-        }
-        for (address, event) in passing.events {
-            if self.is_event_in(&address, &event.head.kind, session.version()) {
-                self.apply(Command::Deliver(address, Delivery::Passing(event)), session, now);
-            }
-        }
-    }
-
-    fn apply(&self, command: Command, session: &mut Session, now: Time) {
+    pub(super) fn apply(&self, command: Command, session: &mut Session, now: Time) {
         // An event may have been on its way while its subscription ended: that is no misuse of
         // ours but a race that the session settles.
         if let Err(misuse) = session.handle_command(command, now) {
@@ -309,24 +215,22 @@ impl Connection {
     }
 }
 
-/// The decision about a hello.
-struct Greeted {
-    decision: Result<Arc<dyn Guest>, Fault>,
-    session: String,
-    not_resumed: Option<NotResumed>,
-    version: u32,
-}
-
 impl Application for Connection {
     fn poll_commands(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) {
         let mailbox = Arc::clone(&self.mailbox);
         let mut letters = mailbox.open(cx);
         let urgent = std::mem::take(&mut letters.urgent);
-        self.behind.append(&mut letters.news);
+        let asks = std::mem::take(&mut letters.asks);
+        let news = std::mem::take(&mut letters.news);
+        // Of a channel on trial nothing is taken; what it missed is there when it is over.
+        self.behind.extend(news.into_iter().filter(|address| !self.on_trial.contains(address)));
         let passing = letters.take_passing();
         drop(letters);
         for command in urgent {
-            self.apply(command, session, now);
+            self.urged(command, session, now);
+        }
+        for ask in asks {
+            self.asked(ask, session, now);
         }
         while session.has_room()
             && let Some(letter) = mailbox.take()
@@ -351,6 +255,7 @@ impl Application for Connection {
             Event::Publish(ticket, incoming) => self.ask_publish(ticket, *incoming),
             Event::Unsubscribe(address) => {
                 self.behind.remove(&address);
+                self.on_trial.remove(&address);
                 self.shared.hubs.unsubscribe(self.id, &address);
             }
             Event::Consumed(address, off) => {
@@ -377,6 +282,10 @@ impl Application for Connection {
         }
     }
 
+    fn is_handed_over(&self) -> bool {
+        self.handing_over.is_some()
+    }
+
     fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<()> {
         // Requests are bounded by the session; each is its own task.
         Poll::Ready(())
@@ -388,6 +297,11 @@ impl Drop for Connection {
         self.mailbox.close();
         self.shared.hubs.disconnect(self.id);
         self.shared.leave(self.id);
+        if let Some(keeping) = &self.keeping {
+            self.shared.kept.remove(&keeping.session);
+        }
+        // What they are about is as large as a message, and nobody waits for the answer.
+        self.questions.values().for_each(AbortHandle::abort);
         for running in self.running.values() {
             running.link.cancel();
             if let Some(abort) = &running.abort {
@@ -425,17 +339,8 @@ impl Drop for AnswerGuard {
     }
 }
 
-fn refusal_code(fault: &Fault) -> CloseCode {
-    match fault.code {
-        FaultCode::Forbidden => CloseCode::FORBIDDEN,
-        FaultCode::Overloaded | FaultCode::RateLimited => CloseCode::OVERLOADED,
-        FaultCode::Internal => CloseCode::INTERNAL,
-        _ => CloseCode::BAD_CREDENTIALS,
-    }
-}
-
 /// Whoever cannot be asked says no.
-fn denied_by_failure() -> Fault {
+pub(super) fn denied_by_failure() -> Fault {
     Fault::internal("the authorization failed")
 }
 
@@ -447,6 +352,6 @@ fn unpublished(error: &PublishError) -> Fault {
     }
 }
 
-fn nil() -> MessageId {
+pub(super) fn nil() -> MessageId {
     MessageId(uuid::Uuid::nil())
 }

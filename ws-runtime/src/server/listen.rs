@@ -71,6 +71,18 @@ impl<P: Protocol> Server<P> {
         Ok(Bound { server: self.clone(), listener: TcpListener::bind(address).await? })
     }
 
+    /// Listens alone in a task of its own, and gives the address.
+    ///
+    /// # Errors
+    ///
+    /// When the address is taken or not ours.
+    pub async fn spawn(&self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+        let bound = self.bind(address).await?;
+        let address = bound.local_addr()?;
+        tokio::spawn(bound.serve());
+        Ok(address)
+    }
+
     /// Listens alone, until [`Server::drain`].
     ///
     /// # Errors

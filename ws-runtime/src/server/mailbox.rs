@@ -4,7 +4,10 @@
 //! Items wait for room, whatever credit the client gave; news of a log is one address however many
 //! events there are, and best-effort events drop the oldest.
 
-use super::guest::Guest;
+use super::{
+    guest::Guest,
+    keeping::{Ask, Claim},
+};
 use crate::session::{Command, Ticket};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -13,7 +16,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use ws_proto::{
-    Address, EncodedEvent, Fault, Limits, Position, Publication, frame::NotResumed,
+    Address, EncodedEvent, Fault, Limits, Position, Publication,
+    frame::{ClientLimits, NotResumed},
 };
 
 /// Best-effort events that wait for a driver that does not come; past it the oldest are dropped.
@@ -36,6 +40,8 @@ pub(crate) struct Mailbox {
 pub(crate) struct Letters {
     /// Closes and drains: taken before everything else.
     pub(crate) urgent: VecDeque<Command>,
+    /// Clients that want to go on with the session.
+    pub(crate) asks: Vec<Ask>,
     /// Decisions, answers and items, in their order.
     regular: VecDeque<Letter>,
     /// How many of them are items, and their bytes.
@@ -78,16 +84,23 @@ pub(crate) enum Letter {
     /// An answer or a stream item.
     Work(Command),
     /// Who the client is.
-    Greeted {
-        decision: Result<Arc<dyn Guest>, Fault>,
-        session: String,
-        not_resumed: Option<NotResumed>,
-        version: u32,
-    },
+    Greeted(Box<Greeting>),
+    /// May the client, who has resumed its session, go on listening?
+    Reauthorized(Address, Result<(), Fault>),
     /// May the client listen, after the position that it named?
     Subscribe(Ticket, Address, Result<Option<Position>, Fault>),
     /// May the client publish? If so, what.
     Publish(Ticket, Address, Result<EncodedEvent, Fault>),
+}
+
+/// The decision about a hello.
+pub(crate) struct Greeting {
+    pub(crate) decision: Result<Arc<dyn Guest>, Fault>,
+    pub(crate) version: u32,
+    /// Whether the session that the client named goes on, if it named one.
+    pub(crate) resumption: Option<Result<Claim, NotResumed>>,
+    pub(crate) recv: u64,
+    pub(crate) limits: Option<ClientLimits>,
 }
 
 impl Letter {
@@ -156,6 +169,11 @@ impl Mailbox {
     /// Puts a command in that must not wait.
     pub(crate) fn urge(&self, command: Command) {
         self.change(|letters| letters.urgent.push_back(command));
+    }
+
+    /// Asks the session whether a client may go on with it.
+    pub(crate) fn ask(&self, ask: Ask) {
+        self.change(|letters| letters.asks.push(ask));
     }
 
     /// The log of a channel has events for this connection.

@@ -7,6 +7,9 @@
 mod config;
 mod guest;
 mod connection;
+mod greeting;
+mod delivering;
+mod keeping;
 mod mailbox;
 mod link;
 mod publishing;
@@ -16,13 +19,14 @@ pub use config::{ConfigError, ServerConfig};
 pub use listen::Bound;
 
 use crate::{
-    driver::{Clock, drive},
+    driver::{Clock, End, drive},
     hub::ConnectionId,
     session::{Command, Config, Contract, Drain, Session, Side},
     transport::Transport,
 };
 use connection::Connection;
 use guest::{Desk, Host, Loop, Methods, Typed};
+use keeping::{Kept, park};
 use mailbox::Mailbox;
 use publishing::Hubs;
 use std::{
@@ -31,7 +35,7 @@ use std::{
     marker::PhantomData,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -61,16 +65,24 @@ pub(crate) struct Shared {
     fingerprint: String,
     guests: Mutex<HashMap<ConnectionId, Entry>>,
     next: AtomicU64,
+    kept: Kept,
+    /// Sessions without a connection.
+    waiting: AtomicUsize,
     drain: watch::Sender<Option<Drain>>,
     /// How many connections there are; drains wait for zero.
     count: watch::Sender<usize>,
 }
 
 /// The place of one connection among those that there may be, from its upgrade on.
-struct Seat(Arc<Shared>);
+pub(crate) struct Seat(Arc<Shared>);
+
+/// The place of one session among those that may wait for a connection.
+struct Place(Arc<Shared>);
 
 struct Entry {
     principal: Option<String>,
+    /// False while its session waits for a connection.
+    is_present: bool,
     mailbox: Arc<Mailbox>,
 }
 
@@ -147,6 +159,8 @@ impl<P: Protocol> Server<P> {
             fingerprint: schema::fingerprint::<P>(),
             guests: Mutex::default(),
             next: AtomicU64::new(1),
+            kept: Kept::default(),
+            waiting: AtomicUsize::new(0),
             drain: watch::Sender::new(None),
             count: watch::Sender::new(0),
             config,
@@ -191,9 +205,25 @@ impl<P: Protocol> Server<P> {
         if let Some(drain) = shared.drain.borrow().clone() {
             connection.mailbox.urge(Command::Drain(drain));
         }
-        drive(&mut session, &mut connection, transport, clock).await;
-        drop(connection);
-        drop(seat);
+        let mut link = (transport, seat);
+        loop {
+            let (transport, seat) = link;
+            let closed = match drive(&mut session, &mut connection, transport, clock).await {
+                End::Closed(closed) => closed,
+                End::HandedOver(transport) => return connection.hand_over(transport, seat),
+            };
+            let place = Place::try_take(&self.shared).filter(|_| connection.is_kept(&closed));
+            let Some(_place) = place else {
+                drop(connection);
+                drop(seat);
+                return;
+            };
+            // A session without a connection takes no connection's place.
+            drop(seat);
+            let handed = park(&mut connection, &mut session, clock, &closed).await;
+            let Some(handed) = handed else { return };
+            link = connection.go_on(handed, &mut session, clock.now());
+        }
     }
 
     /// The connections of this node.
@@ -204,7 +234,7 @@ impl<P: Protocol> Server<P> {
             id: *id,
             principal: entry.principal.clone(),
         };
-        guests.iter().map(info).collect()
+        guests.iter().filter(|(_, entry)| entry.is_present).map(info).collect()
     }
 
     /// Ends every connection of a principal with close code 4701; its clients do not come back by
@@ -249,8 +279,19 @@ impl<P: Protocol> Server<P> {
 
 impl Shared {
     pub(crate) fn greet(&self, id: ConnectionId, principal: &str, mailbox: &Arc<Mailbox>) {
-        let entry = Entry { principal: Some(principal.to_owned()), mailbox: Arc::clone(mailbox) };
+        let entry = Entry {
+            principal: Some(principal.to_owned()),
+            is_present: true,
+            mailbox: Arc::clone(mailbox),
+        };
         self.guests().insert(id, entry);
+    }
+
+    /// The session of a connection waits for another one.
+    pub(crate) fn wait_for(&self, id: ConnectionId) {
+        if let Some(entry) = self.guests().get_mut(&id) {
+            entry.is_present = false;
+        }
     }
 
     pub(crate) fn leave(&self, id: ConnectionId) {
@@ -258,7 +299,7 @@ impl Shared {
     }
 
     fn arrive(&self, id: ConnectionId, mailbox: &Arc<Mailbox>) {
-        let entry = Entry { principal: None, mailbox: Arc::clone(mailbox) };
+        let entry = Entry { principal: None, is_present: true, mailbox: Arc::clone(mailbox) };
         self.guests().insert(id, entry);
     }
 
@@ -277,6 +318,22 @@ impl Shared {
 
     fn guests(&self) -> MutexGuard<'_, HashMap<ConnectionId, Entry>> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// `None` when as many sessions wait as may.
+    fn try_take(shared: &Arc<Shared>) -> Option<Self> {
+        let max = shared.config.max_kept_sessions;
+        let more = |count: usize| (count < max).then_some(count + 1);
+        let taken = shared.waiting.try_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.ok().map(|_| Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

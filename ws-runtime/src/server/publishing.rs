@@ -119,6 +119,11 @@ impl Hubs {
         self.shard(address).hub.next(who, address)
     }
 
+    /// A subscriber goes on over another connection.
+    pub(crate) fn rewind(&self, who: ConnectionId, address: &Address) {
+        self.shard(address).hub.rewind(who, address);
+    }
+
     /// A subscriber has consumed events; true when there may be more for it.
     pub(crate) fn consumed(&self, who: ConnectionId, address: &Address, off: u64) -> bool {
         // The session has checked that this was sent.

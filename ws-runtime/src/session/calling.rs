@@ -135,7 +135,8 @@ impl Session {
         }
         let id = self.calls.get(call).filter(|open| !open.cancelled).map(|open| open.id);
         self.resolve(call, Reply::Timeout(Outcome::Unknown));
-        if let Some(id) = id.filter(|_| self.state.is_open()) {
+        // While away, too: the request may be sent again, and nobody waits for its answer.
+        if let Some(id) = id {
             self.push(Frame::Cancel, |head| head.re = Some(id));
         }
     }

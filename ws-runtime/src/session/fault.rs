@@ -16,6 +16,9 @@ pub enum PeerFault {
     /// The message is not an envelope, or its payload is not what its type says.
     #[error("malformed message")]
     Malformed,
+    /// A welcome that goes on with the session from a place where it cannot go on.
+    #[error("the session cannot go on from the `recv` of the welcome")]
+    CannotResume,
     /// A field that this type of frame needs is missing.
     #[error("a header field that this type needs is missing")]
     MissingField,
@@ -54,9 +57,10 @@ pub enum PeerFault {
 impl From<PeerFault> for CloseCode {
     fn from(fault: PeerFault) -> Self {
         match fault {
-            PeerFault::AckAboveSent | PeerFault::ConsumedAboveSent | PeerFault::SequenceGap => {
-                Self::SEQUENCE_FAULT
-            }
+            PeerFault::AckAboveSent
+            | PeerFault::ConsumedAboveSent
+            | PeerFault::CannotResume
+            | PeerFault::SequenceGap => Self::SEQUENCE_FAULT,
             PeerFault::Malformed | PeerFault::MissingField | PeerFault::WrongDirection => {
                 Self::MALFORMED
             }

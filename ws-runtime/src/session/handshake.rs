@@ -135,7 +135,9 @@ impl Session {
         );
         self.peer_frame = welcome.limits.max_frame as usize;
         let Rate { per_s, burst } = welcome.limits.rate;
-        self.pace = Pace::new(per_s.max(1), burst.max(1), self.now);
+        // A quarter in reserve: on their way our messages bunch, and the server counts arrivals.
+        let burst = burst.saturating_sub(burst.div_ceil(4)).max(1);
+        self.pace = Pace::new(per_s.max(1), burst, self.now);
         // The server counted the hello.
         self.pace.spend(self.now);
         if welcome.session.resumed {

@@ -53,6 +53,12 @@ impl Inbox {
         }
     }
 
+    /// The session goes on over another connection: hello or welcome have told the last place.
+    pub(super) fn resumed(&mut self) {
+        self.told = self.last;
+        self.settled();
+    }
+
     /// The place of the last frame received.
     pub(super) fn last(&self) -> u64 {
         self.last

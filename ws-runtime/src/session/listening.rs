@@ -17,6 +17,12 @@ use ws_proto::{
 const ACK_DELAY: Duration = Duration::from_millis(250);
 /// .. or this many events of a channel, whichever is first.
 const ACK_EVENTS: u64 = 16;
+/// Bytes of one channel's place in an `$ack`, besides its address.
+const ENTRY_SIZE: usize = 24;
+/// Bytes that an `$ack` leaves free: its header, and one more channel.
+const MAX_ENTRY: usize = 768;
+/// Nobody knows what of a best-effort channel was lost with a connection.
+const MISSED: Gap = Gap { reason: GapReason::Slow, after: None, until: None, dropped: None };
 
 #[derive(Debug, Default)]
 pub(super) struct Listening {
@@ -33,6 +39,8 @@ struct Subscription {
     /// The last event taken; `None` on a channel without positions, and before the first answer.
     at: Option<Position>,
     told: u64,
+    /// A connection was lost before the answer came: events that followed it may have been, too.
+    has_missed: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +77,7 @@ impl Session {
         if !self.outbox.has_room() {
             return Err(Misuse::OutboxFull);
         }
-        let subscription = Subscription { stage: Stage::Wanted, at: since, told: 0 };
+        let subscription = Subscription::new(since);
         self.listening.by_address.insert(address.clone(), subscription);
         if self.state.is_open() {
             self.ask(address);
@@ -142,7 +150,11 @@ impl Session {
                     _ => None,
                 };
                 subscription.told = done.off.unwrap_or_default();
-                self.events.push_back(Event::Subscribed(address, done));
+                let has_missed = std::mem::take(&mut subscription.has_missed) && done.off.is_none();
+                self.events.push_back(Event::Subscribed(address.clone(), done));
+                if has_missed {
+                    self.events.push_back(Event::Gap(address, MISSED));
+                }
             }
             _ => self.left(&address),
         }
@@ -187,6 +199,7 @@ impl Session {
             let prev = prev.ok_or(PeerFault::MissingField)?;
             if off <= at.off {
                 self.counters.duplicates += 1;
+                self.listening.tell_again(&address, off, self.now);
                 return Ok(());
             }
             if prev != at.off {
@@ -215,6 +228,7 @@ impl Session {
         if let (Some(at), Some(until)) = (&mut subscription.at, gap.until) {
             if until <= at.off {
                 self.counters.duplicates += 1;
+                self.listening.tell_again(address, until, self.now);
                 return;
             }
             // After a resume the server counts from what was consumed, we from what came.
@@ -256,18 +270,31 @@ impl Session {
     }
 }
 
+impl Subscription {
+    fn new(since: Option<Position>) -> Self {
+        Self { stage: Stage::Wanted, at: since, told: 0, has_missed: false }
+    }
+}
+
 impl Listening {
-    /// What `$ack` has to say.
-    pub(super) fn tell(&mut self) -> BTreeMap<String, u64> {
-        self.ack_due = None;
-        self.ack_now = false;
-        let consumed = std::mem::take(&mut self.consumed);
-        for (address, off) in &consumed {
-            if let Some(subscription) = self.by_address.get_mut(address) {
-                subscription.told = *off;
+    /// What `$ack` has to say, in a message that a peer takes whose bound is `peer_frame` bytes.
+    /// The rest follows in the next one.
+    pub(super) fn tell(&mut self, peer_frame: usize) -> BTreeMap<String, u64> {
+        let mut said = BTreeMap::new();
+        let mut size = 0;
+        while let Some((address, off)) = self.consumed.pop_first() {
+            if let Some(subscription) = self.by_address.get_mut(&address) {
+                subscription.told = subscription.told.max(off);
+            }
+            size += address.as_str().len() + ENTRY_SIZE;
+            said.insert(address.to_string(), off);
+            if size + MAX_ENTRY > peer_frame {
+                break;
             }
         }
-        consumed.into_iter().map(|(address, off)| (address.to_string(), off)).collect()
+        self.ack_due = None;
+        self.ack_now = !self.consumed.is_empty();
+        said
     }
 
     /// Whether a bare `$ack` leaves next.
@@ -288,13 +315,16 @@ impl Listening {
 
     /// The session goes on over another connection. Of best-effort channels nobody knows what was
     /// missed meanwhile.
-    pub(super) fn resumed(&self) -> Vec<(Address, Gap)> {
-        let missed = Gap { reason: GapReason::Slow, after: None, until: None, dropped: None };
-        let is_passing = |subscription: &Subscription| {
-            subscription.at.is_none() && matches!(subscription.stage, Stage::Live)
-        };
-        let passing = self.by_address.iter().filter(|(_, subscription)| is_passing(subscription));
-        passing.map(|(address, _)| (address.clone(), missed)).collect()
+    pub(super) fn resumed(&mut self) -> Vec<(Address, Gap)> {
+        let mut missed = Vec::new();
+        for (address, subscription) in &mut self.by_address {
+            match subscription.stage {
+                Stage::Live if subscription.at.is_none() => missed.push((address.clone(), MISSED)),
+                Stage::Asking(_) => subscription.has_missed = true,
+                Stage::Live | Stage::Wanted | Stage::Leaving { .. } => {}
+            }
+        }
+        missed
     }
 
     /// The session is lost: what is live or asked for is wanted again in the next one. Gives the
@@ -305,12 +335,22 @@ impl Listening {
         self.ack_now = false;
         let mut left = Vec::new();
         self.by_address.retain(|address, subscription| {
+            subscription.has_missed = false;
             let stage = std::mem::replace(&mut subscription.stage, Stage::Wanted);
             let Stage::Leaving { again, .. } = stage else { return true };
             left.push(address.clone());
             again
         });
         left
+    }
+
+    /// An event came again: if it was consumed, the word of that was lost with a connection.
+    fn tell_again(&mut self, address: &Address, off: u64, now: Time) {
+        if self.by_address.get(address).is_some_and(|subscription| off <= subscription.told) {
+            let consumed = self.consumed.entry(address.clone()).or_default();
+            *consumed = off.max(*consumed);
+            self.ack_due.get_or_insert(now + ACK_DELAY);
+        }
     }
 
     fn live(&mut self, address: &Address) -> Option<&mut Subscription> {

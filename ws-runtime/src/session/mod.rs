@@ -10,28 +10,30 @@
 //! to 10.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-mod alive;
-mod calling;
-mod calls;
-mod channels;
 mod command;
-mod config;
-mod counters;
 mod event;
+mod config;
+mod time;
+mod state;
 mod fault;
 mod handshake;
-mod inbox;
-mod listening;
-mod outbox;
-mod pace;
 mod receive;
 mod resuming;
-mod serving;
-mod state;
-mod time;
+mod outbox;
+mod inbox;
+mod calls;
+mod calling;
 mod work;
+mod serving;
+mod listening;
+mod channels;
+mod alive;
+mod pace;
+mod counters;
 
-pub use command::{Acceptance, Call, CallId, Command, Delivery, Drain, Misuse, Publish, Resumption, Ticket};
+pub use command::{
+    Acceptance, Call, CallId, Command, Delivery, Drain, Misuse, Publish, Resumption, Ticket,
+};
 pub use config::{Config, Contract, Side};
 pub use counters::Counters;
 pub use event::{Closed, Delivered, Event, Incoming, Initiator, Outcome, Reply, Request, Stop};
@@ -348,6 +350,9 @@ impl Session {
     /// Queues a control frame of the session stream, unless the peer acknowledges nothing.
     fn push(&mut self, frame: Frame, set: impl FnOnce(&mut Head)) {
         if self.outbox.is_flooded() {
+            // A session that leaves out a frame cannot go on: the next one begins anew.
+            self.outbox.give_up();
+            self.grant = None;
             self.handle_fault(PeerFault::TooSlow, self.now);
         } else {
             let envelope = self.control(frame, set);
@@ -376,7 +381,7 @@ impl Session {
         let envelope = match self.urgent.pop_front() {
             Some(envelope) => envelope,
             None if self.state.is_open() && is_pressing => {
-                let ch = self.listening.tell();
+                let ch = self.listening.tell(self.peer_frame);
                 self.control(Frame::Ack(Ack { ch }), |_| {})
             }
             None => return None,

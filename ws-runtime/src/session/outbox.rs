@@ -34,6 +34,8 @@ pub(super) struct Outbox {
     last_seq: u64,
     /// Bytes of queued and sent frames together.
     bytes: usize,
+    /// A frame was left out: nobody can go on from here.
+    is_broken: bool,
     frames_max: usize,
     bytes_max: usize,
     passing_bytes_max: usize,
@@ -70,6 +72,7 @@ impl Outbox {
             replayed: 0,
             last_seq: 0,
             bytes: 0,
+            is_broken: false,
             frames_max: limits.outbox_frames,
             bytes_max: limits.outbox_bytes,
             passing_bytes_max: limits.write_buffer,
@@ -176,8 +179,16 @@ impl Outbox {
         true
     }
 
+    /// A frame finds no room and is left out: what follows it is not what the peer must get.
+    pub(super) fn give_up(&mut self) {
+        self.is_broken = true;
+    }
+
     /// Whether everything after `seq` is still kept.
     pub(super) fn can_replay_after(&self, seq: u64) -> bool {
+        if self.is_broken {
+            return false;
+        }
         let before_first = self.last_seq - self.sent.len() as u64;
         (before_first..=self.last_seq).contains(&seq)
     }
@@ -197,6 +208,7 @@ impl Outbox {
         self.sent.clear();
         self.replayed = 0;
         self.last_seq = 0;
+        self.is_broken = false;
         self.retain(|queued| matches!(queued, Queued::Frame(_, Some(_))));
     }
 

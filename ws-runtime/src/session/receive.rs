@@ -40,7 +40,7 @@ impl Session {
             let seq = head.seq.ok_or(PeerFault::MissingField)?;
             if !self.inbox.receive(seq, self.now)? {
                 self.counters.duplicates += 1;
-                return Ok(());
+                return self.spend_duplicate();
             }
         }
         if self.side == Side::Server && self.is_over_rate(&head, &frame)? {
@@ -103,7 +103,10 @@ impl Session {
             }
             // Only acknowledgements of nothing could come before the welcome.
             State::Deciding { .. } if !matches!(frame, Frame::Close(_)) => Err(PeerFault::NoHello),
-            State::Open { .. } if matches!(frame, Frame::Welcome(_) | Frame::Reject(_)) => {
+            State::Open { .. }
+                if self.side == Side::Client
+                    && matches!(frame, Frame::Welcome(_) | Frame::Reject(_)) =>
+            {
                 Err(PeerFault::SecondHello)
             }
             _ => Ok(()),
@@ -131,6 +134,17 @@ impl Session {
         let fault = ws_proto::Fault::new(ws_proto::FaultCode::RateLimited, text).after_ms(wait);
         self.push_fault(head.id, fault);
         Ok(true)
+    }
+
+    /// A duplicate needs no answer, but it counts: otherwise it would be a message for nothing.
+    fn spend_duplicate(&mut self) -> Result<(), PeerFault> {
+        if self.side == Side::Server && !self.pace.take(self.now) {
+            self.excess += 1;
+            if self.excess > self.config.limits.rate_burst {
+                return Err(PeerFault::RateExceeded);
+            }
+        }
+        Ok(())
     }
 
     /// Pongs are owed by the peer's pings: a peer that does not read them gets no more.

@@ -64,7 +64,7 @@ impl Session {
     pub(super) fn resume(&mut self, resumption: Resumption) -> Result<(), Misuse> {
         self.expect_side(Side::Server)?;
         let Resumption { acceptance, recv, limits } = resumption;
-        let is_away = matches!(self.state, State::Over);
+        let is_away = matches!(self.state, State::Over) && self.agreed.is_some();
         if !is_away || !self.outbox.can_replay_after(recv) {
             return Err(Misuse::CannotResume);
         }
@@ -74,7 +74,10 @@ impl Session {
         self.pace = Pace::new(own.rate_per_s, own.rate_burst, self.now);
         self.excess = 0;
         self.outbox.acked(recv);
+        self.inbox.resumed();
         self.welcome(acceptance, true);
+        // Requests that waited for room for their answers.
+        self.start_work();
         Ok(())
     }
 
@@ -88,12 +91,16 @@ impl Session {
 
     /// Client: the session goes on. What the server has is forgotten; the rest is sent again.
     pub(super) fn go_on(&mut self, version: u32, recv: u64) -> Result<(), PeerFault> {
-        if self.agreed != Some(version) {
+        // Whatever is wrong with this resume, the next one would fail in the same way.
+        let was_asked = self.grant.take().is_some();
+        if !was_asked || self.agreed != Some(version) {
             return Err(PeerFault::Malformed);
         }
-        if !self.outbox.acked(recv) {
-            return Err(PeerFault::AckAboveSent);
+        if !self.outbox.can_replay_after(recv) {
+            return Err(PeerFault::CannotResume);
         }
+        self.outbox.acked(recv);
+        self.inbox.resumed();
         for (address, gap) in self.listening.resumed() {
             self.events.push_back(Event::Gap(address, gap));
         }

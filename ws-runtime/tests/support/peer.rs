@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 use ws_proto::{Envelope, Format, Frame, Head, IdSource, MessageId, Raw};
@@ -34,7 +34,10 @@ pub(crate) enum Seen {
 
 impl Peer {
     pub(crate) async fn upgraded(server: SocketAddr, format: Format) -> Self {
-        let mut stream = TcpStream::connect(server).await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        // Who does not read is soon felt at the other end.
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let mut stream = socket.connect(server).await.unwrap();
         let protocol = match format {
             Format::Json => "wsp1.json",
             Format::MessagePack => "wsp1.msgpack",

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use ws_proto::{
     Answer, DecodeError, EncodeError, EncodedEvent, EventSet, EventSpec, Fault, Format, Head,
     IdSource, Publication, Raw, Secret, VersionRange,
-    frame::{AuthToken, Done, Gap, GapReason, Hello, NotRecovered, Unsubscribed},
+    frame::{AuthToken, Done, Gap, GapReason, Hello, NotRecovered, NotResumed, Unsubscribed},
 };
 use ws_runtime::session::{
     Acceptance, Call, CallId, Command, Delivery, Drain, Publish, Ticket, WorkId,
@@ -45,10 +45,11 @@ pub(crate) fn command(
             ttl: short.field("ttl").map(duration).transpose()?,
             key: short.field("key").map(|key| key.to_owned().into()),
         })),
-        (Who::S, "accept") => Command::Accept(Box::new(acceptance())),
         (Who::S, "refuse") => Command::Refuse(short.close_code(1)?, short.fault(2)?),
         (Who::S, "drain") => Command::Drain(drain(short)?),
-        (Who::S, "answer") => Command::Answer(WorkId(short.number(1)?), answer(short, payload()?)?),
+        (Who::S | Who::P, "answer") => {
+            Command::Answer(WorkId(short.number(1)?), answer(short, payload()?)?)
+        }
         (Who::S, "item") => Command::Item(WorkId(short.number(1)?), payload()?),
         (Who::S, "decide") => Command::Decide(Ticket(short.number(1)?), decision(short)?),
         (Who::S, "deliver") => {
@@ -105,15 +106,29 @@ fn call(short: &Short, payload: Raw) -> Result<Call, String> {
     })
 }
 
-fn acceptance() -> Acceptance {
-    Acceptance {
-        session: "session".to_owned(),
-        ticket: Secret::new("ticket"),
+/// How the server takes a client in: `accept`, `accept not_resumed=expired`.
+pub(crate) fn acceptance(
+    short: &Short,
+    session: String,
+    ticket: String,
+) -> Result<Acceptance, String> {
+    let not_resumed = match short.field("not_resumed") {
+        None => None,
+        Some("expired") => Some(NotResumed::Expired),
+        Some("overrun") => Some(NotResumed::Overrun),
+        Some("principal_changed") => Some(NotResumed::PrincipalChanged),
+        Some("unknown") => Some(NotResumed::Unknown),
+        Some("version_changed") => Some(NotResumed::VersionChanged),
+        Some(other) => return Err(format!("`{other}` is no reason")),
+    };
+    Ok(Acceptance {
+        session,
+        ticket: Secret::new(ticket),
         ttl: Duration::from_secs(120),
         node: "node".to_owned(),
-        not_resumed: None,
+        not_resumed,
         expires_in: None,
-    }
+    })
 }
 
 fn drain(short: &Short) -> Result<Drain, String> {

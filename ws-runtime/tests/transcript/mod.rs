@@ -2,6 +2,8 @@
 
 mod application;
 mod contract;
+mod cut;
+mod cuts;
 mod parse;
 mod run;
 mod shape;

@@ -26,6 +26,8 @@ pub(crate) enum Who {
     C,
     /// The server.
     S,
+    /// The server's session of the connection before, while a new one is being greeted.
+    P,
 }
 
 /// What a line says.
@@ -52,8 +54,8 @@ pub(crate) enum Step {
     Wait(Duration),
     /// Time moves while both machines sleep: no timer fires before the end.
     Asleep(Duration),
-    /// The connection is lost.
-    Lost,
+    /// The connection is lost, and only this side notices, or both do.
+    Lost(Option<Who>),
 }
 
 impl Who {
@@ -61,7 +63,7 @@ impl Who {
     pub(crate) const fn other(self) -> Self {
         match self {
             Self::C => Self::S,
-            Self::S => Self::C,
+            Self::S | Self::P => Self::C,
         }
     }
 }
@@ -96,6 +98,9 @@ impl Line {
         match first {
             "C:" => Ok(Step::Frame(Who::C, Short::parse(rest)?, true)),
             "S:" => Ok(Step::Frame(Who::S, Short::parse(rest)?, true)),
+            // It goes nowhere: its connection is not that of the client any more.
+            "P:" => Ok(Step::Frame(Who::P, Short::parse(rest)?, false)),
+            "P" => of_side(Who::P, rest),
             "C" => of_side(Who::C, rest),
             "S" => of_side(Who::S, rest),
             "peer" => Ok(Step::Peer(who(rest)?)),
@@ -130,8 +135,9 @@ fn config(rest: &str) -> Result<Step, String> {
 
 fn time(rest: &str) -> Result<Step, String> {
     match rest.split_once(' ') {
-        None if rest == "lost" => Ok(Step::Lost),
+        None if rest == "lost" => Ok(Step::Lost(None)),
         None => Ok(Step::Wait(duration(rest)?)),
+        Some(("lost", rest)) => Ok(Step::Lost(Some(who(rest)?))),
         Some(("asleep", rest)) => Ok(Step::Asleep(duration(rest)?)),
         Some(_) => no_step(),
     }

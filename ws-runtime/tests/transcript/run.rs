@@ -1,7 +1,7 @@
 //! The runner: two ends, the frames between them, and the time.
 
 use super::{
-    application::command,
+    application::{acceptance, command},
     contract::chat,
     parse::{Block, Step, Who},
     shape::{Labels, build, compare, describe, is_sequenced},
@@ -10,11 +10,13 @@ use super::{
 };
 use bytes::Bytes;
 use std::time::Duration;
-use ws_proto::{Envelope, Format, IdSource};
-use ws_runtime::session::{Command, Config, Event, PeerFault, Session, Side, Time, Transmit};
+use ws_proto::{Envelope, Format, Frame, IdSource, frame::Hello};
+use ws_runtime::session::{
+    Acceptance, Command, Config, Event, PeerFault, Resumption, Session, Side, Time, Transmit,
+};
 
 /// The wall clock at the start of every block.
-const WALL_MS: u64 = 1_700_000_000_000;
+pub(crate) const WALL_MS: u64 = 1_700_000_000_000;
 
 /// Runs one block; the error names file and line, what was expected, and what came.
 pub(crate) fn run_block(block: &Block, format: Format) -> Result<(), String> {
@@ -33,6 +35,13 @@ struct Room {
     now: Time,
     client: End,
     server: End,
+    /// The server's session of the connection before.
+    previous: End,
+    /// What the client said to the server's session.
+    hello: Option<(Box<Hello>, u32)>,
+    /// The id of the session that the last welcome named, and how many tickets there were.
+    session: u64,
+    tickets: u64,
     labels: Labels,
     ids: IdSource,
     seed: u64,
@@ -54,6 +63,10 @@ impl Room {
             now: Time::ZERO,
             client: End::new(),
             server: End::new(),
+            previous: End::new(),
+            hello: None,
+            session: 0,
+            tickets: 0,
             labels: Labels::new(),
             ids: IdSource::new(0),
             seed: 0,
@@ -108,7 +121,7 @@ impl Room {
                 self.now = self.now + time;
                 self.time_passed();
             }
-            Step::Lost => self.lose(),
+            Step::Lost(who) => self.lose(who),
             // Answered above.
             Step::Event(..) | Step::Full(..) => {}
         }
@@ -128,7 +141,11 @@ impl Room {
     }
 
     fn expect_event(&mut self, who: Who, short: &Short) -> Result<(), String> {
-        let told = tell(&self.event(who)?.ok_or("nothing was told")?);
+        let event = self.event(who)?.ok_or("nothing was told")?;
+        let told = tell(&event);
+        if let Event::Hello(hello, version) = event {
+            self.hello = Some((hello, version));
+        }
         let same_value = short.json.is_none() || short.json == told.json;
         if short.words == told.words && same_value { Ok(()) } else { Err(format!("told: {told}")) }
     }
@@ -150,7 +167,7 @@ impl Room {
 
     /// Nothing is on its way that the transcript does not show.
     fn expect_quiet(&mut self) -> Result<(), String> {
-        for who in [Who::C, Who::S] {
+        for who in [Who::C, Who::S, Who::P] {
             if !self.end(who).is_full
                 && let Some(message) = self.transmit(who)?
             {
@@ -193,8 +210,18 @@ impl Room {
     fn send_typed(&mut self, who: Who, short: &Short) -> Result<(), String> {
         let ts = WALL_MS + self.now.as_millis();
         let mut envelope = build(short, self.format, &mut self.labels, &mut self.ids, ts)?;
+        if matches!(envelope.frame, Frame::Hello(_))
+            && self.server.session.as_ref().is_some_and(Session::is_ending)
+        {
+            self.meet();
+        }
         let end = self.end(who);
-        if matches!(&*envelope.head.kind, "$hello" | "$welcome") {
+        let starts_over = match &envelope.frame {
+            Frame::Hello(hello) => hello.resume.is_none(),
+            Frame::Welcome(welcome) => !welcome.session.resumed,
+            _ => false,
+        };
+        if starts_over {
             end.last_seq = 0;
         }
         envelope.head.seq = match short.field("seq") {
@@ -213,14 +240,71 @@ impl Room {
     }
 
     fn command(&mut self, who: Who, short: &Short) -> Result<Result<(), String>, String> {
-        let command = command(who, short, self.format, &mut self.ids)?;
-        if matches!(command, Command::Connect(_)) && self.server.session.is_some() {
-            // Every connection meets a server's session of its own.
-            self.renew(Who::S);
-        }
         let now = self.now;
+        match (who, short.first()) {
+            (Who::S, "accept") => return self.accept(short),
+            (Who::S, "resume") => return self.resume(short),
+            // Every connection meets a server's session of its own.
+            (Who::C, "connect") if self.server.session.is_some() => self.meet(),
+            _ => {}
+        }
+        let command = command(who, short, self.format, &mut self.ids)?;
         let session = self.end(who).session.as_mut().ok_or("this side is scripted")?;
         Ok(session.handle_command(command, now).map_err(|misuse| misuse.to_string()))
+    }
+
+    /// A new connection, and a session of the server that awaits its hello.
+    fn meet(&mut self) {
+        let previous = self.server.session.take();
+        // Before the first welcome there is no session that could be gone on with.
+        if self.tickets > 0 {
+            self.previous.session = previous;
+        }
+        self.renew(Who::S);
+    }
+
+    /// The fresh session is the client's from here on.
+    fn accept(&mut self, short: &Short) -> Result<Result<(), String>, String> {
+        self.tickets += 1;
+        self.session = self.tickets;
+        let acceptance = self.acceptance(short)?;
+        let reason = acceptance.not_resumed;
+        if let Some((hello, version)) = self.hello.take()
+            && let Some(resume) = &hello.resume
+            && let Some(previous) = self.previous.session.take()
+            && let Err(why) = previous.can_resume(version, resume.recv)
+            && reason != Some(why)
+        {
+            return Err(format!("the session says why it cannot go on: {why:?}"));
+        }
+        let now = self.now;
+        let session = self.server.session.as_mut().ok_or("this side is scripted")?;
+        let accept = Command::Accept(Box::new(acceptance));
+        Ok(session.handle_command(accept, now).map_err(|misuse| misuse.to_string()))
+    }
+
+    /// The session of the connection before gets the new connection; the fresh one is dropped.
+    fn resume(&mut self, short: &Short) -> Result<Result<(), String>, String> {
+        self.tickets += 1;
+        let acceptance = self.acceptance(short)?;
+        let (hello, version) = self.hello.clone().ok_or("there was no hello")?;
+        let recv = hello.resume.ok_or("the hello asks for no session")?.recv;
+        let previous = self.previous.session.as_mut().ok_or("there was no session before")?;
+        if let Err(why) = previous.can_resume(version, recv) {
+            return Ok(Err(format!("{why:?}")));
+        }
+        let resumption = Resumption { acceptance, recv, limits: hello.limits };
+        let resume = Command::Resume(Box::new(resumption));
+        let told = previous.handle_command(resume, self.now).map_err(|misuse| misuse.to_string());
+        if told.is_ok() {
+            self.hello = None;
+            self.server.session = self.previous.session.take();
+        }
+        Ok(told)
+    }
+
+    fn acceptance(&self, short: &Short) -> Result<Acceptance, String> {
+        acceptance(short, format!("s{}", self.session), format!("t{}", self.tickets))
     }
 
     /// Time moves, and each timer fires when it is due. What a timer sends must be shown before
@@ -243,21 +327,24 @@ impl Room {
 
     fn due(&self) -> Option<Time> {
         let of = |end: &End| end.session.as_ref().and_then(Session::poll_timeout);
-        [of(&self.client), of(&self.server)].into_iter().flatten().min()
+        [of(&self.client), of(&self.server), of(&self.previous)].into_iter().flatten().min()
     }
 
     fn time_passed(&mut self) {
         let now = self.now;
-        for who in [Who::C, Who::S] {
+        for who in [Who::C, Who::S, Who::P] {
             if let Some(session) = &mut self.end(who).session {
                 session.handle_timeout(now);
             }
         }
     }
 
-    fn lose(&mut self) {
+    fn lose(&mut self, only: Option<Who>) {
         let now = self.now;
         for who in [Who::C, Who::S] {
+            if only.is_some_and(|only| only != who) {
+                continue;
+            }
             if let Some(session) = &mut self.end(who).session {
                 let lost = Command::Disconnected(None, "lost".to_owned());
                 // Never misuse.
@@ -274,6 +361,7 @@ impl Room {
         match who {
             Who::C => &mut self.client,
             Who::S => &mut self.server,
+            Who::P => &mut self.previous,
         }
     }
 
@@ -282,7 +370,7 @@ impl Room {
         let (seed, now) = (self.seed, self.now);
         let side = match who {
             Who::C => Side::Client,
-            Who::S => Side::Server,
+            Who::S | Who::P => Side::Server,
         };
         let end = self.end(who);
         end.config.seed = seed;
@@ -298,7 +386,8 @@ impl End {
     }
 }
 
-fn set(config: &mut Config, name: &str, value: u64) -> Result<(), String> {
+/// Changes a bound.
+pub(crate) fn set(config: &mut Config, name: &str, value: u64) -> Result<(), String> {
     let count = usize::try_from(value).map_err(|error| error.to_string())?;
     let small = u32::try_from(value).map_err(|error| error.to_string())?;
     match name {

@@ -250,12 +250,12 @@ fn merge(whole: &mut Value, said: Value) {
     }
 }
 
-/// Whether everything that is expected is there; objects may hold more.
+/// Whether everything that is expected is there; objects may hold more, unless `null` says no.
 fn is_within(expected: &Value, got: &Value) -> bool {
     match (expected, got) {
-        (Value::Object(expected), Value::Object(got)) => expected
-            .iter()
-            .all(|(name, value)| got.get(name).is_some_and(|got| is_within(value, got))),
+        (Value::Object(expected), Value::Object(got)) => expected.iter().all(|(name, value)| {
+            got.get(name).map_or(value.is_null(), |got| is_within(value, got))
+        }),
         (expected, got) => expected == got,
     }
 }

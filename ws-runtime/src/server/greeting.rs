@@ -1,0 +1,211 @@
+//! How a client is taken in, and how its session changes the connection
+//! (`docs/protocol.md`, sections 4 and 6).
+
+use super::{
+    Seat,
+    connection::{Connection, denied_by_failure, nil},
+    guest::Guest,
+    keeping::{Ask, Handed, Keeping},
+    link::ConnectionFacts,
+    mailbox::{Greeting, Letter},
+};
+use crate::{
+    session::{Acceptance, Closed, Command, Resumption, Session, Time, outlives},
+    transport::Transport,
+};
+use std::sync::Arc;
+use ws_proto::{
+    Address, CloseCode, Fault, FaultCode,
+    frame::{ClientLimits, Hello, NotResumed, Unsubscribed},
+};
+
+impl Connection {
+    pub(super) fn on_hello(&mut self, hello: Hello, version: u32) {
+        let mut credentials = self.credentials.clone();
+        credentials.token = hello.auth.map(|auth| auth.token);
+        credentials.client = hello.client;
+        credentials.version = version;
+        let ours = &self.shared.fingerprint;
+        if !hello.fingerprint.is_empty() && hello.fingerprint != *ours {
+            tracing::info!(version, theirs = hello.fingerprint, %ours, "contracts differ");
+        }
+        let (resume, limits, format) = (hello.resume, hello.limits, self.format);
+        let recv = resume.as_ref().map_or(0, |resume| resume.recv);
+        let (mailbox, shared) = (Arc::clone(&self.mailbox), Arc::clone(&self.shared));
+        tokio::spawn(async move {
+            // In a task of its own, so that a panic is a refusal and nothing more.
+            let asked = tokio::spawn(Arc::clone(&shared.host).authenticate(credentials)).await;
+            let decision = asked.unwrap_or_else(|_| Err(Fault::internal("authentication failed")));
+            let resumption = match (&decision, resume) {
+                (Ok(guest), Some(resume)) => {
+                    let principal = guest.id().to_owned();
+                    Some(shared.kept.ask(resume, principal, version, format).await)
+                }
+                _ => None,
+            };
+            let greeting = Greeting { decision, version, resumption, recv, limits };
+            mailbox.put(Letter::Greeted(Box::new(greeting)));
+        });
+    }
+
+    pub(super) fn greeted(&mut self, greeting: Greeting, session: &mut Session, now: Time) {
+        let Greeting { decision, version, resumption, recv, limits } = greeting;
+        let guest = match decision {
+            Ok(guest) => guest,
+            Err(fault) => {
+                let refusal = Command::Refuse(refusal_code(&fault), fault);
+                return self.apply(refusal, session, now);
+            }
+        };
+        let not_resumed = match resumption {
+            Some(Ok(claim)) => {
+                self.handing_over = Some((claim, guest, recv, limits));
+                return;
+            }
+            Some(Err(reason)) => Some(reason),
+            None => None,
+        };
+        let keeping = Keeping::new(uuid::Uuid::new_v4().to_string());
+        self.shared.kept.insert(keeping.session.clone(), &self.mailbox);
+        let acceptance = self.acceptance(&keeping, not_resumed);
+        self.take_in(guest, version, keeping.session.clone(), limits);
+        self.keeping = Some(keeping);
+        self.apply(Command::Accept(Box::new(acceptance)), session, now);
+    }
+
+    /// Whether the session goes on after its connection ended like this.
+    pub(super) fn is_kept(&self, closed: &Closed) -> bool {
+        let can_wait = !self.shared.config.session_ttl.is_zero();
+        can_wait && self.keeping.as_ref().is_some_and(|keeping| keeping.lives_on(closed))
+    }
+
+    /// Gives the connection to the session that the client named.
+    pub(crate) fn hand_over(mut self, transport: Box<dyn Transport>, seat: Seat) {
+        if let Some((claim, guest, recv, limits)) = self.handing_over.take() {
+            claim.hand_over(Handed { transport, seat, guest, recv, limits });
+        }
+    }
+
+    /// Goes on with the session over the connection that was handed over. What the client listens
+    /// to is authorized anew before anything of it is sent.
+    pub(crate) fn go_on(
+        &mut self,
+        handed: Handed,
+        session: &mut Session,
+        now: Time,
+    ) -> (Box<dyn Transport>, Seat) {
+        let Handed { transport, seat, guest, recv, limits } = handed;
+        let (Some(facts), Some(keeping)) = (&self.facts, &mut self.keeping) else {
+            return (transport, seat);
+        };
+        let (version, id) = (facts.version, keeping.session.clone());
+        keeping.renew_ticket(session);
+        self.take_in(guest, version, id, limits);
+        let acceptance = self.keeping.as_ref().map(|keeping| self.acceptance(keeping, None));
+        if let Some(acceptance) = acceptance {
+            let resumption = Box::new(Resumption { acceptance, recv, limits });
+            self.apply(Command::Resume(resumption), session, now);
+        }
+        self.on_trial = session.subscriptions().into_iter().collect();
+        self.behind.retain(|address| !self.on_trial.contains(address));
+        for address in self.on_trial.clone() {
+            self.ask_again(address);
+        }
+        (transport, seat)
+    }
+
+    fn take_in(
+        &mut self,
+        guest: Arc<dyn Guest>,
+        version: u32,
+        session: String,
+        limits: Option<ClientLimits>,
+    ) {
+        let own = self.shared.config.limits.window;
+        self.window = limits.map_or(own, |limits| own.min(limits.window.max(1)));
+        self.shared.greet(self.id, guest.id(), &self.mailbox);
+        self.guest = Some(guest);
+        self.facts = Some(Arc::new(ConnectionFacts {
+            hubs: Arc::clone(&self.shared.hubs),
+            mailbox: Arc::clone(&self.mailbox),
+            format: self.format,
+            version,
+            session,
+        }));
+    }
+
+    fn acceptance(&self, keeping: &Keeping, not_resumed: Option<NotResumed>) -> Acceptance {
+        Acceptance {
+            session: keeping.session.clone(),
+            ticket: keeping.ticket(),
+            ttl: self.shared.config.session_ttl,
+            node: self.shared.config.node.clone(),
+            not_resumed,
+            expires_in: None,
+        }
+    }
+
+    fn ask_again(&self, address: Address) {
+        let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, nil(), 0)) else {
+            return;
+        };
+        let mailbox = Arc::clone(&self.mailbox);
+        tokio::spawn(async move {
+            let asked = tokio::spawn(guest.may_subscribe(address.clone(), link)).await;
+            let decision = asked.unwrap_or_else(|_| Err(denied_by_failure())).map(|_| ());
+            mailbox.put(Letter::Reauthorized(address, decision));
+        });
+    }
+
+    pub(super) fn reauthorized(
+        &mut self,
+        address: Address,
+        decision: Result<(), Fault>,
+        session: &mut Session,
+        now: Time,
+    ) {
+        // Left meanwhile.
+        if !self.on_trial.remove(&address) {
+            return;
+        }
+        match decision {
+            Ok(()) => {
+                self.shared.hubs.rewind(self.id, &address);
+                self.behind.insert(address);
+            }
+            Err(Fault { code, message, retry, .. }) => {
+                self.shared.hubs.unsubscribe(self.id, &address);
+                let why = Unsubscribed { code, reason: message, retry };
+                self.apply(Command::EndSubscription(address, why), session, now);
+            }
+        }
+    }
+
+    pub(super) fn urged(&mut self, command: Command, session: &mut Session, now: Time) {
+        if let Command::Close(code, _) = &command
+            && !outlives(*code)
+            && let Some(keeping) = &mut self.keeping
+        {
+            keeping.end();
+        }
+        self.apply(command, session, now);
+    }
+
+    /// A client wants to go on with this session over another connection.
+    pub(super) fn asked(&mut self, ask: Ask, session: &mut Session, now: Time) {
+        let (Some(keeping), Some(guest)) = (&mut self.keeping, &self.guest) else { return };
+        if keeping.decide(ask, (guest.id(), self.format), session) && !session.is_ending() {
+            let reason = "a newer connection of this session took over".to_owned();
+            self.apply(Command::Close(CloseCode::TAKEN_OVER, reason), session, now);
+        }
+    }
+}
+
+fn refusal_code(fault: &Fault) -> CloseCode {
+    match fault.code {
+        FaultCode::Forbidden => CloseCode::FORBIDDEN,
+        FaultCode::Overloaded | FaultCode::RateLimited => CloseCode::OVERLOADED,
+        FaultCode::Internal => CloseCode::INTERNAL,
+        _ => CloseCode::BAD_CREDENTIALS,
+    }
+}

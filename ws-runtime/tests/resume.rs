@@ -1,0 +1,253 @@
+//! A session goes on over another connection: nothing lost, nothing twice, nothing out of order.
+
+mod support;
+
+use bytes::Bytes;
+use futures_util::{future::join_all, task::AtomicWaker};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use support::{App, Count, Echo, Hall, HallEvent, Lab, Say, Wait};
+use ws_proto::{CloseCode, Credentials, Format, Limits};
+use ws_runtime::{
+    CallError, Client, ConnState, Gap, Outcome, Server, ServerConfig,
+    client::Backoff,
+    transport::{Lost, Received, Transport, memory},
+};
+
+/// Cuts the connections that go through it.
+#[derive(Clone, Default)]
+struct Scissors(Arc<Mutex<Vec<Arc<Cut>>>>);
+
+#[derive(Default)]
+struct Cut {
+    is_cut: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Scissors {
+    /// Both ends lose the connection at once, with what was on its way.
+    fn cut(&self) {
+        for cut in self.0.lock().unwrap().drain(..) {
+            cut.is_cut.store(true, Ordering::SeqCst);
+            cut.waker.wake();
+        }
+    }
+
+    fn wrap(&self, transport: memory::Memory) -> Box<dyn Transport> {
+        let cut = Arc::<Cut>::default();
+        self.0.lock().unwrap().push(Arc::clone(&cut));
+        Box::new(Cuttable { inner: Some(transport), cut })
+    }
+}
+
+/// A transport that can be cut from outside.
+struct Cuttable {
+    inner: Option<memory::Memory>,
+    cut: Arc<Cut>,
+}
+
+impl Cuttable {
+    fn inner(&mut self) -> Option<&mut memory::Memory> {
+        if self.cut.is_cut.load(Ordering::SeqCst) {
+            self.inner = None;
+        }
+        self.inner.as_mut()
+    }
+}
+
+impl Transport for Cuttable {
+    fn format(&self) -> Format {
+        self.inner.as_ref().map_or(Format::Json, Transport::format)
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        self.cut.waker.register(cx.waker());
+        match self.inner() {
+            Some(inner) => inner.poll_recv(cx),
+            None => Poll::Ready(Received::Lost("cut".to_owned())),
+        }
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        match self.inner() {
+            Some(inner) => inner.poll_ready(cx),
+            None => Poll::Ready(Err(Lost("cut".to_owned()))),
+        }
+    }
+
+    fn start_send(&mut self, message: Bytes) -> Result<(), Lost> {
+        self.inner().map_or(Ok(()), |inner| inner.start_send(message))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        self.inner().map_or(Poll::Ready(Ok(())), |inner| inner.poll_flush(cx))
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>, close: Option<(CloseCode, &str)>) -> Poll<()> {
+        self.inner().map_or(Poll::Ready(()), |inner| inner.poll_close(cx, close))
+    }
+
+    fn unwritten(&self) -> usize {
+        self.inner.as_ref().map_or(0, Transport::unwritten)
+    }
+}
+
+async fn connect(server: &Server<Lab>, scissors: &Scissors, format: Format) -> Client<Lab> {
+    let (server, scissors) = (server.clone(), scissors.clone());
+    let mut quick = Backoff::default();
+    quick.base = Duration::from_millis(10);
+    quick.max = Duration::from_millis(20);
+    // Each connection counts as one that lived.
+    quick.reset_after = Duration::ZERO;
+    Client::builder("ws://memory")
+        .token(|| async { "ann".to_owned() })
+        .format(format)
+        .reconnect(quick)
+        .connector(move |format| {
+            let (server, scissors) = (server.clone(), scissors.clone());
+            Box::pin(async move {
+                let (ours, theirs) = memory::pair(format, &Limits::default());
+                tokio::spawn(async move {
+                    server.serve(Box::new(theirs), Credentials::default()).await;
+                });
+                Ok(scissors.wrap(ours))
+            })
+        })
+        .connect()
+        .await
+        .expect("the server takes ann in")
+}
+
+fn lab() -> (Server<Lab>, App) {
+    let app = App::default();
+    (Server::new(app.clone()), app)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_under_way_is_answered_after_the_resume() {
+    for format in Format::ALL {
+        let (server, app) = lab();
+        let scissors = Scissors::default();
+        let client = connect(&server, &scissors, format).await;
+        let call = tokio::spawn({
+            let client = client.clone();
+            async move { client.call(Wait {}).timeout(Duration::from_secs(60)).await }
+        });
+        app.0.waiting.notified().await;
+        scissors.cut();
+        assert_eq!(client.call(Echo { text: "again".into() }).await.unwrap(), "again");
+        assert!(!call.is_finished(), "the handler runs on while nobody is connected");
+        call.abort();
+        app.0.cancelled.notified().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_published_while_away_arrive_once_and_in_order() {
+    for format in Format::ALL {
+        let (server, _) = lab();
+        let scissors = Scissors::default();
+        let client = connect(&server, &scissors, format).await;
+        let hall = || Hall { name: "x".into() };
+        let mut heard = client.subscribe(hall()).await.unwrap();
+        for n in 0..200_u32 {
+            let text = n.to_string();
+            server.publish(hall(), &HallEvent::Said { text: text.clone() }).await.unwrap();
+            if n % 3 == 0 {
+                scissors.cut();
+            }
+            assert_eq!(heard.next().await.unwrap(), Ok(HallEvent::Said { text }), "{n}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_and_streams_survive_any_number_of_cuts() {
+    let (server, _) = lab();
+    let scissors = Scissors::default();
+    let client = connect(&server, &scissors, Format::MessagePack).await;
+    let hall = || Hall { name: "x".into() };
+    let mut heard = client.subscribe(hall()).await.unwrap();
+    let says = (0..100).map(|n| {
+        let say = Say { hall: "x".into(), text: n.to_string() };
+        client.call(say).timeout(Duration::from_secs(60)).into_future()
+    });
+    let cutting = tokio::spawn({
+        let scissors = scissors.clone();
+        async move {
+            for _ in 0..50 {
+                tokio::time::sleep(Duration::from_millis(7)).await;
+                scissors.cut();
+            }
+        }
+    });
+    let (answers, texts, counted) = tokio::join!(
+        join_all(says),
+        async {
+            let mut texts = Vec::new();
+            while texts.len() < 100 {
+                match heard.next().await.unwrap() {
+                    Ok(HallEvent::Said { text }) => texts.push(text),
+                    // The hall keeps eight events.
+                    Err(Gap::Lost { after: Some(after), until: Some(until) }) => {
+                        texts.extend((after..until).map(|_| "lost".to_owned()));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            texts
+        },
+        async {
+            let mut items = client.stream(Count { to: 300 }).timeout(Duration::from_secs(60));
+            let mut counted = Vec::new();
+            while let Some(item) = items.next().await {
+                counted.push(item.unwrap());
+            }
+            counted
+        }
+    );
+    assert!(answers.iter().all(Result::is_ok), "each call is answered once");
+    assert_eq!(texts.len(), 100, "each event is there once, or its loss is");
+    assert_eq!(counted, (1..=300).collect::<Vec<_>>());
+    cutting.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_kept_as_long_as_promised_is_gone() {
+    let config = ServerConfig { session_ttl: Duration::from_millis(5), ..Default::default() };
+    let app = App::default();
+    let server = Server::<Lab>::with_config(app.clone(), config).unwrap();
+    let scissors = Scissors::default();
+    let client = connect(&server, &scissors, Format::Json).await;
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.call(Wait {}).timeout(Duration::from_secs(60)).await }
+    });
+    app.0.waiting.notified().await;
+    scissors.cut();
+    let error = call.await.unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Disconnected(Outcome::Unknown)), "{error:?}");
+    // The handler was told, or dropped.
+    app.0.cancelled.notified().await;
+    assert_eq!(client.call(Echo { text: "new".into() }).await.unwrap(), "new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kicked_session_does_not_come_back() {
+    let (server, _) = lab();
+    let scissors = Scissors::default();
+    let client = connect(&server, &scissors, Format::Json).await;
+    let mut state = client.state();
+    scissors.cut();
+    state.wait_for(|state| matches!(state, ConnState::Waiting { .. })).await.unwrap();
+    assert_eq!(server.kick("ann", "enough"), 1);
+    state.wait_for(|state| matches!(state, ConnState::Ready { .. })).await.unwrap();
+    // The kick ended the session that waited; the client began another one.
+    assert_eq!(client.call(Echo { text: "new".into() }).await.unwrap(), "new");
+}
