@@ -11,7 +11,8 @@ struct Room {
 #[derive(Debug, Requests)]
 enum OwnRequest {
     #[rpc(reply = ())]
-    Join { room: Room }, //~ ERROR: `Room: ws_proto::__private::schemars::JsonSchema` is not satisfied
+    Join { room: Room },
+    //~^ ERROR: `Room: ws_proto::__private::schemars::JsonSchema` is not satisfied
 }
 
 fn main() {}
