@@ -4,17 +4,31 @@ mod session_pair;
 
 use bytestring::ByteString;
 use proptest::{collection::vec, prelude::*};
-use session_pair::{Pair, acceptance, acts, config, hello, null};
+use session_pair::{Pair, acceptance, acts, config, hello, honest_acts, null};
 use std::time::Duration;
 use ws_proto::{Answer, CloseCode, Envelope, Frame, Head, IdSource, Limits};
 use ws_runtime::session::{Command, Event, Session, Side, Time, WorkId};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_call_is_answered_exactly_once(acts in vec(acts(), 0..120)) {
         let mut pair = Pair::new();
+        for act in acts {
+            pair.act(&act);
+        }
+        pair.finish();
+        for (call, count) in &pair.answers {
+            prop_assert_eq!(*count, 1, "{:?} has no outcome", call);
+        }
+    }
+
+    #[test]
+    fn each_call_is_answered_exactly_once_over_lost_connections(
+        acts in vec(honest_acts(), 0..160),
+    ) {
+        let mut pair = Pair::keeping();
         for act in acts {
             pair.act(&act);
         }

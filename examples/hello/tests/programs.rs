@@ -14,6 +14,13 @@ fn the_smallest_program_is_small() {
 }
 
 #[test]
+fn the_readme_shows_the_smallest_program() {
+    let source = include_str!("../src/bin/smallest.rs");
+    let shown = source.find("use ").map(|start| &source[start..]).unwrap();
+    assert!(include_str!("../../../README.md").contains(shown));
+}
+
+#[test]
 fn the_smallest_program_runs_to_its_end() {
     assert_eq!(output(env!("CARGO_BIN_EXE_smallest")), "hello world, true\nSome(Ok(Greeted))\n");
 }

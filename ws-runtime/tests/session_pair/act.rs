@@ -12,7 +12,8 @@ use ws_proto::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
     Connect,
-    Accept,
+    /// The server takes the client in, with the session that it kept if this says so.
+    Accept(bool),
     Call {
         kind: usize,
         ttl_ms: Option<u64>,
@@ -41,12 +42,16 @@ pub(crate) enum Act {
     },
     Wait(u64),
     Lose,
+    /// Only the client notices; this many of its messages are still on their way.
+    LoseLate(usize),
+    /// The next event of the room's log goes to its subscriber.
+    Deliver,
 }
 
 pub(crate) fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => Just(Act::Connect),
-        4 => Just(Act::Accept),
+        4 => (0..4_u32).prop_map(|dice| Act::Accept(dice > 0)),
         8 => (0..4_usize, prop::option::of(0..2000_u64), 0..3_u32)
             .prop_map(|(kind, ttl_ms, credit)| Act::Call { kind, ttl_ms, credit }),
         3 => Just(Act::Publish),
@@ -67,7 +72,14 @@ pub(crate) fn acts() -> impl Strategy<Value = Act> {
         ),
         8 => (0..3000_u64).prop_map(Act::Wait),
         2 => Just(Act::Lose),
+        1 => (0..5_usize).prop_map(Act::LoseLate),
+        3 => Just(Act::Deliver),
     ]
+}
+
+/// What an honest peer and a bad network can do.
+pub(crate) fn honest_acts() -> impl Strategy<Value = Act> {
+    acts().prop_filter("no frame is made up", |act| !matches!(act, Act::Inject { .. }))
 }
 
 pub(crate) fn foreign_frame(number: usize) -> Frame {

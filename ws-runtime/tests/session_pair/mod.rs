@@ -1,20 +1,23 @@
 //! Two sessions under random applications, peers and networks.
 
 mod act;
+mod kept;
 mod setup;
 
-pub(crate) use act::acts;
+pub(crate) use act::{acts, honest_acts};
 use act::{Act, foreign_frame};
 use bytestring::ByteString;
-use setup::room;
+use kept::{Kept, Log, Places};
+use setup::{number, numbered, room};
 pub(crate) use setup::{acceptance, config, hello, null};
 use std::{collections::BTreeMap, time::Duration};
 use ws_proto::{
-    Answer, CloseCode, Envelope, Fault, Frame, Head, IdSource, MessageId, Position,
-    frame::{Done, Unsubscribed},
+    Answer, CloseCode, Envelope, Fault, Format, Frame, Head, IdSource, MessageId, Position,
+    frame::{Done, Hello, Unsubscribed},
 };
 use ws_runtime::session::{
-    Call, CallId, Command, Drain, Event, Publish, Session, Side, Ticket, Time, Transmit, WorkId,
+    Call, CallId, Command, Drain, Event, Outcome, Publish, Reply, Session, Side, Ticket, Time,
+    Transmit, WorkId,
 };
 
 /// Two sessions, what is between them, and what was seen.
@@ -29,11 +32,16 @@ pub(crate) struct Pair {
     pub(crate) answers: BTreeMap<CallId, u32>,
     /// How often each request of this connection was answered for good.
     terminal: BTreeMap<MessageId, u32>,
-    /// The last `seq` that each side sent on this connection.
-    sent: [u64; 2],
-    works: Vec<WorkId>,
+    /// What each side sent in this session, by `seq`.
+    places: [Places; 2],
+    works: BTreeMap<WorkId, u64>,
     tickets: Vec<Ticket>,
-    greeted: bool,
+    hello: Option<Hello>,
+    /// How often each call was started or asked about.
+    started: BTreeMap<u64, u32>,
+    /// Sessions that lost their connection, if the server keeps them.
+    kept: Option<Kept>,
+    log: Log,
 }
 
 impl Pair {
@@ -47,18 +55,26 @@ impl Pair {
             calls: 0,
             answers: BTreeMap::new(),
             terminal: BTreeMap::new(),
-            sent: [0, 0],
-            works: Vec::new(),
+            places: Default::default(),
+            works: BTreeMap::new(),
             tickets: Vec::new(),
-            greeted: false,
+            hello: None,
+            started: BTreeMap::new(),
+            kept: None,
+            log: Log::default(),
         }
+    }
+
+    /// With a server that keeps its sessions.
+    pub(crate) fn keeping() -> Self {
+        Self { kept: Some(Kept::default()), ..Self::new() }
     }
 
     /// Misuse is one of the outcomes of a random command: it must change nothing, and not panic.
     pub(crate) fn act(&mut self, act: &Act) {
         match *act {
             Act::Connect => self.connect(),
-            Act::Accept => self.accept(),
+            Act::Accept(resumes) => self.accept(resumes),
             Act::Call { kind, ttl_ms, credit } => self.call(kind, ttl_ms, credit),
             Act::Publish => self.publish(),
             Act::Cancel(call) => self.tell_client(Command::Cancel(CallId(call))),
@@ -70,12 +86,14 @@ impl Pair {
             Act::Unsubscribe => self.tell_client(Command::Unsubscribe(room())),
             Act::Consumed(off) => self.tell_client(Command::Consumed(room(), off)),
             Act::Answer(work) => {
-                self.tell_server(Command::Answer(WorkId(work), Answer::Ok(null())));
+                let work = WorkId(work);
+                let answer = Answer::Ok(numbered(self.works.get(&work).copied().unwrap_or(0)));
+                self.tell_server(Command::Answer(work, answer));
             }
             Act::Item(work) => self.tell_server(Command::Item(WorkId(work), null())),
             Act::Decide(ticket, yes) => {
-                let decision = if yes { Ok(done()) } else { Err(Fault::forbidden("no")) };
-                self.tell_server(Command::Decide(Ticket(ticket), decision));
+                let decision = if yes { Ok(self.done()) } else { Err(Fault::forbidden("no")) };
+                self.decide(Ticket(ticket), decision);
             }
             Act::EndSubscription => {
                 let Fault { code, message, retry, .. } = Fault::forbidden("no");
@@ -98,6 +116,8 @@ impl Pair {
             Act::Inject { to_server, frame, seq, ack } => self.inject(to_server, frame, seq, ack),
             Act::Wait(ms) => self.wait(Duration::from_millis(ms)),
             Act::Lose => self.lose(),
+            Act::LoseLate(late) => self.lose_late(late),
+            Act::Deliver => self.deliver(),
         }
         self.take_events();
     }
@@ -106,20 +126,40 @@ impl Pair {
         let greet = Command::Connect(Box::new(hello()));
         if self.client.handle_command(greet, self.now).is_ok() {
             self.connections += 1;
-            self.server = Session::new(Side::Server, config(2 + self.connections), self.now);
-            self.terminal.clear();
-            self.sent = [0, 0];
-            self.works.clear();
-            self.tickets.clear();
-            self.greeted = false;
+            let fresh = Session::new(Side::Server, config(2 + self.connections), self.now);
+            let before = std::mem::replace(&mut self.server, fresh);
+            self.hello = None;
+            if let Some(kept) = &mut self.kept {
+                kept.keep(before);
+            } else {
+                self.begin();
+            }
         }
     }
 
-    fn accept(&mut self) {
-        if std::mem::take(&mut self.greeted) {
-            let accept = Command::Accept(Box::new(acceptance()));
-            self.server.handle_command(accept, self.now).expect("there was a hello");
+    /// A new session of the server: nothing of the one before means anything to it.
+    fn begin(&mut self) {
+        self.terminal.clear();
+        self.places = Default::default();
+        self.works.clear();
+        self.tickets.clear();
+        self.log.at = None;
+    }
+
+    fn accept(&mut self, resumes: bool) {
+        let Some(hello) = self.hello.take() else { return };
+        if resumes && self.resume(&hello) {
+            return;
         }
+        self.begin();
+        let mut acceptance = acceptance();
+        acceptance.session = self.connections.to_string();
+        if let Some(kept) = &mut self.kept {
+            kept.session = None;
+            kept.current = Some(self.connections);
+        }
+        let accept = Command::Accept(Box::new(acceptance));
+        self.server.handle_command(accept, self.now).expect("there was a hello");
     }
 
     fn call(&mut self, kind: usize, ttl_ms: Option<u64>, credit: u32) {
@@ -128,7 +168,7 @@ impl Pair {
         let command = Command::Call(Box::new(Call {
             call,
             kind: ByteString::from_static(kind),
-            payload: null(),
+            payload: numbered(call.0),
             ttl: ttl_ms.map(Duration::from_millis),
             key: None,
             versions: (1, None),
@@ -143,7 +183,7 @@ impl Pair {
             call,
             address: room(),
             kind: ByteString::from_static("room.said"),
-            payload: null(),
+            payload: numbered(call.0),
             ttl: None,
             key: None,
         }));
@@ -166,6 +206,14 @@ impl Pair {
         let _ = self.server.handle_command(command, self.now);
     }
 
+    fn decide(&mut self, ticket: Ticket, decision: Result<Done, Fault>) {
+        let was = self.server.subscriptions().len();
+        self.tell_server(Command::Decide(ticket, decision));
+        if self.server.subscriptions().len() > was {
+            self.log.begin();
+        }
+    }
+
     fn carry_up(&mut self, count: usize) {
         for _ in 0..count {
             let Some(Transmit::Envelope(envelope)) = self.client.poll_transmit() else { return };
@@ -176,14 +224,15 @@ impl Pair {
 
     fn carry_down(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(Transmit::Envelope(envelope)) = self.server.poll_transmit() else { return };
-            self.check_place(1, &envelope);
+            let Some(transmit) = self.server.poll_transmit() else { return };
+            let envelope = opened(transmit);
+            let is_new = self.check_place(1, &envelope);
             let is_terminal = match &envelope.frame {
                 Frame::Fault(_) | Frame::Done(_) => true,
                 Frame::Message(_) => !envelope.head.kind.ends_with(".item"),
                 _ => false,
             };
-            if let Some(re) = envelope.head.re.filter(|_| is_terminal) {
+            if let Some(re) = envelope.head.re.filter(|_| is_new && is_terminal) {
                 let count = self.terminal.entry(re).or_default();
                 *count += 1;
                 assert_eq!(*count, 1, "a second terminal answer: {envelope:?}");
@@ -192,13 +241,8 @@ impl Pair {
         }
     }
 
-    /// The places of the session stream rise by one, from one on each new session.
-    fn check_place(&mut self, side: usize, envelope: &Envelope) {
-        if let Some(seq) = envelope.head.seq {
-            let last = &mut self.sent[side];
-            assert_eq!(seq, *last + 1, "a hole in the session stream: {envelope:?}");
-            *last = seq;
-        }
+    fn check_place(&mut self, side: usize, envelope: &Envelope) -> bool {
+        self.places[side].check(envelope)
     }
 
     fn inject(&mut self, to_server: bool, frame: usize, seq: u64, ack: Option<u64>) {
@@ -216,7 +260,8 @@ impl Pair {
 
     fn wait(&mut self, time: Duration) {
         self.now = self.now + time;
-        for session in [&mut self.client, &mut self.server] {
+        let kept = self.kept.as_mut().and_then(Kept::session_mut);
+        for session in [&mut self.client, &mut self.server].into_iter().chain(kept) {
             session.handle_timeout(self.now);
         }
     }
@@ -248,22 +293,61 @@ impl Pair {
 
     fn take_events(&mut self) {
         while let Some(event) = self.client.poll_event() {
-            if let Event::Answered(call, reply) = event {
-                let count = self.answers.get_mut(&call).expect("an answer to a call of ours");
-                *count += 1;
-                assert_eq!(*count, 1, "{call:?} was answered twice, now with {reply:?}");
+            match event {
+                Event::Answered(call, reply) => self.check_answer(call, &reply),
+                event => self.log.check(&event),
             }
         }
         while let Some(event) = self.server.poll_event() {
             match event {
-                Event::Hello(..) => self.greeted = true,
-                Event::Request(request) => self.works.push(request.work),
-                Event::Subscribe(ticket, ..) | Event::Publish(ticket, _) => {
+                Event::Hello(hello, _) => self.hello = Some(*hello),
+                Event::Request(request) => {
+                    let call = number(&request.payload);
+                    self.works.insert(request.work, call);
+                    self.start(call);
+                }
+                Event::Subscribe(ticket, ..) => self.tickets.push(ticket),
+                Event::Publish(ticket, incoming) => {
+                    self.start(number(&incoming.payload));
                     self.tickets.push(ticket);
                 }
+                Event::Unsubscribe(_) => self.log.at = None,
+                Event::Consumed(_, off) => self.log.consumed(off),
                 _ => {}
             }
         }
+    }
+
+    fn check_answer(&mut self, call: CallId, reply: &Reply) {
+        let count = self.answers.get_mut(&call).expect("an answer to a call of ours");
+        *count += 1;
+        assert_eq!(*count, 1, "{call:?} was answered twice, now with {reply:?}");
+        if self.kept.is_none() {
+            return;
+        }
+        let started = self.started.get(&call.0).copied().unwrap_or_default();
+        match reply {
+            Reply::Ok(payload) => {
+                assert_eq!(number(payload), call.0, "the answer to another call");
+                assert_eq!(started, 1, "{call:?} was answered and started {started} times");
+            }
+            Reply::Err(_) => assert_eq!(started, 1, "{call:?} was answered but not started"),
+            Reply::Timeout(Outcome::NotSent) | Reply::Fault(_, Outcome::NotSent) => {
+                assert_eq!(started, 0, "{call:?} had left: {reply:?}");
+            }
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, call: u64) {
+        let count = self.started.entry(call).or_default();
+        *count += 1;
+        assert!(self.kept.is_none() || *count == 1, "call {call} was started twice");
+    }
+
+    fn done(&self) -> Done {
+        let off = Some(self.log.head);
+        Done { epoch: Some("e1".to_owned()), off, recovered: None, reason: None }
     }
 
     /// The connection ends, another one comes, and a well-behaved server answers everything.
@@ -272,17 +356,18 @@ impl Pair {
         self.take_events();
         self.connect();
         self.settle();
-        self.accept();
+        self.accept(true);
         for _ in 0..400 {
             if self.answers.values().all(|count| *count == 1) {
                 return;
             }
             self.settle();
-            for work in std::mem::take(&mut self.works) {
+            for work in std::mem::take(&mut self.works).into_keys() {
                 self.tell_server(Command::Answer(work, Answer::Err(null())));
             }
             for ticket in std::mem::take(&mut self.tickets) {
-                self.tell_server(Command::Decide(ticket, Ok(done())));
+                let done = self.done();
+                self.decide(ticket, Ok(done));
             }
             self.wait(Duration::from_millis(100));
         }
@@ -290,6 +375,12 @@ impl Pair {
     }
 }
 
-fn done() -> Done {
-    Done { epoch: Some("e1".to_owned()), off: Some(3), recovered: None, reason: None }
+fn opened(transmit: Transmit) -> Envelope {
+    match transmit {
+        Transmit::Envelope(envelope) => envelope,
+        Transmit::Shared(publication) => {
+            let message = publication.bytes(Format::Json);
+            Envelope::decode(Format::Json, message).expect("made by the log")
+        }
+    }
 }

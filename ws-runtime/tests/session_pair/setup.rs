@@ -81,3 +81,13 @@ pub(crate) fn room() -> Address {
 pub(crate) fn null() -> Raw {
     Raw::null(Format::Json)
 }
+
+/// A payload that says which call it is about.
+pub(crate) fn numbered(call: u64) -> Raw {
+    Raw::encode(Format::Json, &call).expect("a number")
+}
+
+/// What such a payload says; frames that were made up say nothing.
+pub(crate) fn number(payload: &Raw) -> u64 {
+    payload.decode().unwrap_or(u64::MAX)
+}

@@ -21,7 +21,8 @@ enum Hear { #[channel(event = Heard, delivery = best_effort)] Hall }
 
 #[rustfmt::skip] impl Authorize<Hear> for App {
     async fn authorize(&self, _: &Caller<'_, ()>, wish: Access<'_, Hear>) -> Result<(), Fault> {
-        match wish { Access::Subscribe(Hear::Hall) | Access::Publish(Hear::Hall) => Ok(()) } } }
+        match wish { Access::Subscribe(Hear::Hall) => Ok(()),
+            Access::Publish(Hear::Hall) => Err(Fault::forbidden("listen only")) } } }
 
 #[rustfmt::skip] impl AskHandler for App {
     async fn greet(&self, caller: &Caller<'_, ()>, ask: Greet) -> Result<String, Never> {
