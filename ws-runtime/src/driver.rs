@@ -190,7 +190,7 @@ impl Turn {
         true
     }
 
-    fn take(&mut self, received: Received, session: &mut Session) {
+    fn take(&self, received: Received, session: &mut Session) {
         let now = self.clock.now();
         match received {
             Received::Message(message) => self.take_message(&message, session, now),

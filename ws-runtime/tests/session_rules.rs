@@ -6,8 +6,13 @@ use bytestring::ByteString;
 use proptest::{collection::vec, prelude::*};
 use session_pair::{Pair, acceptance, acts, config, hello, honest_acts, null};
 use std::time::Duration;
-use ws_proto::{Answer, CloseCode, Envelope, Frame, Head, IdSource, Limits};
-use ws_runtime::session::{Command, Event, Session, Side, Time, WorkId};
+use ws_proto::{
+    Address, Answer, CloseCode, Envelope, Format, Frame, Head, IdSource, Limits,
+    frame::{Done, NotResumed},
+};
+use ws_runtime::session::{
+    Command, Event, Misuse, Resumption, Session, Side, Time, Transmit, WorkId,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
@@ -136,4 +141,121 @@ fn an_answer_to_a_request_that_waits_is_ignored() {
         server.handle_command(answer, Time::ZERO).expect("answers are never misuse");
     }
     assert!(matches!(server.poll_event(), Some(Event::Request(_))), "the second one starts");
+}
+
+fn lose(server: &mut Session) {
+    let lost = Command::Disconnected(None, "lost".to_owned());
+    server.handle_command(lost, Time::ZERO).expect("a loss is no misuse");
+    while server.poll_event().is_some() {}
+}
+
+fn resume(recv: u64) -> Command {
+    let resumption = Resumption { acceptance: acceptance(), recv, limits: None };
+    Command::Resume(Box::new(resumption))
+}
+
+#[test]
+fn a_resume_makes_room_for_requests_that_wait() {
+    let (mut server, mut ids) = open_server(|limits| limits.outbox_frames = 1);
+    let join = || Frame::Message(null());
+    server.handle_frame(from_client(&mut ids, 1, join()), Time::ZERO);
+    let Some(Event::Request(first)) = server.poll_event() else { panic!("not started") };
+    let answer = Command::Answer(first.work, Answer::Ok(null()));
+    server.handle_command(answer, Time::ZERO).expect("a request of ours");
+    while server.poll_transmit().is_some() {}
+    server.handle_frame(from_client(&mut ids, 2, join()), Time::ZERO);
+    lose(&mut server);
+
+    server.handle_command(resume(1), Time::ZERO).expect("the client has the answer");
+    assert!(matches!(server.poll_event(), Some(Event::Request(_))));
+}
+
+#[test]
+fn a_session_that_left_out_an_answer_is_not_resumed() {
+    let (mut server, mut ids) = open_server(|limits| limits.outbox_frames = 1);
+    for seq in 1..=3 {
+        server.handle_frame(from_client(&mut ids, seq, Frame::Unsubscribe), Time::ZERO);
+        while server.poll_transmit().is_some() {}
+    }
+    assert!(server.is_ending(), "the third answer found no room");
+    lose(&mut server);
+    for recv in 0..3 {
+        assert_eq!(server.can_resume(1, recv), Err(NotResumed::Overrun));
+        assert_eq!(server.handle_command(resume(recv), Time::ZERO), Err(Misuse::CannotResume));
+    }
+}
+
+#[test]
+fn a_session_that_never_began_is_not_resumed() {
+    let mut server = Session::new(Side::Server, config(1), Time::ZERO);
+    lose(&mut server);
+    assert_eq!(server.can_resume(1, 0), Err(NotResumed::VersionChanged));
+    assert_eq!(server.handle_command(resume(0), Time::ZERO), Err(Misuse::CannotResume));
+}
+
+#[test]
+fn duplicates_count_towards_the_rate() {
+    let (mut server, mut ids) = open_server(|limits| {
+        limits.rate_per_s = 1;
+        limits.rate_burst = 4;
+    });
+    let first = from_client(&mut ids, 1, Frame::Message(null()));
+    for _ in 0..10 {
+        server.handle_frame(first.clone(), Time::ZERO);
+    }
+    while server.poll_transmit().is_some() {}
+    let closed = std::iter::from_fn(|| server.poll_event()).last();
+    let Some(Event::Closed(closed)) = closed else { panic!("not closed but {closed:?}") };
+    assert_eq!(closed.code, CloseCode::RATE_LIMITED);
+}
+
+#[test]
+fn many_consumed_channels_are_told_in_messages_that_the_server_takes() {
+    let mut client = Session::new(Side::Client, config(1), Time::ZERO);
+    client.handle_command(Command::Connect(Box::new(hello())), Time::ZERO).expect("idle");
+    let mut ids = IdSource::new(9);
+    let mut server = |frame: Frame, set: &dyn Fn(&mut Head)| {
+        let kind = frame.control_type().unwrap_or("room.said");
+        let mut head = Head::new(ByteString::from_static(kind), ids.next(0), 0);
+        set(&mut head);
+        Envelope { head, frame }
+    };
+    let (mut limited, _) = open_server(|limits| limits.max_frame = 1024);
+    let Some(Transmit::Envelope(welcome)) = limited.poll_transmit() else { panic!("no welcome") };
+    client.handle_frame(welcome, Time::ZERO);
+    for room in 1..=8 {
+        let address = Address::parse(format!("room/{room:0>100}")).expect("an address");
+        let now = Time::ZERO;
+        client.handle_command(Command::Subscribe(address.clone(), None), now).expect("new");
+        let sent = std::iter::from_fn(|| client.poll_transmit()).last();
+        let Some(Transmit::Envelope(sub)) = sent else { panic!("not asked but {sent:?}") };
+        let asked = sub.head.id;
+        let done = Done { epoch: Some("e1".to_owned()), off: Some(0), ..Done::default() };
+        client.handle_frame(
+            server(Frame::Done(done), &|head| {
+                head.re = Some(asked);
+                head.seq = Some(room);
+            }),
+            now,
+        );
+        let text = address.text().clone();
+        client.handle_frame(
+            server(Frame::Message(null()), &|head| {
+                head.ch = Some(text.clone());
+                (head.off, head.prev) = (Some(1), Some(0));
+            }),
+            now,
+        );
+        client.handle_command(Command::Consumed(address, 1), now).expect("was delivered");
+    }
+    client.handle_timeout(Time::new(Duration::from_secs(20)));
+    let mut told = 0;
+    while let Some(Transmit::Envelope(envelope)) = client.poll_transmit() {
+        let Frame::Ack(ack) = &envelope.frame else { continue };
+        told += ack.ch.len();
+        let mut message = Vec::new();
+        envelope.encode(Format::Json, &mut message).expect("an acknowledgement");
+        assert!(message.len() <= 1024, "{} bytes", message.len());
+    }
+    assert_eq!(told, 8);
 }

@@ -3,7 +3,7 @@
 use super::{
     Shared,
     guest::{Guest, Wish},
-    keeping::{Claim, Keeping},
+    keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
     mailbox::{Letter, Mailbox},
     publishing::FromClient,
@@ -11,9 +11,7 @@ use super::{
 use crate::{
     driver::Application,
     hub::ConnectionId,
-    session::{
-        Command, Event, Incoming, Request, Session, Ticket, Time, WorkId,
-    },
+    session::{Command, Event, Incoming, Request, Session, Ticket, Time, WorkId},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +21,7 @@ use std::{
 use tokio::task::AbortHandle;
 use ws_proto::{
     Address, Answer, Credentials, Fault, FaultCode, Format, MessageId, Position,
-    frame::{ClientLimits, Done},
+    frame::Done,
     serve::{Link, PublishError},
 };
 
@@ -53,7 +51,7 @@ pub(crate) struct Connection {
     /// Present once the client is taken in.
     pub(crate) keeping: Option<Keeping>,
     /// The connection belongs to the session that the client named.
-    pub(super) handing_over: Option<(Claim, Arc<dyn Guest>, u64, Option<ClientLimits>)>,
+    pub(super) handing_over: Option<HandOver>,
 }
 
 struct Running {

@@ -5,7 +5,7 @@ use super::{
     Seat,
     connection::{Connection, denied_by_failure, nil},
     guest::Guest,
-    keeping::{Ask, Handed, Keeping},
+    keeping::{Ask, HandOver, Handed, Keeping},
     link::ConnectionFacts,
     mailbox::{Greeting, Letter},
 };
@@ -20,7 +20,7 @@ use ws_proto::{
 };
 
 impl Connection {
-    pub(super) fn on_hello(&mut self, hello: Hello, version: u32) {
+    pub(super) fn on_hello(&self, hello: Hello, version: u32) {
         let mut credentials = self.credentials.clone();
         credentials.token = hello.auth.map(|auth| auth.token);
         credentials.client = hello.client;
@@ -59,7 +59,7 @@ impl Connection {
         };
         let not_resumed = match resumption {
             Some(Ok(claim)) => {
-                self.handing_over = Some((claim, guest, recv, limits));
+                self.handing_over = Some(HandOver { claim, guest, recv, limits });
                 return;
             }
             Some(Err(reason)) => Some(reason),
@@ -81,8 +81,8 @@ impl Connection {
 
     /// Gives the connection to the session that the client named.
     pub(crate) fn hand_over(mut self, transport: Box<dyn Transport>, seat: Seat) {
-        if let Some((claim, guest, recv, limits)) = self.handing_over.take() {
-            claim.hand_over(Handed { transport, seat, guest, recv, limits });
+        if let Some(hand_over) = self.handing_over.take() {
+            hand_over.complete(transport, seat);
         }
     }
 

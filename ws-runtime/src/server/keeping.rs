@@ -46,6 +46,14 @@ pub(crate) struct Ask {
 /// The right to hand one connection over to a session.
 pub(crate) struct Claim(oneshot::Sender<Handed>);
 
+/// A connection whose client goes on with the session that agreed.
+pub(crate) struct HandOver {
+    pub(crate) claim: Claim,
+    pub(crate) guest: Arc<dyn Guest>,
+    pub(crate) recv: u64,
+    pub(crate) limits: Option<ClientLimits>,
+}
+
 /// A connection that changes its session.
 pub(crate) struct Handed {
     pub(crate) transport: Box<dyn Transport>,
@@ -100,10 +108,11 @@ impl Kept {
     }
 }
 
-impl Claim {
+impl HandOver {
     /// Gives the connection away. A session that ended meanwhile drops it: its client tries again.
-    pub(crate) fn hand_over(self, handed: Handed) {
-        drop(self.0.send(handed));
+    pub(crate) fn complete(self, transport: Box<dyn Transport>, seat: Seat) {
+        let Self { claim, guest, recv, limits } = self;
+        drop(claim.0.send(Handed { transport, seat, guest, recv, limits }));
     }
 }
 

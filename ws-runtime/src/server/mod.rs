@@ -326,7 +326,7 @@ impl Place {
     fn try_take(shared: &Arc<Shared>) -> Option<Self> {
         let max = shared.config.max_kept_sessions;
         let more = |count: usize| (count < max).then_some(count + 1);
-        let taken = shared.waiting.try_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let taken = shared.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         taken.ok().map(|_| Self(Arc::clone(shared)))
     }
 }

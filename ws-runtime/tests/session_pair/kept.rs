@@ -61,8 +61,9 @@ impl Places {
         seq == next
     }
 
-    fn reconnect(&mut self) {
-        self.last_of_connection = None;
+    /// On the next connection, what the other side has is not sent again, and the rest is.
+    pub(crate) fn go_on_after(&mut self, recv: u64) {
+        self.last_of_connection = Some(recv);
     }
 }
 
@@ -134,7 +135,7 @@ impl Pair {
         if let Some(kept) = &mut self.kept {
             kept.current = Some(name);
         }
-        self.places.iter_mut().for_each(Places::reconnect);
+        self.places[1].go_on_after(recv);
         // As a hub does: what was not consumed is sent again.
         self.log.at = self.log.at.map(|_| self.log.acked);
         true
@@ -186,7 +187,7 @@ struct Said;
 impl EventSet for Said {
     const SPECS: &'static [EventSpec] = &[];
 
-    fn kind(&self) -> &str {
+    fn kind(&self) -> &'static str {
         "said"
     }
 

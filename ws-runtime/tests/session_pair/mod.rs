@@ -4,12 +4,12 @@ mod act;
 mod kept;
 mod setup;
 
-pub(crate) use act::{acts, honest_acts};
 use act::{Act, foreign_frame};
+pub(crate) use act::{acts, honest_acts};
 use bytestring::ByteString;
 use kept::{Kept, Log, Places};
-use setup::{number, numbered, room};
 pub(crate) use setup::{acceptance, config, hello, null};
+use setup::{number, numbered, room};
 use std::{collections::BTreeMap, time::Duration};
 use ws_proto::{
     Answer, CloseCode, Envelope, Fault, Format, Frame, Head, IdSource, MessageId, Position,
@@ -295,6 +295,7 @@ impl Pair {
         while let Some(event) = self.client.poll_event() {
             match event {
                 Event::Answered(call, reply) => self.check_answer(call, &reply),
+                Event::Welcome(welcome) => self.places[0].go_on_after(welcome.recv),
                 event => self.log.check(&event),
             }
         }

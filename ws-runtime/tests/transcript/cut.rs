@@ -66,14 +66,21 @@ struct Room<'a> {
     sessions: u64,
     hello: Option<Command>,
     is_connected: bool,
-    /// The client's hello waits for the transcript to accept it.
-    is_greeted: bool,
-    is_accepted: bool,
-    is_welcomed: bool,
+    stage: Stage,
     /// What a hub would send again, until it is consumed.
     log: Vec<(String, Command)>,
     carried: usize,
     told: Told,
+}
+
+/// How far the first handshake came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    New,
+    /// The client's hello waits for the transcript to accept it.
+    Greeted,
+    Accepted,
+    Welcomed,
 }
 
 impl<'a> Room<'a> {
@@ -97,9 +104,7 @@ impl<'a> Room<'a> {
             sessions: 2,
             hello: None,
             is_connected: false,
-            is_greeted: false,
-            is_accepted: false,
-            is_welcomed: false,
+            stage: Stage::New,
             log: Vec::new(),
             carried: 0,
             told: Told::default(),
@@ -142,10 +147,11 @@ impl<'a> Room<'a> {
 
     fn command_server(&mut self, short: &Short) -> Result<(), String> {
         match short.first() {
-            "accept" if !std::mem::replace(&mut self.is_accepted, true) => {
-                if !std::mem::take(&mut self.is_greeted) {
+            "accept" if self.stage < Stage::Accepted => {
+                if self.stage != Stage::Greeted {
                     return Err("no hello came".to_owned());
                 }
+                self.stage = Stage::Accepted;
                 let accept = Command::Accept(Box::new(self.acceptance()?));
                 self.server.handle_command(accept, self.now).map_err(|misuse| misuse.to_string())
             }
@@ -169,11 +175,11 @@ impl<'a> Room<'a> {
         self.client.handle_command(hello, self.now).map_err(|misuse| misuse.to_string())?;
         self.is_connected = true;
         let server = self.new_server();
-        if self.is_accepted {
-            self.fresh = Some(server);
-        } else {
+        if self.stage < Stage::Accepted {
             self.server = server;
-            self.is_greeted = false;
+            self.stage = Stage::New;
+        } else {
+            self.fresh = Some(server);
         }
         Ok(())
     }
@@ -248,7 +254,9 @@ impl<'a> Room<'a> {
 
     fn tell_client(&mut self) {
         while let Some(event) = self.client.poll_event() {
-            self.is_welcomed |= matches!(event, Event::Welcome(_));
+            if matches!(event, Event::Welcome(_)) {
+                self.stage = Stage::Welcomed;
+            }
             self.note(Who::C, &event);
         }
     }
@@ -256,7 +264,7 @@ impl<'a> Room<'a> {
     fn tell_server(&mut self) -> Result<(), String> {
         while let Some(event) = self.server.poll_event() {
             match &event {
-                Event::Hello(..) => self.is_greeted = true,
+                Event::Hello(..) => self.stage = Stage::Greeted,
                 Event::Unsubscribe(address) => self.forget(address.as_str()),
                 Event::Consumed(address, off) => {
                     self.log.retain(|(channel, command)| {
@@ -281,11 +289,12 @@ impl<'a> Room<'a> {
     fn greet(&mut self, hello: Hello, version: u32, mut fresh: Session) -> Result<(), String> {
         let acceptance = self.acceptance()?;
         let Some(resume) = hello.resume else {
-            if self.is_welcomed {
+            if self.stage == Stage::Welcomed {
                 return Err("the client did not ask for its session".to_owned());
             }
             let accept = Command::Accept(Box::new(acceptance));
-            self.server = fresh_accepted(&mut fresh, accept, self.now).map(|()| fresh)?;
+            fresh.handle_command(accept, self.now).map_err(|misuse| misuse.to_string())?;
+            self.server = fresh;
             return Ok(());
         };
         let taken = Command::Close(CloseCode(4700), "taken over".to_owned());
@@ -381,10 +390,6 @@ impl<'a> Room<'a> {
         self.configs[1].seed = self.sessions;
         Session::new(Side::Server, self.configs[1].clone(), self.now)
     }
-}
-
-fn fresh_accepted(fresh: &mut Session, accept: Command, now: Time) -> Result<(), String> {
-    fresh.handle_command(accept, now).map_err(|misuse| misuse.to_string())
 }
 
 /// The position after a delivery.
