@@ -14,7 +14,9 @@
 //! # impl Authorize<NoChannels> for App {
 //! #     async fn authorize(
 //! #         &self, _: &Caller<'_, ()>, access: Access<'_, NoChannels>,
-//! #     ) -> Result<(), Fault> { match access { Access::Subscribe(c) | Access::Publish(c) => match *c {} } }
+//! #     ) -> Result<(), Fault> {
+//! #         match access { Access::Subscribe(c) | Access::Publish(c) => match *c {} }
+//! #     }
 //! # }
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

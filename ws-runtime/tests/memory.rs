@@ -7,8 +7,8 @@ mod peer;
 mod support;
 
 use frames::masked;
-use peer::{HANG, Peer, Seen};
 use peak_alloc::PeakAlloc;
+use peer::{HANG, Peer, Seen};
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc};
 use support::{App, Lab, Signs, Tick, Ticks};

@@ -193,6 +193,9 @@ fn decode_arm(item: &Item, variant: &Variant) -> TokenStream {
     let names: Vec<_> = variant.fields().iter().map(|field| &field.ident).collect();
     quote! {
         #kind => #krate::Raw::decode::<#owned>(__ws_raw)
-            .map(|__ws_event| { let _ = &__ws_event; Self::#ident { #(#names: __ws_event.#names),* } }),
+            .map(|__ws_event| {
+                let _ = &__ws_event;
+                Self::#ident { #(#names: __ws_event.#names),* }
+            }),
     }
 }

@@ -45,7 +45,8 @@ fn a_sound_enum_makes_no_error() {
     let ask = quote!(
         enum Ask {
             /// Enter.
-            #[rpc(reply = Vec<(A, B)>, error = E, stream = S, dedup, ordered, cancel, ack = handled,)]
+            #[rpc(reply = Vec<(A, B)>, error = E, stream = S, dedup, ordered, cancel)]
+            #[rpc(ack = handled,)]
             #[rpc(since = 2, removed = 3, name = "enter_it")]
             Enter {
                 #[ws(bounded)]

@@ -263,7 +263,8 @@ impl Application for Connection {
                 }
             }
             Event::Closed(closed) => {
-                tracing::debug!(connection = self.id.0, code = %closed.code, reason = closed.reason, "closed");
+                let (code, reason) = (closed.code, closed.reason);
+                tracing::debug!(connection = self.id.0, %code, reason, "the connection is over");
             }
             // What follows happens on a client's side only.
             Event::Welcome(_)

@@ -242,7 +242,7 @@ enum Closing {
     Done,
 }
 
-/// Frame masks that nobody outside can foretell (RFC 6455, section 10.3): a keyed hash of a counter,
+/// Frame masks that nobody outside can foretell (RFC 6455, section 10.3): a keyed hash of a count,
 /// the key from the operating system.
 #[derive(Default)]
 struct Masks {

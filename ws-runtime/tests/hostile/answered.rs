@@ -87,8 +87,20 @@ async fn mistakes_in_one_message_are_answered_with_their_fault() {
 async fn every_other_spelling_of_an_address_is_invalid() {
     let long = format!("hall/{}", "x".repeat(251));
     let spellings = [
-        "", "/", "/hall", "ha-ll/x", "hall/%41", "hall/caf%c3%a9", "hall/a b",
-        "hall/a+b", "hall/café", "hall/%FF", "hall/%F", "hall/%", "hall/a\0", &long,
+        "",
+        "/",
+        "/hall",
+        "ha-ll/x",
+        "hall/%41",
+        "hall/caf%c3%a9",
+        "hall/a b",
+        "hall/a+b",
+        "hall/café",
+        "hall/%FF",
+        "hall/%F",
+        "hall/%",
+        "hall/a\0",
+        &long,
     ];
     let site = Site::open().await;
     for format in Format::ALL {

@@ -12,8 +12,22 @@ use ws_runtime::ServerConfig;
 type Attack = fn(&mut Peer) -> Vec<u8>;
 
 const CONTROL: [&str; 16] = [
-    "$hello", "$welcome", "$reject", "$ping", "$pong", "$ack", "$close", "$cancel", "$credit",
-    "$sub", "$unsub", "$ok", "$err", "$unsubbed", "$live", "$gap",
+    "$hello",
+    "$welcome",
+    "$reject",
+    "$ping",
+    "$pong",
+    "$ack",
+    "$close",
+    "$cancel",
+    "$credit",
+    "$sub",
+    "$unsub",
+    "$ok",
+    "$err",
+    "$unsubbed",
+    "$live",
+    "$gap",
 ];
 
 /// Each attack on a connection of its own, in both formats.
@@ -170,9 +184,7 @@ async fn control_frames_without_what_they_need_are_4500() {
                 peer.message("echo", &json!({"text": ""}), |_| {})
             }),
             ("a cancel of nothing", 4500, |peer| peer.placed("$cancel", &Value::Null, |_| {})),
-            ("a credit for nothing", 4500, |peer| {
-                peer.placed("$credit", &json!({"n": 1}), |_| {})
-            }),
+            ("a credit for nothing", 4500, |peer| peer.placed("$credit", &json!({"n": 1}), |_| {})),
             ("a credit below zero", 4500, |peer| {
                 let re = peer.id();
                 peer.placed("$credit", &json!({"n": -1}), |head| head.re = Some(re))
@@ -376,10 +388,8 @@ async fn a_message_that_is_cut_off_at_any_byte_is_a_loss_and_nothing_else() {
 
 #[tokio::test]
 async fn five_hundred_who_never_say_hello_are_all_told_4303() {
-    let config = ServerConfig {
-        handshake_timeout: Duration::from_secs(2),
-        ..ServerConfig::default()
-    };
+    let config =
+        ServerConfig { handshake_timeout: Duration::from_secs(2), ..ServerConfig::default() };
     let site = Site::with(config).await;
     let silent = (0..500).map(|n| {
         let address = site.address;

@@ -3,13 +3,13 @@
 use super::{Ending, Site, ending};
 use crate::{
     frames::masked,
-    peer::{Peer, Seen},
+    peer::{HANG, Peer, Seen},
     support::{Echo, Lab, Panic},
 };
 use futures_util::future::join_all;
 use serde_json::json;
 use std::collections::BTreeMap;
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, time::timeout};
 use ws_proto::{Fault, FaultCode, Format, Frame, Limits};
 use ws_runtime::{CallError, Client, Outcome, ServerConfig};
 
@@ -161,7 +161,8 @@ async fn handlers_that_panic_under_load_end_their_own_calls_and_nothing_else() {
             }
         }
     });
-    assert!(join_all(calls).await.iter().all(|code| *code == FaultCode::Internal));
-    client.close().await;
+    let codes = timeout(HANG, join_all(calls)).await.expect("a call without an answer");
+    assert!(codes.iter().all(|code| *code == FaultCode::Internal));
+    timeout(HANG, client.close()).await.expect("the client does not close");
     site.close().await;
 }

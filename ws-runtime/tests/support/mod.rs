@@ -68,18 +68,26 @@ pub(crate) enum LabChannel {
 
 #[derive(Debug, Clone, PartialEq, Events)]
 pub(crate) enum HallEvent {
-    Said { text: String },
+    Said {
+        text: String,
+    },
     #[event(since = 3)]
-    Pinned { text: String },
+    Pinned {
+        text: String,
+    },
     #[event(unknown)]
     Other(UnknownEvent),
 }
 
 #[derive(Debug, Clone, PartialEq, Events)]
 pub(crate) enum Tick {
-    Ticked { n: u32 },
+    Ticked {
+        n: u32,
+    },
     /// As long as a test wants it.
-    Noted { text: String },
+    Noted {
+        text: String,
+    },
 }
 
 /// What the tests look at from outside.

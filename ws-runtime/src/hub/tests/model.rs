@@ -32,7 +32,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (who(), channel()).prop_map(|(who, channel)| Op::Unsubscribe(who, channel)),
         1 => who().prop_map(Op::Disconnect),
         5 => (who(), channel(), 1..6_usize).prop_map(|(who, channel, n)| Op::Take(who, channel, n)),
-        4 => (who(), channel(), -3..2_i64).prop_map(|(who, channel, by)| Op::Consume(who, channel, by)),
+        4 => (who(), channel(), -3..2_i64)
+            .prop_map(|(who, channel, by)| Op::Consume(who, channel, by)),
     ]
 }
 
