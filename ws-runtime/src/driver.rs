@@ -90,8 +90,14 @@ pub(crate) async fn drive(
         return End::HandedOver(turn.transport);
     };
     // The session must not wait for a courtesy: it may be about to go on elsewhere.
-    let goodbye = closed.clone();
-    tokio::spawn(async move { turn.close_transport(&goodbye).await });
+    let words = closed.clone();
+    let mut goodbye = Box::pin(async move { turn.close_transport(&words).await });
+    // Begun at once, so that what says why is on its way when the end is told: the process may be
+    // about to exit.
+    let is_said = poll_fn(|cx| Poll::Ready(goodbye.as_mut().poll(cx).is_ready())).await;
+    if !is_said {
+        tokio::spawn(goodbye);
+    }
     End::Closed(closed)
 }
 

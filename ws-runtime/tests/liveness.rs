@@ -17,7 +17,7 @@ use tokio::{
 };
 use ws_proto::{CloseCode, Credentials, Envelope, Format, Frame, Head, IdSource, Limits, Raw};
 use ws_runtime::{
-    Client, ConnState, Server,
+    Client, ConnState, Server, ServerConfig,
     transport::{
         Received, Transport,
         memory::{self, Memory},
@@ -101,8 +101,10 @@ fn frame(message: &Bytes) -> Frame {
     Envelope::decode(Format::Json, message).unwrap().frame
 }
 
+/// A server that keeps no sessions, so that the end of a connection is all there is to wait for.
 fn server() -> Server<Lab> {
-    Server::new(App::default())
+    let config = ServerConfig { session_ttl: Duration::ZERO, ..ServerConfig::default() };
+    Server::with_config(App::default(), config).unwrap()
 }
 
 /// So small that a few messages fill it.

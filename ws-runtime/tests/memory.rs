@@ -10,7 +10,7 @@ use frames::masked;
 use peak_alloc::PeakAlloc;
 use peer::{HANG, Peer, Seen};
 use serde_json::json;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use support::{App, Lab, Signs, Tick, Ticks};
 use tokio::{
     io::AsyncWriteExt,
@@ -43,6 +43,8 @@ impl Scales {
         let turn = TURN.lock().await;
         let mut config = ServerConfig::default();
         config.limits.rate_burst = u32::MAX;
+        // A session that is kept costs what its connection did, until its time is up.
+        config.session_ttl = Duration::ZERO;
         let app = App::default();
         let signs = Arc::clone(&app.0);
         let server = Server::<Lab>::with_config(app, config).unwrap();
@@ -104,7 +106,7 @@ async fn settle(peer: &mut Peer) {
     loop {
         match peer.next().await {
             Seen::Envelope(envelope) => {
-                if matches!(envelope.frame, Frame::Pong(pong) if pong.t == 77) {
+                if matches!(envelope.frame, Frame::Pong(answer) if answer.t == 77) {
                     return;
                 }
             }

@@ -8,10 +8,10 @@ use session_pair::{Pair, acceptance, acts, config, hello, honest_acts, null};
 use std::time::Duration;
 use ws_proto::{
     Address, Answer, CloseCode, Envelope, Format, Frame, Head, IdSource, Limits,
-    frame::{Done, NotResumed},
+    frame::{Done, NotResumed, Subscribe},
 };
 use ws_runtime::session::{
-    Command, Event, Misuse, Resumption, Session, Side, Time, Transmit, WorkId,
+    Command, Delivery, Event, Misuse, Resumption, Session, Side, Time, Transmit, WorkId,
 };
 
 proptest! {
@@ -168,6 +168,28 @@ fn a_resume_makes_room_for_requests_that_wait() {
 
     server.handle_command(resume(1), Time::ZERO).expect("the client has the answer");
     assert!(matches!(server.poll_event(), Some(Event::Request(_))));
+}
+
+#[test]
+fn events_of_logs_that_waited_at_the_loss_are_left_to_the_log() {
+    let (mut server, mut ids) = open_server(|_| {});
+    let mut subscribe = from_client(&mut ids, 1, Frame::Subscribe(Subscribe::default()));
+    subscribe.head.ch = Some(ByteString::from_static("room/lobby"));
+    server.handle_frame(subscribe, Time::ZERO);
+    let Some(Event::Subscribe(ticket, address, _)) = server.poll_event() else {
+        panic!("not asked")
+    };
+    let decide = Command::Decide(ticket, Ok(Done { off: Some(5), ..Done::default() }));
+    server.handle_command(decide, Time::ZERO).expect("a question of the session");
+    while server.poll_transmit().is_some() {}
+    let live = Command::Deliver(address.clone(), Delivery::Live(5));
+    server.handle_command(live, Time::ZERO).expect("a subscription");
+    lose(&mut server);
+
+    server.handle_command(resume(1), Time::ZERO).expect("the client has the answer");
+    assert_eq!(server.subscriptions(), [address]);
+    let sent: Vec<_> = std::iter::from_fn(|| server.poll_transmit()).collect();
+    assert_eq!(sent.len(), 1, "only the welcome: {sent:?}");
 }
 
 #[test]

@@ -12,6 +12,8 @@ use ws_proto::{
 pub(super) struct Cursor {
     /// The last position sent, or told to be missing.
     sent: u64,
+    /// The highest position ever sent, on this connection or one before.
+    highest: u64,
     acked: u64,
     /// Events after `acked` up to `sent`; those in gaps are none.
     in_flight: u64,
@@ -30,6 +32,7 @@ impl Cursor {
     pub(super) fn enter(log: Option<&Log>, since: Option<&Position>, window: u32) -> (Self, Done) {
         let mut cursor = Self {
             sent: 0,
+            highest: 0,
             acked: 0,
             in_flight: 0,
             window: u64::from(window.max(1)),
@@ -47,6 +50,7 @@ impl Cursor {
             Some(Err(_)) | None => log.head(),
         };
         cursor.sent = from;
+        cursor.highest = from;
         cursor.acked = from;
         let Position { epoch, off } = log.position(from);
         let done = Done {
@@ -58,20 +62,28 @@ impl Cursor {
         (cursor, done)
     }
 
-    /// The last position sent, or told to be missing.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent
+    /// The highest position that was ever sent, or told to be missing.
+    pub(super) fn highest(&self) -> u64 {
+        self.highest
     }
 
     /// What is to be sent now.
     pub(super) fn next(&mut self, log: &Log) -> Option<Outgoing> {
         let outgoing = self.step(log);
+        self.highest = self.highest.max(self.sent);
         self.asleep = outgoing.is_none();
         outgoing
     }
 
     /// Everything up to a position that was sent is consumed; true when there is more to send.
     pub(super) fn consume(&mut self, off: u64, log: &Log) -> bool {
+        if off > self.sent {
+            // Sent on the connection before, and the client has it: no need to send it again.
+            self.sent = off;
+            self.acked = off;
+            self.in_flight = 0;
+            self.skipped.clear();
+        }
         while let Some((after, until)) = self.skipped.front().copied()
             && after <= off
         {

@@ -248,7 +248,7 @@ impl Hub {
         off: u64,
     ) -> Result<bool, Misplaced> {
         let Some((cursor, log)) = self.cursor(who, address) else { return Ok(false) };
-        if off > cursor.sent() {
+        if off > cursor.highest() {
             return Err(Misplaced);
         }
         Ok(log.is_some_and(|log| cursor.consume(off, log)))

@@ -132,7 +132,7 @@ async fn who_never_acknowledges_is_told_4003() {
     for format in Format::ALL {
         let mut peer = Peer::welcomed(site.address, format).await;
         let mut flood = Vec::new();
-        for _ in 0..2 * limits.outbox_frames + 1 {
+        for _ in 0..=2 * limits.outbox_frames {
             let message = peer.placed("dance", &json!({}), |_| {});
             flood.extend(peer.framed(&message));
         }

@@ -44,8 +44,8 @@ pub(crate) enum Act {
     Lose,
     /// Only the client notices; this many of its messages are still on their way.
     LoseLate(usize),
-    /// The next event of the room's log goes to its subscriber.
-    Deliver,
+    /// The next events of the room's log go to its subscriber.
+    Deliver(usize),
 }
 
 pub(crate) fn acts() -> impl Strategy<Value = Act> {
@@ -73,7 +73,7 @@ pub(crate) fn acts() -> impl Strategy<Value = Act> {
         8 => (0..3000_u64).prop_map(Act::Wait),
         2 => Just(Act::Lose),
         1 => (0..5_usize).prop_map(Act::LoseLate),
-        3 => Just(Act::Deliver),
+        6 => (1..4_usize).prop_map(Act::Deliver),
     ]
 }
 

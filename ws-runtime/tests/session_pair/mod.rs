@@ -93,7 +93,11 @@ impl Pair {
             Act::Item(work) => self.tell_server(Command::Item(WorkId(work), null())),
             Act::Decide(ticket, yes) => {
                 let decision = if yes { Ok(self.done()) } else { Err(Fault::forbidden("no")) };
-                self.decide(Ticket(ticket), decision);
+                // Mostly a question that is open, else one that never was.
+                let can_decide = self.kept.as_ref().is_none_or(|kept| kept.current.is_some());
+                let is_open = can_decide && !self.tickets.is_empty();
+                let open = is_open.then(|| self.tickets.remove(0));
+                self.decide(open.unwrap_or(Ticket(ticket)), decision);
             }
             Act::EndSubscription => {
                 let Fault { code, message, retry, .. } = Fault::forbidden("no");
@@ -117,7 +121,7 @@ impl Pair {
             Act::Wait(ms) => self.wait(Duration::from_millis(ms)),
             Act::Lose => self.lose(),
             Act::LoseLate(late) => self.lose_late(late),
-            Act::Deliver => self.deliver(),
+            Act::Deliver(count) => (0..count).for_each(|_| self.deliver()),
         }
         self.take_events();
     }

@@ -190,3 +190,32 @@ fn a_replay_that_is_trimmed_meanwhile_says_so_and_still_ends_once() {
     }
     assert_eq!(take(&mut hub, ANNA), ["gap 0..=6", "live 6", "7", "8", "9", "10"]);
 }
+
+#[test]
+fn what_was_in_flight_at_a_loss_comes_again_and_its_end_is_told() {
+    let mut hub = hub();
+    subscribe(&mut hub, ANNA, 4);
+    for id in 1..=3 {
+        publish(&mut hub, &lobby(), id);
+    }
+    assert_eq!(take(&mut hub, ANNA), ["1", "2", "3"]);
+    assert_eq!(hub.consumed(ANNA, &lobby(), 1), Ok(false));
+    hub.rewind(ANNA, &lobby());
+    publish(&mut hub, &lobby(), 4);
+    assert_eq!(take(&mut hub, ANNA), ["2", "3", "live 3", "4"]);
+}
+
+#[test]
+fn what_the_client_had_before_the_loss_may_be_acknowledged_after_it() {
+    let mut hub = hub();
+    subscribe(&mut hub, ANNA, 4);
+    for id in 1..=4 {
+        publish(&mut hub, &lobby(), id);
+    }
+    assert_eq!(take(&mut hub, ANNA), ["1", "2", "3", "4"]);
+    hub.rewind(ANNA, &lobby());
+    assert_eq!(hub.next(ANNA, &lobby()).as_ref().map(short).as_deref(), Some("1"));
+    assert_eq!(hub.consumed(ANNA, &lobby(), 3), Ok(true));
+    assert_eq!(take(&mut hub, ANNA), ["4", "live 4"]);
+    assert_eq!(hub.consumed(ANNA, &lobby(), 5), Err(Misplaced));
+}
