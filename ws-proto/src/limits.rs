@@ -22,6 +22,10 @@ pub struct Limits {
     /// Requests of one connection that wait for their turn; default 256. Past it:
     /// `$err overloaded`.
     pub max_queued: usize,
+    /// Bytes of the requests and channel commands of one connection that are taken in and not yet
+    /// answered; default 4,194,304, which is `max_in_flight` messages of the largest size. Past it:
+    /// `$err overloaded`.
+    pub inbound_bytes: usize,
     /// Subscriptions of one connection; default 128. Past it: `$err overloaded`.
     pub max_subs: usize,
     /// Events of one subscription that are sent and not yet acknowledged; default 256. Past it the
@@ -44,6 +48,7 @@ impl Default for Limits {
             outbox_bytes: 256 * 1024,
             max_in_flight: 64,
             max_queued: 256,
+            inbound_bytes: 4 * 1024 * 1024,
             max_subs: 128,
             window: 256,
             stream_credit: 32,
@@ -82,7 +87,7 @@ impl Limits {
     #[must_use]
     pub const fn worst_case(&self) -> usize {
         let messages = 1 + self.max_in_flight + 2 * self.max_queued;
-        let inbound = self.max_frame * messages;
+        let inbound = self.max_frame + self.inbound_bytes;
         let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;
         inbound + outbound + Self::OVERHEAD * (messages + self.max_subs)
     }
@@ -96,8 +101,13 @@ impl Limits {
         if self.max_frame < Self::MIN_FRAME {
             return Err(format!("max_frame must be at least {} bytes", Self::MIN_FRAME));
         }
-        if self.write_buffer < self.max_frame || self.outbox_bytes < self.max_frame {
-            return Err("write_buffer and outbox_bytes must hold at least one max_frame".into());
+        let bytes = [
+            ("write_buffer", self.write_buffer),
+            ("outbox_bytes", self.outbox_bytes),
+            ("inbound_bytes", self.inbound_bytes),
+        ];
+        if let Some((name, _)) = bytes.iter().find(|(_, bytes)| *bytes < self.max_frame) {
+            return Err(format!("{name} must hold at least one message of max_frame bytes"));
         }
         let counts = [
             ("outbox_frames", self.outbox_frames),

@@ -114,8 +114,13 @@ async fn a_call_that_takes_too_long_times_out_on_both_sides() {
     let (server, signs) = lab();
     let client = connect(&server, Format::Json).await;
     let error = client.call(Wait {}).timeout(Duration::from_millis(100)).await.unwrap_err();
-    assert!(matches!(error, CallError::Timeout(Outcome::Unknown)
-        | CallError::Fault(_, Outcome::Unknown)), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            CallError::Timeout(Outcome::Unknown) | CallError::Fault(_, Outcome::Unknown)
+        ),
+        "{error:?}"
+    );
     signs.cancelled.notified().await;
 }
 
@@ -174,7 +179,7 @@ async fn a_slow_subscriber_is_served_from_the_log_and_told_what_it_missed() {
         tokio::task::yield_now().await;
     }
     let mut last = 0;
-    let mut lost = 0;
+    let mut missed = 0;
     while last < 400 {
         match hall.next().await.unwrap() {
             Ok(held) => {
@@ -184,13 +189,13 @@ async fn a_slow_subscriber_is_served_from_the_log_and_told_what_it_missed() {
             }
             Err(Gap::Lost { after: Some(after), until: Some(until) }) => {
                 assert_eq!(after, last);
-                lost += until - after;
+                missed += until - after;
                 last = until;
             }
             Err(other) => panic!("{other:?}"),
         }
     }
-    assert!(lost > 0, "the log is shorter than what was missed");
+    assert!(missed > 0, "the log is shorter than what was missed");
 }
 
 #[tokio::test]

@@ -25,9 +25,7 @@ use feed::Feed;
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use subscription::Listener;
 use tokio::sync::{oneshot, watch};
-use ws_proto::{
-    Call, Channel, ClientPublish, EventSet, Format, Position, Protocol, shape,
-};
+use ws_proto::{Call, Channel, ClientPublish, EventSet, Format, Position, Protocol, shape};
 
 /// A client of the protocol `P`. Cheap to clone; the connection ends with the last clone.
 pub struct Client<P> {

@@ -12,13 +12,21 @@ use ws_proto::{MessageId, Position, Publication, frame::NotRecovered};
 #[derive(Debug)]
 pub(super) struct Log {
     epoch: String,
-    events: VecDeque<Arc<Publication>>,
+    events: VecDeque<Kept>,
     /// The position of the last event ever; 0 before the first.
     head: u64,
     history: usize,
     /// The events kept, and no others, so that memory for repetitions ends with the history.
     by_id: BTreeMap<MessageId, u64>,
     by_key: BTreeMap<ByteString, u64>,
+}
+
+/// One event, and the key that its publisher gave. The key is nobody else's business: whoever knows
+/// it could keep a later event with it out of the log.
+#[derive(Debug)]
+struct Kept {
+    event: Arc<Publication>,
+    key: Option<ByteString>,
 }
 
 impl Log {
@@ -57,7 +65,7 @@ impl Log {
     /// The event at a position, while it is kept.
     pub(super) fn get(&self, off: u64) -> Option<&Arc<Publication>> {
         let index = off.checked_sub(self.floor() + 1)?;
-        self.events.get(usize::try_from(index).ok()?)
+        self.events.get(usize::try_from(index).ok()?).map(|kept| &kept.event)
     }
 
     /// The place of an event that is a repetition of one still kept.
@@ -68,18 +76,18 @@ impl Log {
 
     /// Appends an event made for the position after the head, and forgets the oldest if there are
     /// too many. Gives its position.
-    pub(super) fn append(&mut self, publication: Publication) -> u64 {
+    pub(super) fn append(&mut self, publication: Publication, key: Option<ByteString>) -> u64 {
         self.head += 1;
         self.by_id.insert(publication.head.id, self.head);
-        if let Some(key) = &publication.head.key {
+        if let Some(key) = &key {
             self.by_key.insert(key.clone(), self.head);
         }
-        self.events.push_back(Arc::new(publication));
+        self.events.push_back(Kept { event: Arc::new(publication), key });
         if self.events.len() > self.history
             && let Some(oldest) = self.events.pop_front()
         {
-            self.by_id.remove(&oldest.head.id);
-            if let Some(key) = &oldest.head.key {
+            self.by_id.remove(&oldest.event.head.id);
+            if let Some(key) = &oldest.key {
                 self.by_key.remove(key);
             }
         }

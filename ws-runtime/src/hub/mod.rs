@@ -216,7 +216,7 @@ impl Hub {
     ) -> Result<Published, PublishError> {
         match spec.delivery {
             Delivery::AtLeastOnce => self.append(address, spec, stamp, event),
-            Delivery::BestEffort => self.pass(address, stamp, event),
+            Delivery::BestEffort => self.pass(address, &stamp, event),
         }
     }
 
@@ -309,11 +309,12 @@ impl Hub {
         let address = known.map_or_else(|| owned(address), |channel| channel.address.clone());
         let prev = log.map_or(0, Log::head);
         // Encoded before anything changes, so that an event that does not fit costs nobody a log.
-        let publication = self.encode(&address, stamp, Some(prev), event)?;
+        let publication = self.encode(&address, &stamp, Some(prev), event)?;
         let id = self.ensure(&address, spec).ok_or(PublishError::Full)?;
         let channel = self.channels.get_mut(&id).ok_or(PublishError::Full)?;
         let log = channel.log.as_mut().ok_or(PublishError::Full)?;
-        let off = log.append(publication);
+        // A slice of the message that the key came in would keep all of that message in memory.
+        let off = log.append(publication, stamp.key.map(|key| ByteString::from(&*key)));
         let position = Some(log.position(off));
         self.turn.0 += 1;
         if self.idle.remove(&(channel.published, id)) {
@@ -330,7 +331,7 @@ impl Hub {
     fn pass(
         &self,
         address: &Address,
-        stamp: Stamp,
+        stamp: &Stamp,
         event: &EncodedEvent,
     ) -> Result<Published, PublishError> {
         let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
@@ -345,7 +346,7 @@ impl Hub {
     fn encode(
         &self,
         address: &Address,
-        stamp: Stamp,
+        stamp: &Stamp,
         prev: Option<u64>,
         event: &EncodedEvent,
     ) -> Result<Publication, PublishError> {
@@ -353,8 +354,6 @@ impl Hub {
         head.ch = Some(address.text().clone());
         head.off = prev.map(|prev| prev + 1);
         head.prev = prev;
-        // A slice of the message that it came in would keep all of that message in memory.
-        head.key = stamp.key.map(|key| ByteString::from(&*key));
         let publication = Publication::new(head, event)?;
         let (bytes, limit) = (publication.size(), self.config.max_frame);
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(publication) }

@@ -138,6 +138,8 @@ impl Connection {
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, id, 0)) else {
             return;
         };
+        // A key counts for its principal only: nobody keeps out what somebody else publishes.
+        let key = key.map(|key| format!("{}\0{key}", guest.id()).into());
         self.wishes.insert(ticket, FromClient { id, key });
         let mailbox = Arc::clone(&self.mailbox);
         let wish = Wish { address: address.clone(), kind, payload };

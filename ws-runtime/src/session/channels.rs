@@ -19,6 +19,8 @@ pub(super) struct Channels {
     tickets: BTreeMap<Ticket, Address>,
     subscribed: usize,
     waiting: usize,
+    /// Bytes of the events that wait, or that the application thinks about.
+    bytes: usize,
     next: u64,
 }
 
@@ -35,7 +37,8 @@ struct Channel {
 #[derive(Debug)]
 enum Asking {
     Subscribe(MessageId),
-    Publish(MessageId),
+    /// And how many bytes the event has.
+    Publish(MessageId, usize),
 }
 
 #[derive(Debug)]
@@ -91,7 +94,10 @@ impl Session {
         let Some(asked) = channel.asking.take() else { return Ok(()) };
         let (re, is_subscribe) = match asked {
             Asking::Subscribe(re) => (re, true),
-            Asking::Publish(re) => (re, false),
+            Asking::Publish(re, bytes) => {
+                self.channels.bytes -= bytes;
+                (re, false)
+            }
         };
         match decision {
             Err(fault) => {
@@ -182,6 +188,14 @@ impl Session {
             return Ok(());
         }
         let question = question(head, address.clone());
+        if let Question::Publish(incoming) = &question {
+            let bytes = incoming.payload.bytes().len();
+            if let Err(fault) = self.inbound_room(bytes) {
+                self.push_fault(head.id, fault);
+                return Ok(());
+            }
+            self.channels.bytes += bytes;
+        }
         self.channels.waiting += 1;
         self.channels.by_address.entry(address.clone()).or_default().queue.push_back(question);
         self.ask_next(&address);
@@ -194,7 +208,7 @@ impl Session {
             match question {
                 Question::Subscribe(id, since) => self.ask_subscribe(address, id, since),
                 Question::Publish(incoming) => {
-                    let asking = Asking::Publish(incoming.id);
+                    let asking = Asking::Publish(incoming.id, incoming.payload.bytes().len());
                     let ticket = self.channels.ask(address, asking);
                     self.events.push_back(Event::Publish(ticket, incoming));
                 }
@@ -243,6 +257,10 @@ impl Session {
 }
 
 impl Channels {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn subscriptions(&self) -> Vec<Address> {
         let subscribed = self.by_address.iter().filter(|(_, channel)| channel.subscribed);
         subscribed.map(|(address, _)| address.clone()).collect()

@@ -33,7 +33,9 @@ impl Session {
                     deadline: head.ttl.map(|ttl| self.now + Duration::from_millis(ttl)),
                     credit: 0,
                 };
-                if let Err(fault) = self.work.admit(request, seq, spec) {
+                let room = self.inbound_room(request.payload.bytes().len());
+                let admitted = room.and_then(|()| self.work.admit(request, seq, spec));
+                if let Err(fault) = admitted {
                     self.push_fault(id, fault);
                     return;
                 }
@@ -121,6 +123,16 @@ impl Session {
 
     /// Starts what may start. While the peer leaves no room for answers, nothing does: what runs
     /// bounds the answers that can still come.
+    /// Whether there is room for this many bytes more of what the peer asks.
+    pub(super) fn inbound_room(&self, bytes: usize) -> Result<(), Fault> {
+        let limit = self.config.limits.inbound_bytes;
+        if self.work.bytes() + self.channels.bytes() + bytes <= limit {
+            return Ok(());
+        }
+        let text = "too much of this connection waits to be answered";
+        Err(Fault::new(FaultCode::Overloaded, text).detail("limit", limit))
+    }
+
     pub(super) fn start_work(&mut self) {
         while self.outbox.has_room()
             && let Some(request) = self.work.start()

@@ -19,6 +19,8 @@ pub(super) struct Work {
     running: usize,
     ordered_running: bool,
     next: u64,
+    /// Bytes of the payloads of all entries.
+    bytes: usize,
     in_flight_max: usize,
     queued_max: usize,
 }
@@ -29,6 +31,7 @@ pub(super) struct Entry {
     pub(super) seq: u64,
     pub(super) spec: &'static RequestSpec,
     pub(super) credit: u32,
+    bytes: usize,
     deadline: Option<Time>,
     /// Present until the request starts.
     request: Option<Box<Request>>,
@@ -55,6 +58,7 @@ impl Work {
             running: 0,
             ordered_running: false,
             next: 0,
+            bytes: 0,
             in_flight_max,
             queued_max,
         }
@@ -85,8 +89,10 @@ impl Work {
             self.deadlines.insert((deadline, work));
         }
         self.by_id.insert(id, work);
+        let bytes = request.payload.bytes().len();
+        self.bytes += bytes;
         let request = Some(Box::new(request));
-        let entry = Entry { id, seq, spec, credit: 0, deadline, request, answered: false };
+        let entry = Entry { id, seq, spec, credit: 0, bytes, deadline, request, answered: false };
         self.entries.insert(work, entry);
         self.queue.push_back(work);
         Ok(())
@@ -173,6 +179,11 @@ impl Work {
         self.entries.get(&work).map(|entry| entry.id)
     }
 
+    /// Bytes of the requests that are not answered.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether nothing runs and nothing waits.
     pub(super) fn is_idle(&self) -> bool {
         self.entries.is_empty()
@@ -184,6 +195,7 @@ impl Work {
 
     fn remove(&mut self, work: WorkId) -> Option<Entry> {
         let entry = self.entries.remove(&work)?;
+        self.bytes -= entry.bytes;
         self.by_id.remove(&entry.id);
         if let Some(deadline) = entry.deadline {
             self.deadlines.remove(&(deadline, work));

@@ -6,8 +6,14 @@ const BANNED: [&str; 8] =
     ["manager", "managers", "helper", "helpers", "util", "utils", "context", "contexts"];
 
 /// Names that others chose.
-const OTHERS: [&str; 6] =
-    ["futures_util", "futures-util", "hyper_util", "hyper-util", "http_body_util", "http-body-util"];
+const OTHERS: [&str; 6] = [
+    "futures_util",
+    "futures-util",
+    "hyper_util",
+    "hyper-util",
+    "http_body_util",
+    "http-body-util",
+];
 
 /// In the source of our crates no name and no sentence uses a word that would fit anything.
 /// `std::task::Context` is not ours to name.

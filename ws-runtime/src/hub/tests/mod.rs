@@ -134,7 +134,7 @@ fn every_channel_has_its_own_positions() {
 }
 
 #[test]
-fn an_event_says_its_channel_its_place_and_its_key() {
+fn an_event_says_its_channel_and_its_place_and_keeps_its_key_to_itself() {
     let mut hub = hub();
     subscribe(&mut hub, ANNA, 4);
     hub.publish(&lobby(), &ROOM, keyed(1, "k"), &said("hello")).unwrap();
@@ -143,7 +143,7 @@ fn an_event_says_its_channel_its_place_and_its_key() {
     assert_eq!((event.head.id, event.head.ts), (message(1), 7));
     assert_eq!(event.head.ch.as_deref(), Some("room/lobby"));
     assert_eq!((event.head.off, event.head.prev), (Some(1), Some(0)));
-    assert_eq!(event.head.key.as_deref(), Some("k"));
+    assert_eq!(event.head.key, None);
     assert_eq!(event.head.seq, None);
 }
 
