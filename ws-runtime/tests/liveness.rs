@@ -1,5 +1,5 @@
-//! Silence and standstill are noticed in time, by both sides. The clock is a virtual one, which goes
-//! on when nobody has anything to do.
+//! Silence and standstill are noticed in time, by both sides. The clock is a virtual one, which
+//! goes on when nobody has anything to do.
 
 mod support;
 

@@ -15,7 +15,11 @@ use ws_runtime::session::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn each_call_is_answered_exactly_once(acts in vec(acts(), 0..120)) {

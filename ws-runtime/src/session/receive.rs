@@ -34,7 +34,7 @@ impl Session {
             self.start_work();
         }
         let is_event = self.side == Side::Client && head.ch.is_some() && head.re.is_none();
-        // A frame of a newer peer has a place if it says so: without it the next one would be a hole.
+        // A frame of a newer peer has a place if it says so: else the next one would be a hole.
         let is_newer = matches!(frame, Frame::Unknown(_)) && head.seq.is_some();
         if is_newer || is_sequenced(&frame, is_event) {
             let seq = head.seq.ok_or(PeerFault::MissingField)?;

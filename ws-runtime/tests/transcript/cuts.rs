@@ -111,8 +111,8 @@ fn is_part(part: &[String], whole: &[String]) -> bool {
     part.iter().all(|event| whole.any(|other| other == event))
 }
 
-/// The blocks in which both sides are sessions, and no transport is full: what a full one holds back
-/// may come or not, and both are right.
+/// The blocks in which both sides are sessions, and no transport is full: what a full one holds
+/// back may come or not, and both are right.
 fn blocks() -> Vec<Block> {
     let mut paths: Vec<_> = fs::read_dir(folder())
         .expect("the transcripts are part of the repository")
