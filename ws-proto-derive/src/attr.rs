@@ -126,7 +126,9 @@ impl Words {
         let Some(word) = table.iter().find(|word| word.name == name) else {
             let expected = expected(&name, &known);
             cx.at(ident.span(), format!("unknown word `{name}` in `#[{attr}(..)]`: {expected}"));
-            return skip_to_comma(input);
+            let meant = closest(&name, &known);
+            let meant = table.iter().find(|word| Some(word.name) == meant);
+            return self.read_meant(input, meant, &ident);
         };
         let value = read_value(cx, input, word, &ident);
         if self.flag(word.name) {
@@ -134,6 +136,21 @@ impl Words {
         } else {
             self.0.push(Given { word: word.name, span: ident.span(), value });
         }
+    }
+
+    /// A misspelt word is taken for the one that is meant, so that what it says is not missed
+    /// elsewhere. Its mistake is told already: it makes no other.
+    fn read_meant(&mut self, input: ParseStream<'_>, meant: Option<&'static Word>, ident: &Ident) {
+        let untold = Ctxt::new();
+        if let Some(word) = meant {
+            let value = read_value(&untold, input, word, ident);
+            if !self.flag(word.name) {
+                self.0.push(Given { word: word.name, span: ident.span(), value });
+            }
+        }
+        // What follows, up to the next word, belongs to the mistake.
+        skip_to_comma(input);
+        let _ = untold.finish();
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::{
     ast::{Item, Role, Shape, Variant, read_crate},
     ctxt::Ctxt,
-    expand::from_channel,
+    expand::{from_channel, requests::answer},
 };
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -128,13 +128,14 @@ pub(crate) fn call_impl(item: &Item, variant: &Variant) -> TokenStream {
         return TokenStream::new();
     }
     let (krate, set, ident) = (&item.krate, &item.ident, &variant.ident);
+    let (reply, error) = answer(item, variant);
     quote! {
         impl ::core::convert::From<#ident> for #set {
             fn from(_: #ident) -> Self { ::core::unreachable!() }
         }
         impl #krate::Call<#set> for #ident {
-            type Reply = ();
-            type Error = #krate::Never;
+            type Reply = #reply;
+            type Error = #error;
             type Item = #krate::Never;
             type Retry = #krate::retry::Yes;
             type Shape = #krate::shape::Once;

@@ -5,7 +5,7 @@ mod address_field;
 mod channels;
 mod events;
 mod protocol;
-mod requests;
+pub(crate) mod requests;
 
 #[cfg(test)]
 mod tests;

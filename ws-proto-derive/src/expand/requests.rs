@@ -334,8 +334,8 @@ fn method(item: &Item, variant: &Variant) -> TokenStream {
     let (name, payload, docs) = (variant.method(), variant.payload(), docs_of(variant, item.role));
     let (reply, error) = answer(item, variant);
     let items = variant.words.ty("stream").map(|ty| quote!(items: #krate::Items<#ty>,));
-    // What a poisoned variant answers is not known: any method is accepted.
-    let future = if variant.poisoned {
+    // Where a poisoned variant does not say what it answers, any method is accepted.
+    let future = if variant.poisoned && !variant.words.flag("reply") {
         quote!(::core::future::Future)
     } else {
         quote!(::core::future::Future<Output = ::core::result::Result<#reply, #error>>)
@@ -352,7 +352,7 @@ fn method(item: &Item, variant: &Variant) -> TokenStream {
 }
 
 /// The types of the answer and of the typed error.
-fn answer(item: &Item, variant: &Variant) -> (TokenStream, TokenStream) {
+pub(crate) fn answer(item: &Item, variant: &Variant) -> (TokenStream, TokenStream) {
     let krate = &item.krate;
     let or = |ty: Option<&Type>, default| ty.map_or(default, ToTokens::to_token_stream);
     let reply = or(variant.words.ty("reply"), quote!(()));
