@@ -1,5 +1,6 @@
 //! Everything that is more than one cargo command: `cargo xtask help`.
 
+mod chaos;
 mod process;
 mod progress;
 mod python;
@@ -15,6 +16,8 @@ cargo xtask <command>
 
   test           every check, in order, up to the first that fails
   test --quick   the same without the rendered documentation and the Python client
+  chaos          20,000 lost connections, and nothing else is lost
+  chaos --reconnects <n>
   schema         writes the committed files under schema/ again
   help           this text
 ";
@@ -26,6 +29,8 @@ fn main() -> ExitCode {
     let good = match arguments.as_slice() {
         ["test"] => progress::run(&steps::all(&workspace)),
         ["test", "--quick"] => progress::run(&steps::quick(&workspace)),
+        ["chaos"] => progress::run(&[chaos::step(&workspace, chaos::RECONNECTS)]),
+        ["chaos", "--reconnects", count] => progress::run(&[chaos::step(&workspace, count)]),
         ["schema"] => progress::run(&[schema::step(&workspace)]),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");

@@ -1,7 +1,7 @@
 //! The checks, in the order in which a mistake is cheapest to find.
 
 use crate::{
-    process::{Call, Workspace},
+    process::{Call, Ran, Workspace},
     progress::{Failure, Step, Verdict},
     python,
     tally::Tally,
@@ -50,7 +50,11 @@ pub(crate) fn verdict(call: &Call) -> Verdict {
 
 /// Runs a `cargo test` and counts.
 pub(crate) fn tested(call: &Call) -> Verdict {
-    let ran = call.run();
+    judged(call, call.run())
+}
+
+/// Counts what a `cargo test` said.
+pub(crate) fn judged(call: &Call, ran: Ran) -> Verdict {
     let tally = Tally::of(&ran.output);
     let failure = Failure { output: ran.output, repeat: call.to_string() };
     Verdict { tally, note: None, failure: (!ran.good).then_some(failure) }

@@ -259,7 +259,9 @@ impl Application for Connection {
                 self.shared.hubs.unsubscribe(self.id, &address);
             }
             Event::Consumed(address, off) => {
-                if self.shared.hubs.consumed(self.id, &address, off) {
+                // Of a channel on trial nothing is sent, whatever was consumed of it before.
+                let more = self.shared.hubs.consumed(self.id, &address, off);
+                if more && !self.on_trial.contains(&address) {
                     self.behind.insert(address);
                     self.serve_logs(session, now);
                 }

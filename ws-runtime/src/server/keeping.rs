@@ -67,11 +67,13 @@ pub(crate) struct Handed {
 pub(crate) struct Keeping {
     pub(crate) session: String,
     ticket: Secret,
-    /// The ticket before, until the client was heard of after its resume: the welcome that brought
-    /// the new one may have been lost.
+    /// The ticket that the client showed last, until it was heard of after its resume: the welcome
+    /// that brought the new one may have been lost, any number of times.
     previous: Option<Secret>,
     /// Frames received when the ticket was made.
     received: u64,
+    /// The ticket of the client that comes now.
+    shown: Option<Secret>,
     /// A client has agreed to come.
     claimed: Option<oneshot::Receiver<Handed>>,
     /// The application ended the session while it had no connection.
@@ -122,6 +124,7 @@ impl Keeping {
             session,
             ticket: new_ticket(),
             previous: None,
+            shown: None,
             received: 0,
             claimed: None,
             ended: false,
@@ -135,7 +138,8 @@ impl Keeping {
 
     /// Another ticket for a session that goes on.
     pub(crate) fn renew_ticket(&mut self, session: &Session) -> Secret {
-        self.previous = Some(std::mem::replace(&mut self.ticket, new_ticket()));
+        self.ticket = new_ticket();
+        self.previous = self.shown.take();
         self.received = session.counters().received;
         self.ticket.clone()
     }
@@ -148,6 +152,7 @@ impl Keeping {
         let claim = decision.map(|()| {
             let (hand, handed) = oneshot::channel();
             self.claimed = Some(handed);
+            self.shown = Some(ask.resume.ticket.clone());
             Claim(hand)
         });
         // A client that left meanwhile hands nothing over, and the session waits on.

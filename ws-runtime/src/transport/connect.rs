@@ -11,7 +11,9 @@ use std::{fmt, time::Duration};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     client_async_with_config,
-    tungstenite::{self, client::IntoClientRequest, handshake::client::Request},
+    tungstenite::{
+        self, client::IntoClientRequest, error::ProtocolError, handshake::client::Request,
+    },
 };
 use ws_proto::{Format, Limits, Secret};
 
@@ -170,6 +172,10 @@ fn refused(error: &tungstenite::Error) -> ConnectError {
     let tungstenite::Error::Http(response) = error else {
         return match error {
             tungstenite::Error::Io(error) => ConnectError::Unreachable(error.to_string()),
+            // The connection was lost before the answer was whole.
+            tungstenite::Error::Protocol(cut @ ProtocolError::HandshakeIncomplete) => {
+                ConnectError::Unreachable(cut.to_string())
+            }
             other => ConnectError::Protocol(other.to_string()),
         };
     };
