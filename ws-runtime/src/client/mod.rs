@@ -1,7 +1,7 @@
 //! A typed client: calls, streams, subscriptions and publishes over a connection that comes back by
 //! itself.
 //!
-//! Start at [`Client`]; [`core`] is the half behind the handles, [`connect`] the loop that connects.
+//! Start at [`Client`]; `core` is the half behind the handles, `connect` the loop that connects.
 
 mod builder;
 mod calling;

@@ -1,8 +1,8 @@
 //! A typed server: it authenticates clients, authorizes what they listen to and publish, and gives
 //! their requests to the application.
 //!
-//! Start at [`Server`]; [`connection`] is where a session's events become calls of the
-//! application, [`publishing`] the way of an event to its subscribers.
+//! Start at [`Server`]; `connection` is where a session's events become calls of the
+//! application, `publishing` the way of an event to its subscribers.
 
 mod config;
 mod guest;

@@ -1,7 +1,7 @@
 //! WebSocket over any byte stream, by tokio-tungstenite (`docs/protocol.md`, sections 1 and 12).
 //!
 //! Nothing of that crate shows in a signature. It reads frames, answers pings and closes; data
-//! frames are written by [`super::wire`].
+//! frames are written by `wire`.
 
 use super::{Lost, Received, Transport, closing_words, wire::Wire};
 use bytes::Bytes;
