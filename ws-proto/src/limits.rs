@@ -80,7 +80,7 @@ impl Limits {
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
     /// Inbound: a message being read, and the requests and channel commands taken in. Outbound: the
-    /// frames kept, refusals included (twice the outbox), the stream items before it, the write
+    /// answers that wait for room, the frames kept, refusals included (twice the outbox), the stream items before it, the write
     /// buffer (twice, while it moves), and the best-effort events of a slow reader, before the
     /// outbox and in it. Events of logs are shared and cost a cursor. What handlers allocate is
     /// theirs.
@@ -88,8 +88,9 @@ impl Limits {
     pub const fn worst_case(&self) -> usize {
         let messages = 1 + self.max_in_flight + 2 * self.max_queued;
         let inbound = self.max_frame + self.inbound_bytes;
+        let answers = self.max_frame * self.max_in_flight;
         let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;
-        inbound + outbound + Self::OVERHEAD * (messages + self.max_subs)
+        inbound + answers + outbound + Self::OVERHEAD * (messages + self.max_subs)
     }
 
     /// Says which bound makes no sense, and why.
