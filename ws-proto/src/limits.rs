@@ -80,10 +80,10 @@ impl Limits {
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
     /// Inbound: a message being read, and the requests and channel commands taken in. Outbound: the
-    /// answers that wait for room, the frames kept, refusals included (twice the outbox), the stream items before it, the write
-    /// buffer (twice, while it moves), and the best-effort events of a slow reader, before the
-    /// outbox and in it. Events of logs are shared and cost a cursor. What handlers allocate is
-    /// theirs.
+    /// answers that wait for room, the frames kept, refusals included (twice the outbox), the
+    /// stream items before it, the write buffer (twice, while it moves), and the best-effort events
+    /// of a slow reader, before the outbox and in it. Events of logs are shared and cost a cursor.
+    /// What handlers allocate is theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
         let messages = 1 + self.max_in_flight + 2 * self.max_queued;
