@@ -231,9 +231,19 @@ impl Session {
                 self.listening.tell_again(address, until, self.now);
                 return;
             }
-            // After a resume the server counts from what was consumed, we from what came.
+            // After a resume the server counts from what was consumed, we from what came. What lies
+            // between was in a gap whose word was lost with a connection.
+            let hole = gap.after.filter(|after| *after > at.off).map(|after| Gap {
+                reason: GapReason::Trimmed,
+                after: Some(at.off),
+                until: Some(after),
+                dropped: None,
+            });
             gap.after = gap.after.map(|after| after.max(at.off));
             at.off = until;
+            if let Some(hole) = hole {
+                self.events.push_back(Event::Gap(address.clone(), hole));
+            }
         }
         self.events.push_back(Event::Gap(address.clone(), gap));
     }
