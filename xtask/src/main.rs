@@ -19,6 +19,7 @@ cargo xtask <command>
   chaos          20,000 lost connections, and nothing else is lost
   chaos --reconnects <n>
   schema         writes the committed files under schema/ again
+  sim --seeds N  many simulated runs, see ws-sim/README.md
   help           this text
 ";
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ["chaos"] => progress::run(&[chaos::step(&workspace, chaos::RECONNECTS)]),
         ["chaos", "--reconnects", count] => progress::run(&[chaos::step(&workspace, count)]),
         ["schema"] => progress::run(&[schema::step(&workspace)]),
+        ["sim", rest @ ..] => sim(&workspace, rest),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");
             true
@@ -42,4 +44,12 @@ fn main() -> ExitCode {
         }
     };
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the simulation with these arguments, and shows what it says.
+fn sim(workspace: &Workspace, arguments: &[&str]) -> bool {
+    let command = ["run", "--release", "--quiet", "-p", "ws-sim", "--"];
+    let ran = workspace.cargo(command.into_iter().chain(arguments.iter().copied())).run();
+    print!("{}", ran.output);
+    ran.good
 }

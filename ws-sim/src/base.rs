@@ -1,0 +1,245 @@
+//! What every part of a run works with: time, chance, the network, the trace and the oracle.
+
+use crate::{
+    contract::{CHANNELS, address, contract},
+    net::{End, LinkId, Net, Parcel},
+    oracle::{Broken, Oracle, failure},
+};
+use bytes::Bytes;
+use std::{collections::BTreeMap, fmt, time::Duration};
+use ws_proto::{Address, ChannelSpec, Envelope, Format, Limits};
+use ws_runtime::session::{Config, Session, Time, Transmit};
+
+/// How often each branch with a name was taken.
+pub type Counts = BTreeMap<&'static str, u64>;
+
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) now: Time,
+    pub(crate) plan: Plan,
+    pub(crate) net: Net,
+    pub(crate) oracle: Oracle,
+    pub(crate) trace: Trace,
+    pub(crate) counts: Counts,
+    /// No more faults.
+    pub(crate) healed: bool,
+    jobs: u64,
+    seeds: u64,
+}
+
+/// What is drawn once for a run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) clients: usize,
+    pub(crate) steps: u64,
+    pub(crate) channels: Vec<(&'static ChannelSpec, Address)>,
+    pub(crate) server: Limits,
+    /// Requests that are acknowledged when they were handled, or requests that stream: a stream
+    /// whose credit waits behind such a request, which waits for the stream's turn, never ends.
+    pub(crate) saves: bool,
+    pub(crate) ttl: Duration,
+    interval: Duration,
+    timeout: Duration,
+    delay_ms: u64,
+    /// Messages that one end may have on their way before its socket is full.
+    pub(crate) pipe: usize,
+}
+
+/// The hash of everything that happened, and on demand its lines.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    hash: u64,
+    lines: Option<Vec<String>>,
+}
+
+impl Base {
+    pub(crate) fn new(seed: u64, with_lines: bool) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let plan = Plan::draw(&mut rng);
+        Self {
+            rng,
+            now: Time::ZERO,
+            plan,
+            net: Net::default(),
+            oracle: Oracle::default(),
+            trace: Trace { hash: 0xcbf2_9ce4_8422_2325, lines: with_lines.then(Vec::new) },
+            counts: Counts::new(),
+            healed: false,
+            jobs: 0,
+            seeds: 0,
+        }
+    }
+
+    /// True once in `n` times.
+    pub(crate) fn chance(&mut self, n: u32) -> bool {
+        self.rng.u32(..n) == 0
+    }
+
+    /// A moment up to this many milliseconds from now.
+    pub(crate) fn within(&mut self, ms: u64) -> Time {
+        self.now + Duration::from_millis(self.rng.u64(..=ms))
+    }
+
+    pub(crate) fn any_channel(&mut self) -> (&'static ChannelSpec, Address) {
+        let index = self.rng.usize(..self.plan.channels.len());
+        self.plan.channels[index].clone()
+    }
+
+    pub(crate) fn next_job(&mut self) -> u64 {
+        self.jobs += 1;
+        self.jobs
+    }
+
+    pub(crate) fn next_seed(&mut self) -> u64 {
+        self.seeds += 1;
+        self.seeds
+    }
+
+    pub(crate) fn hit(&mut self, branch: &'static str) {
+        *self.counts.entry(branch).or_default() += 1;
+    }
+
+    pub(crate) fn server_config(&mut self) -> Config {
+        self.config(self.plan.server)
+    }
+
+    pub(crate) fn client_config(&mut self) -> Config {
+        let mut limits = Limits::default();
+        limits.outbox_frames = self.rng.usize(2..24);
+        limits.window = self.rng.u32(1..=8);
+        self.config(limits)
+    }
+
+    fn config(&mut self, limits: Limits) -> Config {
+        let mut config = Config::new(contract());
+        config.limits = limits;
+        config.heartbeat_interval = self.plan.interval;
+        config.heartbeat_timeout = self.plan.timeout;
+        config.seed = self.next_seed();
+        config
+    }
+
+    /// Puts on the link what a session has to send, as far as it takes it. True when there was
+    /// anything.
+    pub(crate) fn send(
+        &mut self,
+        session: &mut Session,
+        (link, from): (LinkId, End),
+        format: Format,
+    ) -> bool {
+        let mut any = false;
+        // What a session says last is written whatever the peer reads: its driver has a deadline.
+        while self.net.carried(link, from) < self.plan.pipe || session.is_ending() {
+            let Some(transmit) = session.poll_transmit() else { break };
+            let bytes = encoded(&transmit, format);
+            self.trace.bytes(&bytes);
+            self.note(format_args!("{from:?} {link} sends {}", Shown(&bytes, format)));
+            let at = self.within(self.plan.delay_ms);
+            self.net.send(link, from, Parcel::Message(bytes), at);
+            any = true;
+        }
+        any
+    }
+
+    /// Decodes a message that our own codec has made.
+    pub(crate) fn decode(&mut self, bytes: &Bytes, format: Format) -> Result<Envelope, Broken> {
+        self.trace.bytes(bytes);
+        Envelope::decode(format, bytes).map_err(|error| failure("I17", error.to_string()))
+    }
+
+    pub(crate) fn note(&mut self, line: fmt::Arguments<'_>) {
+        let now = self.now;
+        if let Some(lines) = &mut self.trace.lines {
+            lines.push(format!("{now:>9} {line}"));
+        }
+    }
+}
+
+impl Plan {
+    fn draw(rng: &mut fastrand::Rng) -> Self {
+        let logs = CHANNELS.len() - 1;
+        let (first, second) = (rng.usize(..logs), rng.usize(..logs));
+        let mut specs = vec![&CHANNELS[first], &CHANNELS[logs]];
+        if first != second {
+            specs.push(&CHANNELS[second]);
+        }
+        let mut server = Limits::default();
+        server.window = rng.u32(1..=8);
+        server.outbox_frames = rng.usize(4..24);
+        server.max_in_flight = rng.usize(1..5);
+        server.rate_per_s = 100_000;
+        server.rate_burst = 100_000;
+        Self {
+            clients: rng.usize(1..=3),
+            steps: rng.u64(40..200),
+            channels: specs.into_iter().map(|spec| (spec, address(spec))).collect(),
+            server,
+            saves: rng.bool(),
+            ttl: Duration::from_millis(rng.u64(500..20_000)),
+            interval: Duration::from_millis(rng.u64(1_000..8_000)),
+            timeout: Duration::from_millis(rng.u64(500..3_000)),
+            delay_ms: rng.u64(0..200),
+            pipe: rng.usize(2..40),
+        }
+    }
+}
+
+impl Trace {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.number(u64::from_le_bytes(word));
+        }
+    }
+
+    pub(crate) fn number(&mut self, number: u64) {
+        self.hash = (self.hash.rotate_left(5) ^ number).wrapping_mul(0x0100_0000_01b3);
+    }
+
+    pub(crate) fn end(self) -> (u64, Vec<String>) {
+        (self.hash, self.lines.unwrap_or_default())
+    }
+}
+
+/// One message, as a person reads it.
+struct Shown<'a>(&'a Bytes, Format);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(Envelope { head, frame }) = Envelope::decode(self.1, self.0) else {
+            return f.write_str("what is no message");
+        };
+        write!(f, "{}", head.kind)?;
+        let tail = |id: &ws_proto::MessageId| id.to_string().split_off(28);
+        write!(f, " id={}", tail(&head.id))?;
+        let re = head.re.as_ref().map(tail);
+        if let Some(re) = re {
+            write!(f, " re={re}")?;
+        }
+        if let Some(ch) = &head.ch {
+            write!(f, " {ch}")?;
+        }
+        for (name, value) in [("seq", head.seq), ("ack", head.ack), ("off", head.off)] {
+            if let Some(value) = value {
+                write!(f, " {name}={value}")?;
+            }
+        }
+        match frame {
+            ws_proto::Frame::Message(raw) => write!(f, " job={}", crate::contract::number(&raw)),
+            frame => write!(f, " {frame:?}"),
+        }
+    }
+}
+
+fn encoded(transmit: &Transmit, format: Format) -> Bytes {
+    match transmit {
+        Transmit::Envelope(envelope) => {
+            let mut bytes = Vec::new();
+            envelope.encode(format, &mut bytes).expect("our own messages can be encoded");
+            bytes.into()
+        }
+        Transmit::Shared(publication) => publication.bytes(format).clone(),
+    }
+}

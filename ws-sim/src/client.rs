@@ -1,0 +1,317 @@
+//! A client: its session, its connection, and an application that keeps no more than it must.
+
+use crate::{
+    base::Base,
+    contract::{GET, LIST, REQUESTS, number, numbered},
+    net::{End, LinkId, Parcel},
+    oracle::{Broken, Checked, ClientNo, broken},
+};
+use bytestring::ByteString;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+use ws_proto::{Address, Advice, CloseCode, Format, VersionRange, frame::Hello};
+use ws_runtime::session::{
+    Call, CallId, Closed, Command, Event, Outcome, Publish, Reply, Session, Side, Time,
+};
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) no: ClientNo,
+    pub(crate) session: Session,
+    pub(crate) format: Format,
+    pub(crate) link: Option<LinkId>,
+    pub(crate) connect_at: Option<Time>,
+    pub(crate) calls: BTreeMap<CallId, Asked>,
+    /// What had no certain outcome and does no harm twice.
+    pub(crate) again: VecDeque<Wish>,
+    pub(crate) wanted: BTreeSet<Address>,
+    /// Delivered and not yet consumed.
+    pub(crate) unread: BTreeMap<Address, VecDeque<u64>>,
+    /// The application is done: it does not come back.
+    pub(crate) leaving: bool,
+    next_call: u64,
+}
+
+/// What an application wants from the server.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    Request(usize, u64),
+    Publish(Address, u64),
+}
+
+#[derive(Debug)]
+pub(crate) struct Asked {
+    wish: Wish,
+    cancelled: bool,
+}
+
+/// How many items a streaming job has.
+pub(crate) fn items_of(job: u64) -> u64 {
+    job % 5
+}
+
+impl Client {
+    pub(crate) fn new(no: ClientNo, base: &mut Base) -> Self {
+        let format = if base.rng.bool() { Format::Json } else { Format::MessagePack };
+        Self {
+            no,
+            session: Session::new(Side::Client, base.client_config(), base.now),
+            format,
+            link: None,
+            connect_at: Some(base.now),
+            calls: BTreeMap::new(),
+            again: VecDeque::new(),
+            wanted: BTreeSet::new(),
+            unread: BTreeMap::new(),
+            leaving: false,
+            next_call: 0,
+        }
+    }
+
+    pub(crate) fn connect(&mut self, link: LinkId, base: &Base) -> Checked {
+        self.connect_at = None;
+        self.link = Some(link);
+        let hello = Hello {
+            protocol: "sim".to_owned(),
+            version: VersionRange::new(1, 1),
+            fingerprint: String::new(),
+            client: None,
+            auth: None,
+            resume: None,
+            caps: Vec::new(),
+            limits: None,
+        };
+        self.tell(Command::Connect(Box::new(hello)), base)
+    }
+
+    /// Gives the session a command that it has to take.
+    pub(crate) fn tell(&mut self, command: Command, base: &Base) -> Checked {
+        let no = self.no;
+        self.session
+            .handle_command(command, base.now)
+            .or_else(|misuse| broken("misuse", format!("client {no}: {misuse}")))
+    }
+
+    pub(crate) fn ask(&mut self, wish: Wish, ttl: Option<Duration>, base: &mut Base) -> Checked {
+        self.next_call += 1;
+        let call = CallId(self.next_call);
+        let (job, command) = match &wish {
+            Wish::Request(kind, job) => (*job, self.request(call, *kind, *job, ttl)),
+            Wish::Publish(address, job) => {
+                let publish = Publish {
+                    call,
+                    address: address.clone(),
+                    kind: format!("{}.said", address.kind()).into(),
+                    payload: numbered(self.format, *job),
+                    ttl,
+                    key: Some(job.to_string().into()),
+                };
+                (*job, Command::Publish(Box::new(publish)))
+            }
+        };
+        base.note(format_args!("client {} asks {call:?} {wish:?}", self.no));
+        base.oracle.calls(self.no, call, job);
+        self.calls.insert(call, Asked { wish, cancelled: false });
+        self.tell(command, base)
+    }
+
+    pub(crate) fn cancel(&mut self, call: CallId, base: &mut Base) -> Checked {
+        base.note(format_args!("client {} cancels {call:?}", self.no));
+        if let Some(asked) = self.calls.get_mut(&call) {
+            asked.cancelled = true;
+        }
+        self.tell(Command::Cancel(call), base)
+    }
+
+    pub(crate) fn subscribe(&mut self, address: Address, base: &mut Base) -> Checked {
+        if !self.session.has_room() || !base.oracle.is_off(self.no, &address) {
+            return Ok(());
+        }
+        let known = base.oracle.position(self.no, &address).cloned();
+        let since = known.filter(|_| base.rng.u32(..4) > 0);
+        base.note(format_args!("client {} wants {address} since {since:?}", self.no));
+        base.oracle.asks(self.no, &address, since.clone());
+        self.wanted.insert(address.clone());
+        self.tell(Command::Subscribe(address, since), base)
+    }
+
+    pub(crate) fn unsubscribe(&mut self, address: &Address, base: &mut Base) -> Checked {
+        if base.oracle.is_off(self.no, address) {
+            return Ok(());
+        }
+        base.note(format_args!("client {} leaves {address}", self.no));
+        base.oracle.leaves(self.no, address);
+        self.wanted.remove(address);
+        self.unread.remove(address);
+        self.tell(Command::Unsubscribe(address.clone()), base)
+    }
+
+    /// The application reads up to `count` events of a channel.
+    pub(crate) fn read(&mut self, address: &Address, count: usize, base: &Base) -> Checked {
+        let Some(unread) = self.unread.get_mut(address) else { return Ok(()) };
+        let Some(last) = unread.drain(..count.min(unread.len())).next_back() else { return Ok(()) };
+        self.tell(Command::Consumed(address.clone(), last), base)
+    }
+
+    /// Takes what arrived, acts on events, sends. True when anything happened.
+    pub(crate) fn pump(&mut self, base: &mut Base) -> Result<bool, Broken> {
+        let mut any = false;
+        while let Some(link) = self.link
+            && let Some(parcel) = base.net.arrive(link, End::Client, base.now)
+        {
+            any = true;
+            match parcel {
+                Parcel::Message(bytes) => {
+                    let envelope = base.decode(&bytes, self.format)?;
+                    self.session.handle_frame(envelope, base.now);
+                }
+                Parcel::Fin => self.lost(base)?,
+            }
+            self.take_events(base)?;
+        }
+        any |= self.take_events(base)?;
+        if let Some(link) = self.link {
+            any |= base.send(&mut self.session, (link, End::Client), self.format);
+        }
+        Ok(any | self.take_events(base)?)
+    }
+
+    /// The transport is gone.
+    pub(crate) fn lost(&mut self, base: &mut Base) -> Checked {
+        if let Some(link) = self.link {
+            base.net.leave(link, End::Client);
+        }
+        self.tell(Command::Disconnected(None, "lost".to_owned()), base)
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.calls.is_empty() || !self.again.is_empty()
+    }
+
+    fn request(&self, call: CallId, kind: usize, job: u64, ttl: Option<Duration>) -> Command {
+        Command::Call(Box::new(Call {
+            call,
+            kind: ByteString::from_static(REQUESTS[kind].kind),
+            payload: numbered(self.format, job),
+            ttl,
+            key: None,
+            versions: (1, None),
+            credit: u32::from(kind == LIST),
+        }))
+    }
+
+    fn take_events(&mut self, base: &mut Base) -> Result<bool, Broken> {
+        let mut any = false;
+        while let Some(event) = self.session.poll_event() {
+            any = true;
+            base.trace.number(self.no as u64);
+            self.on_event(event, base)?;
+        }
+        Ok(any)
+    }
+
+    fn on_event(&mut self, event: Event, base: &mut Base) -> Checked {
+        let no = self.no;
+        match &event {
+            Event::Welcome(welcome) => {
+                base.hit(if welcome.session.resumed { "resumed" } else { "new_session" });
+                base.note(format_args!("client {no} is welcome, {:?}", welcome.session));
+            }
+            event => base.note(format_args!("client {no} hears {event:?}")),
+        }
+        match event {
+            Event::Closed(closed) => self.closed(&closed, base),
+            Event::Answered(call, reply) => self.answered(call, &reply, base)?,
+            Event::Item(call, payload) => {
+                base.oracle.item(no, call, number(&payload))?;
+                base.hit("item");
+                self.tell(Command::Credit(call, 1), base)?;
+            }
+            Event::Subscribed(address, done) => {
+                base.hit(match done.recovered {
+                    Some(true) => "recovered",
+                    Some(false) => "not_recovered",
+                    None => "subscribed",
+                });
+                base.oracle.subscribed(no, &address, &done)?;
+                self.unread.remove(&address);
+            }
+            Event::NotSubscribed(address, _) => {
+                base.hit("not_subscribed");
+                base.oracle.ended(no, &address)?;
+            }
+            Event::Delivered(delivered) => {
+                base.oracle.delivered(no, &delivered)?;
+                if let Some(off) = delivered.off {
+                    self.unread.entry(delivered.address).or_default().push_back(off);
+                }
+            }
+            Event::Gap(address, gap) => {
+                base.hit(if gap.until.is_some() { "gap" } else { "slow_gap" });
+                base.oracle.gap(no, &address, &gap)?;
+            }
+            Event::Live(address, off) => base.oracle.live(no, &address, off)?,
+            Event::Unsubscribed(address) => base.oracle.left(no, &address)?,
+            Event::SubscriptionEnded(address, _) => {
+                base.hit("subscription_ended");
+                base.oracle.ended(no, &address)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn closed(&mut self, closed: &Closed, base: &mut Base) {
+        base.hit(match closed.code {
+            CloseCode::HEARTBEAT_MISSED => "heartbeat_missed",
+            CloseCode::TAKEN_OVER => "taken_over",
+            CloseCode::TOO_SLOW => "too_slow",
+            CloseCode::DRAINING => "drained",
+            _ => "closed",
+        });
+        if let Some(link) = self.link.take() {
+            let at = base.within(100);
+            base.net.close(link, End::Client, at);
+        }
+        if !self.leaving && closed.code.advice() != Advice::Stop {
+            self.connect_at = Some(base.within(1_000));
+        }
+    }
+
+    fn answered(&mut self, call: CallId, reply: &Reply, base: &mut Base) -> Checked {
+        let Some(Asked { wish, cancelled }) = self.calls.remove(&call) else {
+            return broken("I5", format!("client {}: {call:?} is answered again", self.no));
+        };
+        let items = match &wish {
+            Wish::Request(LIST, job) => items_of(*job),
+            _ => 0,
+        };
+        base.oracle.resolved(self.no, call, reply, items)?;
+        base.hit(branch_of(reply));
+        let good = matches!(reply, Reply::Ok(_) | Reply::Published(_));
+        if !good && !cancelled && !self.leaving {
+            match wish {
+                // Another job: how often each was worked on stays countable.
+                Wish::Request(GET, _) => self.again.push_back(Wish::Request(GET, base.next_job())),
+                Wish::Request(..) => {}
+                publish @ Wish::Publish(..) => self.again.push_back(publish),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn branch_of(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Ok(_) => "ok",
+        Reply::Published(_) => "published",
+        Reply::Timeout(Outcome::NotSent) => "timeout_not_sent",
+        Reply::Timeout(_) => "timeout",
+        Reply::Lost(_) => "lost",
+        Reply::Fault(_, Outcome::NotProcessed) => "refused",
+        Reply::Fault(_, Outcome::NotSent) => "withdrawn",
+        _ => "fault",
+    }
+}

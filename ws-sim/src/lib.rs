@@ -1,0 +1,85 @@
+//! The deterministic simulation of the session and the hub of `ws-runtime`.
+//!
+//! One seed is one run: up to three clients, a node with one hub, a link for every connection, and
+//! a clock that jumps. The seed draws the limits, the formats, the work and the faults. Faults end,
+//! everything has to recover, everybody leaves, and nothing may be left.
+//! See `README.md` for what a run shows and what it does not.
+
+mod base;
+mod client;
+mod contract;
+mod net;
+mod node;
+mod oracle;
+mod seat;
+mod world;
+
+pub use base::Counts;
+pub use oracle::Broken;
+
+use world::World;
+
+/// What came of one run.
+#[derive(Debug)]
+pub struct Run {
+    /// The hash of all that happened: the same for the same seed.
+    pub hash: u64,
+    /// Steps taken.
+    pub steps: u64,
+    /// How often each branch with a name was taken.
+    pub counts: Counts,
+    /// The first invariant that did not hold, if any.
+    pub broken: Option<Broken>,
+    /// What happened, if that was asked for.
+    pub lines: Vec<String>,
+}
+
+/// Branches that a large number of runs has to take.
+pub const BRANCHES: &[&str] = &[
+    "resumed",
+    "new_session",
+    "not_resumed",
+    "take_over",
+    "heartbeat_missed",
+    "too_slow",
+    "drained",
+    "hello_refused",
+    "restart",
+    "stall",
+    "one_way",
+    "black_hole",
+    "half_open",
+    "cut",
+    "server_notices",
+    "subscribed",
+    "recovered",
+    "not_recovered",
+    "not_subscribed",
+    "subscription_ended",
+    "revoked_on_resume",
+    "gap",
+    "slow_gap",
+    "window_full",
+    "event",
+    "duplicate_publish",
+    "ok",
+    "published",
+    "timeout",
+    "timeout_not_sent",
+    "lost",
+    "refused",
+    "withdrawn",
+    "fault",
+    "item",
+    "stopped",
+    "no_room",
+];
+
+/// Runs one seed; with lines, tells what happened in words.
+#[must_use]
+pub fn run(seed: u64, with_lines: bool) -> Run {
+    let mut world = World::new(seed, with_lines);
+    let broken = world.run().err();
+    let (hash, lines) = world.base.trace.end();
+    Run { hash, steps: world.step, counts: world.base.counts, broken, lines }
+}

@@ -1,0 +1,93 @@
+//! `ws-sim <seed>` shows one run; `ws-sim --seeds N [--from M]` runs many.
+
+use std::{process::ExitCode, thread, time::Instant};
+use ws_sim::{BRANCHES, Counts, Run, run};
+
+/// Threads that share the seeds.
+const THREADS: u64 = 2;
+/// Runs from which on every branch with a name has to be taken.
+const ENOUGH: u64 = 20_000;
+/// Lines shown of a run that failed.
+const LAST: usize = 50;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().ok();
+    let good = match arguments.as_slice() {
+        ["--seeds", count] => number(count).map(|count| many(0, count)),
+        ["--seeds", count, "--from", from] => {
+            number(count).zip(number(from)).map(|(count, from)| many(from, count))
+        }
+        [seed] => number(seed).map(|seed| show(seed, usize::MAX)),
+        _ => None,
+    };
+    match good {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::FAILURE,
+        None => {
+            eprintln!("ws-sim <seed>\nws-sim --seeds N [--from M]");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs one seed and prints its last lines.
+fn show(seed: u64, last: usize) -> bool {
+    let Run { hash, steps, broken, lines, .. } = run(seed, true);
+    for line in &lines[lines.len().saturating_sub(last)..] {
+        println!("{line}");
+    }
+    println!("seed {seed}, {steps} steps, trace {hash:016x}");
+    if let Some(broken) = &broken {
+        println!("broken: {} at step {steps}: {}", broken.invariant, broken.text);
+    }
+    broken.is_none()
+}
+
+fn many(from: u64, count: u64) -> bool {
+    let start = Instant::now();
+    let end = from.saturating_add(count);
+    let workers: Vec<_> = (0..THREADS)
+        .map(|worker| thread::spawn(move || some(from.saturating_add(worker), end)))
+        .collect();
+    let (mut counts, mut failed) = (Counts::new(), Vec::new());
+    for worker in workers {
+        let Ok((its_counts, its_failure)) = worker.join() else { return false };
+        for (branch, count) in its_counts {
+            *counts.entry(branch).or_default() += count;
+        }
+        failed.extend(its_failure);
+    }
+    for branch in BRANCHES {
+        println!("{:>12} {branch}", counts.get(branch).copied().unwrap_or_default());
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{count} seeds from {from} in {seconds:.1} s");
+    if let Some(seed) = failed.into_iter().min() {
+        return show(seed, LAST);
+    }
+    let missed: Vec<_> = BRANCHES.iter().filter(|branch| !counts.contains_key(*branch)).collect();
+    if count >= ENOUGH && !missed.is_empty() {
+        println!("never taken: {missed:?}");
+        return false;
+    }
+    true
+}
+
+/// Every second seed up to the first that fails.
+fn some(from: u64, end: u64) -> (Counts, Option<u64>) {
+    let mut counts = Counts::new();
+    let mut seed = from;
+    while seed < end {
+        let run = run(seed, false);
+        for (branch, count) in run.counts {
+            *counts.entry(branch).or_default() += count;
+        }
+        if run.broken.is_some() {
+            return (counts, Some(seed));
+        }
+        seed += THREADS;
+    }
+    (counts, None)
+}
