@@ -388,24 +388,20 @@ impl Timer {
 
     /// Does what is due, and remembers to come back for the next.
     fn run_due(&mut self, cx: &mut Context<'_>, session: &mut Session) {
-        while let Some(due) = session.poll_timeout() {
-            let now = self.clock.now();
-            if due <= now {
-                session.handle_timeout(now);
-                if session.poll_timeout().is_some_and(|next| next <= now) {
-                    // What is still due needs an output to be taken first.
-                    return;
-                }
-                continue;
-            }
-            if self.at != Some(due) {
-                self.at = Some(due);
-                self.sleep.as_mut().reset(self.clock.instant(due));
-            }
-            if self.sleep.as_mut().poll(cx).is_pending() {
-                return;
-            }
+        // One moment for the whole turn: a clock that runs on must not keep the turn from ending.
+        let now = self.clock.now();
+        if session.poll_timeout().is_some_and(|due| due <= now) {
+            session.handle_timeout(now);
+        }
+        // What is still due needs an output to be taken first.
+        let Some(due) = session.poll_timeout().filter(|due| *due > now) else { return };
+        if self.at != Some(due) {
+            self.at = Some(due);
+            self.sleep.as_mut().reset(self.clock.instant(due));
+        }
+        if self.sleep.as_mut().poll(cx).is_ready() {
             self.at = None;
+            cx.waker().wake_by_ref();
         }
     }
 }

@@ -236,6 +236,34 @@ fn duplicates_count_towards_the_rate() {
 }
 
 #[test]
+fn a_client_that_waits_for_the_rate_is_due_once_and_then_sends() {
+    let mut client = Session::new(Side::Client, config(1), Time::ZERO);
+    client.handle_command(Command::Connect(Box::new(hello())), Time::ZERO).expect("idle");
+    while client.poll_transmit().is_some() {}
+    let (mut server, _) = open_server(|limits| {
+        limits.rate_per_s = 3;
+        limits.rate_burst = 1;
+    });
+    let Some(Transmit::Envelope(welcome)) = server.poll_transmit() else { panic!("no welcome") };
+    client.handle_frame(welcome, Time::ZERO);
+    for room in ["room/a", "room/b"] {
+        let address = Address::parse(room).expect("an address");
+        client.handle_command(Command::Subscribe(address, None), Time::ZERO).expect("new");
+    }
+    while client.poll_transmit().is_some() {}
+    // Clocks run on between two questions, so what was due a moment before must not be due again.
+    let asked = Time::new(Duration::from_micros(100));
+    client.handle_timeout(asked);
+    let due = client.poll_timeout().expect("a frame waits");
+    assert_eq!(due, Time::new(Duration::from_micros(333_334)));
+    client.handle_timeout(due);
+    let next = client.poll_timeout().expect("the heartbeat");
+    assert!(next > due + Duration::from_secs(1), "due again at {next}");
+    let Some(Transmit::Envelope(second)) = client.poll_transmit() else { panic!("not sent") };
+    assert!(matches!(second.frame, Frame::Subscribe(_)));
+}
+
+#[test]
 fn many_consumed_channels_are_told_in_messages_that_the_server_takes() {
     let mut client = Session::new(Side::Client, config(1), Time::ZERO);
     client.handle_command(Command::Connect(Box::new(hello())), Time::ZERO).expect("idle");

@@ -231,6 +231,7 @@ impl Session {
         if !self.state.is_open() {
             return;
         }
+        self.pace.refill(now);
         self.inbox.check(now);
         self.listening.check(now);
         match self.alive.check(now) {
@@ -280,10 +281,8 @@ impl Session {
         if !self.state.is_open() {
             return earliest([self.state.until(), of_requests]);
         }
-        let held_back = (self.side == Side::Client && self.outbox.has_next())
-            .then(|| self.pace.wait())
-            .filter(|wait| !wait.is_zero())
-            .map(|wait| self.now + wait);
+        let is_held_back = self.side == Side::Client && self.outbox.has_next();
+        let held_back = self.pace.due().filter(|_| is_held_back);
         earliest([
             self.state.until(),
             of_requests,

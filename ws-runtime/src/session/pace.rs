@@ -42,14 +42,20 @@ impl Pace {
         self.tokens = self.tokens.saturating_sub(TOKEN);
     }
 
-    /// How long until there is a token.
+    /// When there is a token; `None` while there is one.
+    pub(super) fn due(&self) -> Option<Time> {
+        (self.tokens < TOKEN).then(|| self.at + self.wait())
+    }
+
+    /// How long until there is a token, from the moment that was last told.
     pub(super) fn wait(&self) -> Duration {
         // Rounded up: a timer that fires a microsecond early would spin.
         let missing = u64::try_from(TOKEN.saturating_sub(self.tokens)).unwrap_or_default();
         Duration::from_micros(missing.div_ceil(self.per_s.max(1)))
     }
 
-    fn refill(&mut self, now: Time) {
+    /// Counts the tokens that came until now.
+    pub(super) fn refill(&mut self, now: Time) {
         let passed = u64::try_from((now - self.at).as_micros()).unwrap_or(u64::MAX);
         // One micro-token per microsecond and token per second.
         let gained = i64::try_from(passed.saturating_mul(self.per_s)).unwrap_or(i64::MAX);
