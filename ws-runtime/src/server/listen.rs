@@ -8,11 +8,15 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use ws_proto::Protocol;
 
 /// How long to wait when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that the system completes before we take them. Clients that come back all at once
+/// would find a short queue full, and their next attempts are seconds apart. The system caps it.
+const BACKLOG: u32 = 4096;
 
 /// A server that has its address and does not serve yet.
 #[derive(Debug)]
@@ -68,7 +72,7 @@ impl<P: Protocol> Server<P> {
     ///
     /// When the address is taken or not ours.
     pub async fn bind(&self, address: impl ToSocketAddrs) -> io::Result<Bound<P>> {
-        Ok(Bound { server: self.clone(), listener: TcpListener::bind(address).await? })
+        Ok(Bound { server: self.clone(), listener: bind(address).await? })
     }
 
     /// Listens alone in a task of its own, and gives the address.
@@ -128,6 +132,28 @@ impl<P: Protocol> Server<P> {
         });
         response
     }
+}
+
+/// Takes the first of the addresses that can be taken.
+async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let mut result = Err(io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on"));
+    for address in lookup_host(address).await? {
+        result = listen_on(address);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restarted server must not wait for connections of the one before. Elsewhere than on Unix
+    // the option would let two servers share the address.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// One TCP connection: at most a few HTTP requests, then an upgrade or the end.
