@@ -49,8 +49,10 @@ impl Peer {
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
+        // A server says nothing more before the hello.
         while !answer.ends_with(b"\r\n\r\n") {
-            answer.push(timeout(HANG, stream.read_u8()).await.unwrap().unwrap());
+            let read = timeout(HANG, stream.read_buf(&mut answer)).await.unwrap().unwrap();
+            assert!(read > 0, "closed during the upgrade");
         }
         assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
         Self { stream, format, ids: IdSource::new(1), seq: 0 }
