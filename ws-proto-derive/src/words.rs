@@ -47,6 +47,7 @@ pub(crate) const PROTOCOL: &[Word] = &[
     word("min_version", Takes::Number),
     word("requests", Takes::Type),
     word("channels", Takes::Type),
+    word("callbacks", Takes::Type),
 ];
 pub(crate) const REQUESTS: &[Word] = &[word("handler", Takes::Name), word("call", Takes::Name)];
 pub(crate) const RPC: &[Word] = &[

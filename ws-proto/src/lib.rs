@@ -38,7 +38,8 @@ pub use message::{
 };
 pub use raw::Raw;
 pub use serve::{
-    Access, Answer, Authenticate, Authorize, Caller, Credentials, Dispatch, Items, Principal, Reply,
+    Access, Answer, Authenticate, Authorize, Caller, Credentials, Dispatch, Items, Principal,
+    Reply, Serve,
 };
 pub use version::{VersionRange, WIRE_VERSION};
 pub use ws_proto_derive::{AddressField, Channels, Events, Protocol, Requests};
@@ -47,7 +48,7 @@ pub use ws_proto_derive::{AddressField, Channels, Events, Protocol, Requests};
 pub mod prelude {
     pub use crate::{
         Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Items,
-        Never, Protocol, Requests,
+        Never, Protocol, Requests, Serve,
     };
 }
 

@@ -83,10 +83,11 @@ impl Limits {
     /// answers that wait for room, the frames kept, refusals included (twice the outbox), the
     /// stream items before it, the write buffer (twice, while it moves), and the best-effort events
     /// of a slow reader, before the outbox and in it. Events of logs are shared and cost a cursor.
-    /// What handlers allocate is theirs.
+    /// Calls of the client, `max_in_flight` at once, cost an entry each besides. What handlers
+    /// allocate, and what callers hold that wait for their turn, is theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
-        let messages = 1 + self.max_in_flight + 2 * self.max_queued;
+        let messages = 1 + 2 * self.max_in_flight + 2 * self.max_queued;
         let inbound = self.max_frame + self.inbound_bytes;
         let answers = self.max_frame * self.max_in_flight;
         let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;

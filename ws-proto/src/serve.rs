@@ -1,6 +1,10 @@
-//! The server-side contracts: who may connect, who may listen and speak, and what answers.
+//! The contracts of who answers: who may connect, who may listen and speak, and what serves.
 //!
 //! Generated handler traits name these types; `ws-runtime` drives them.
+
+mod app;
+
+pub use app::Serve;
 
 use crate::{
     address::AddressError,
@@ -12,6 +16,7 @@ use crate::{
     raw::Raw,
 };
 use std::{
+    any::Any,
     fmt,
     future::{Future, poll_fn},
     marker::PhantomData,
@@ -123,7 +128,7 @@ pub trait Authorize<Channels: ChannelSet>: Authenticate {
     note = "implement the handler trait that `#[derive(Requests)]` made of `{Self}`: one async \
             method per variant"
 )]
-pub trait Dispatch<App: Authenticate>: RequestSet {
+pub trait Dispatch<App: Serve>: RequestSet {
     /// Runs the handler of this request.
     fn dispatch(
         self,
@@ -132,7 +137,7 @@ pub trait Dispatch<App: Authenticate>: RequestSet {
     ) -> impl Future<Output = Answer> + Send;
 }
 
-impl<App: Authenticate> Dispatch<App> for crate::message::NoRequests {
+impl<App: Serve> Dispatch<App> for crate::message::NoRequests {
     async fn dispatch(self, _: &App, _: &Caller<'_, App::Principal>) -> Answer {
         match self {}
     }
@@ -150,6 +155,10 @@ pub trait Link: Send + Sync + 'static {
     /// Ready when one more stream item may be sent; `Err` when nobody waits for it any more.
     fn poll_item(&self, cx: &mut task::Context<'_>) -> task::Poll<Result<(), Cancelled>>;
     fn send_item(&self, item: Raw);
+    /// What else the runtime keeps for this caller; `None` where there is nothing.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
 }
 
 /// Nobody waits for the answer any more: it was cancelled, or its deadline passed.
@@ -181,6 +190,9 @@ pub enum PublishError {
     /// The server no longer runs.
     #[error("the server has stopped")]
     Stopped,
+    /// The caller is the server, which a client answers: there is no log here.
+    #[error("there is no log here: a client publishes with `Client::publish`")]
+    NoLog,
 }
 
 /// A publication on its way into the log; awaiting it gives the event's position, `None` on a
@@ -293,6 +305,12 @@ impl<'a, P> Caller<'a, P> {
     #[must_use]
     pub fn items<T: Payload>(&self) -> Items<T> {
         Items { link: Arc::clone(self.link), item: PhantomData }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn link(&self) -> &'a dyn Link {
+        &**self.link
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     ctxt::Ctxt,
     words::PROTOCOL,
 };
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Data, DeriveInput, LitStr};
 
@@ -38,19 +38,15 @@ fn expand(cx: &Ctxt, input: &DeriveInput) -> TokenStream {
     let given = |word: &str| words.ty(word).map(ToTokens::to_token_stream);
     let requests = given("requests").unwrap_or_else(|| quote!(#krate::NoRequests));
     let channels = given("channels").unwrap_or_else(|| quote!(#krate::NoChannels));
+    let callbacks = given("callbacks").unwrap_or_else(|| quote!(#krate::NoRequests));
     // With a mistake above, the version may not be what was meant.
     let check = (cx.count() == 0).then(|| {
         let span = words.span("version").unwrap_or_else(|| ident.span());
-        // Every token of the call stands at `version`, so that the compiler points there.
-        let call = quote!(#krate::__private::check_protocol::<#ident>());
-        let call: TokenStream = call
-            .into_iter()
-            .map(|mut token| {
-                token.set_span(token.span().located_at(span));
-                token
-            })
-            .collect();
-        quote_spanned!(span=> const _: () = #call;)
+        let check = check_at(span, &quote!(#krate::__private::check_protocol::<#ident>()));
+        let of_callbacks = words
+            .span("callbacks")
+            .map(|span| check_at(span, &quote!(#krate::__private::check_callbacks::<#ident>())));
+        quote!(#check #of_callbacks)
     });
     let quiet = quiet();
     quote! {
@@ -62,9 +58,23 @@ fn expand(cx: &Ctxt, input: &DeriveInput) -> TokenStream {
             const MIN_VERSION: ::core::primitive::u32 = #oldest;
             type Requests = #requests;
             type Channels = #channels;
+            type Callbacks = #callbacks;
         }
         #check
     }
+}
+
+/// Every token of the call stands at the word, so that the compiler points there.
+fn check_at(span: Span, call: &TokenStream) -> TokenStream {
+    let call: TokenStream = call
+        .clone()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        })
+        .collect();
+    quote_spanned!(span=> const _: () = #call;)
 }
 
 fn check_words(cx: &Ctxt, input: &DeriveInput, words: &Words) {

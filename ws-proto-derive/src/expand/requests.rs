@@ -316,7 +316,7 @@ fn handler_trait(names: &Names<'_>) -> TokenStream {
     let label = format!("no `impl {handler}` for this type");
     let note = format!(
         "add `impl {handler} for {{Self}}`: one async method per variant of `{set}`, beside `impl \
-         Authenticate for {{Self}}`"
+         Authenticate for {{Self}}` (on a client: `impl Serve for {{Self}}`)"
     );
     let (skeleton, quiet) = (skeleton(names), quiet());
     quote! {
@@ -325,7 +325,7 @@ fn handler_trait(names: &Names<'_>) -> TokenStream {
         #[doc = #skeleton]
         #quiet
         #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
-        #vis trait #handler: #krate::Authenticate { #(#methods)* }
+        #vis trait #handler: #krate::Serve { #(#methods)* }
     }
 }
 
@@ -415,7 +415,7 @@ fn dispatch(names: &Names<'_>) -> TokenStream {
             async fn dispatch(
                 self,
                 __ws_app: &__WsApp,
-                __ws_caller: &#krate::Caller<'_, <__WsApp as #krate::Authenticate>::Principal>,
+                __ws_caller: &#krate::Caller<'_, <__WsApp as #krate::Serve>::Principal>,
             ) -> #krate::Answer {
                 match self { #(#arms)* }
             }

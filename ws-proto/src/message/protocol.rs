@@ -3,7 +3,7 @@
 use super::{ChannelSet, RequestSet};
 use crate::version::VersionRange;
 
-/// A protocol: its name, its versions, its requests and its channels. Implemented by
+/// A protocol: its name, its versions, its requests, its channels and its callbacks. Implemented by
 /// `#[derive(Protocol)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a protocol",
@@ -21,6 +21,8 @@ pub trait Protocol: Send + Sync + 'static {
     type Requests: RequestSet;
     /// What they may subscribe to.
     type Channels: ChannelSet;
+    /// What the server may ask them.
+    type Callbacks: RequestSet;
 
     /// The versions spoken by this build.
     #[must_use]

@@ -8,7 +8,7 @@
 
 use super::{
     Call, Channel, ChannelSet, ChannelSpec, EncodedEvent, EventSet, EventSpec, Payload, Protocol,
-    RequestSet, RequestSpec, UnknownEvent,
+    RequestSet, RequestSpec, Resend, UnknownEvent,
 };
 use crate::{
     address::{AddressError, AddressField, AddressReader, AddressWriter},
@@ -145,13 +145,8 @@ pub fn read_field<Field, T: ChannelField<Field>>(
 pub const fn check_protocol<P: Protocol>() {
     let requests = <P::Requests as RequestSet>::SPECS;
     let channels = <P::Channels as ChannelSet>::SPECS;
+    refuse_newer_requests(P::VERSION, requests);
     let mut at = 0;
-    while at < requests.len() {
-        let kind = Sentence::new().push(requests[at].kind);
-        refuse_newer(P::VERSION, &kind, requests[at].since);
-        at += 1;
-    }
-    at = 0;
     while at < channels.len() {
         let kind = Sentence::new().push(channels[at].kind);
         refuse_newer(P::VERSION, &kind, channels[at].since);
@@ -165,6 +160,60 @@ pub const fn check_protocol<P: Protocol>() {
         refuse_answers(&channels[at], requests);
         at += 1;
     }
+}
+
+/// The same for callbacks, which moreover are what a client can answer.
+pub const fn check_callbacks<P: Protocol>() {
+    let channels = <P::Channels as ChannelSet>::SPECS;
+    let callbacks = <P::Callbacks as RequestSet>::SPECS;
+    refuse_newer_requests(P::VERSION, callbacks);
+    refuse_unanswerable(callbacks, <P::Requests as RequestSet>::SPECS);
+    let mut at = 0;
+    while at < channels.len() {
+        refuse_answers(&channels[at], callbacks);
+        at += 1;
+    }
+}
+
+const fn refuse_newer_requests(version: u32, requests: &[RequestSpec]) {
+    let mut at = 0;
+    while at < requests.len() {
+        let kind = Sentence::new().push(requests[at].kind);
+        refuse_newer(version, &kind, requests[at].since);
+        at += 1;
+    }
+}
+
+/// What only a server can do is refused, and one `type` names one message.
+const fn refuse_unanswerable(callbacks: &[RequestSpec], requests: &[RequestSpec]) {
+    let mut at = 0;
+    while at < callbacks.len() {
+        let kind = callbacks[at].kind;
+        if callbacks[at].item.is_some() {
+            let why = "`, which streams: a client answers once, so leave out `stream`";
+            refuse_callback(kind, why);
+        }
+        if matches!(callbacks[at].resend, Resend::Dedup) {
+            let why = "`, which says `dedup`: a client keeps no results, so say `idempotent`, or \
+                       nothing";
+            refuse_callback(kind, why);
+        }
+        let mut request = 0;
+        while request < requests.len() {
+            if is_same(kind, requests[request].kind) {
+                let why =
+                    "`, which is a request of the clients too: give one of them another `name`";
+                refuse_callback(kind, why);
+            }
+            request += 1;
+        }
+        at += 1;
+    }
+}
+
+const fn refuse_callback(kind: &str, why: &str) {
+    let sentence = Sentence::new().push("`callbacks` has `").push(kind).push(why);
+    panic!("{}", sentence.as_str());
 }
 
 const fn refuse_newer(version: u32, kind: &Sentence, since: u32) {

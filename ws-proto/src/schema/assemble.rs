@@ -28,6 +28,16 @@ pub(super) enum Sender {
     Server,
 }
 
+impl Sender {
+    /// The other side.
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 /// The definitions of a document.
 #[derive(Debug)]
 pub(super) struct Definitions {

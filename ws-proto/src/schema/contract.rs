@@ -17,19 +17,26 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn build<P: Protocol>() -> (Value, BTreeSet<String>) {
     let requests = <P::Requests as RequestSet>::SPECS;
     let channels = <P::Channels as ChannelSet>::SPECS;
-    let messages = messages(requests, channels);
+    let callbacks = <P::Callbacks as RequestSet>::SPECS;
+    let messages = messages(requests, channels, callbacks);
     let mut definitions = definitions(&messages, Wide::Refuse);
-    report_types(requests, channels, &mut definitions.problems);
-    let facts = json!({
+    report_types([requests, callbacks], channels, &mut definitions.problems);
+    let table = |specs: &[RequestSpec], asker| {
+        let entry = |spec: &RequestSpec| (spec.kind.to_owned(), request(spec, asker, &definitions));
+        specs.iter().map(entry).collect::<Map<_, _>>()
+    };
+    let mut facts = json!({
         "name": P::NAME,
         "version": P::VERSION,
         "min_version": P::MIN_VERSION,
-        "requests": requests.iter().map(|spec| (spec.kind.to_owned(), request(spec, &definitions)))
-            .collect::<Map<_, _>>(),
+        "requests": table(requests, Sender::Client),
         "channels": channels.iter().map(|spec| (spec.kind.to_owned(), channel(spec, &definitions)))
             .collect::<Map<_, _>>(),
         "close_codes": codes::ranges(),
     });
+    if !callbacks.is_empty() {
+        facts["callbacks"] = table(callbacks, Sender::Server).into();
+    }
     let Definitions { defs, problems, .. } = definitions;
     (
         assemble::document(&urn(P::NAME, P::VERSION), P::NAME, defs, ("x-ws-protocol", facts)),
@@ -43,29 +50,30 @@ fn urn(name: &str, version: u32) -> String {
     format!("urn:ws-proto:{name}:{version}")
 }
 
-fn messages(requests: &[RequestSpec], channels: &[ChannelSpec]) -> Vec<Message> {
-    let requests = requests.iter().flat_map(messages_of_request);
+fn messages(
+    requests: &[RequestSpec],
+    channels: &[ChannelSpec],
+    callbacks: &[RequestSpec],
+) -> Vec<Message> {
+    let requests = requests.iter().flat_map(|spec| messages_of_request(spec, Sender::Client));
+    let callbacks = callbacks.iter().flat_map(|spec| messages_of_request(spec, Sender::Server));
     let events = channels.iter().flat_map(|channel| {
         channel.events.iter().flat_map(|event| messages_of_event(channel, event))
     });
-    requests.chain(events).collect()
+    requests.chain(events).chain(callbacks).collect()
 }
 
-fn messages_of_request(spec: &RequestSpec) -> Vec<Message> {
+fn messages_of_request(spec: &RequestSpec, asker: Sender) -> Vec<Message> {
     let answer = |kind: &str, payload, doc| Message {
         kind: kind.to_owned(),
-        sender: Sender::Server,
+        sender: asker.other(),
         head: head::ANSWER,
         payload,
         doc,
         deprecated: spec.deprecated.is_some(),
     };
     let mut messages = vec![
-        Message {
-            sender: Sender::Client,
-            head: head::REQUEST,
-            ..answer(spec.kind, spec.request, spec.doc)
-        },
+        Message { sender: asker, head: head::REQUEST, ..answer(spec.kind, spec.request, spec.doc) },
         answer(spec.ok, spec.reply, ""),
         answer(spec.err, spec.error, ""),
     ];
@@ -107,7 +115,7 @@ fn has_values(payload: SchemaFn) -> bool {
 
 /// Reports a `type` that names two messages.
 fn report_types(
-    requests: &[RequestSpec],
+    requests: [&[RequestSpec]; 2],
     channels: &[ChannelSpec],
     problems: &mut BTreeSet<String>,
 ) {
@@ -119,7 +127,7 @@ fn report_types(
             seen.insert(kind, what);
         }
     };
-    for spec in requests {
+    for spec in requests.into_iter().flatten() {
         claim(spec.kind.to_owned(), format!("the request `{}`", spec.kind));
         for answer in [Some(spec.ok), Some(spec.err), spec.item].into_iter().flatten() {
             claim(answer.to_owned(), format!("an answer to the request `{}`", spec.kind));
@@ -133,18 +141,18 @@ fn report_types(
     }
 }
 
-fn request(spec: &RequestSpec, definitions: &Definitions) -> Value {
+fn request(spec: &RequestSpec, asker: Sender, definitions: &Definitions) -> Value {
     let mut facts = age(spec.since, spec.removed, spec.deprecated);
     let mut name = |key: &str, sender, kind: &str| {
         if let Some(name) = definitions.payloads.get(&(sender, kind.to_owned())) {
             facts.insert(key.into(), name.as_str().into());
         }
     };
-    name("payload", Sender::Client, spec.kind);
-    name("reply", Sender::Server, spec.ok);
-    name("error", Sender::Server, spec.err);
+    name("payload", asker, spec.kind);
+    name("reply", asker.other(), spec.ok);
+    name("error", asker.other(), spec.err);
     if let Some(item) = spec.item {
-        name("stream", Sender::Server, item);
+        name("stream", asker.other(), item);
     }
     let resend = match spec.resend {
         Resend::Never => "never",

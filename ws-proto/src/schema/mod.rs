@@ -27,6 +27,9 @@
 //!   "close_codes": [ { "from": 4000, "to": 4099, "advice": "resume" } ] }
 //! ```
 //!
+//! `callbacks` stands beside `requests` and looks like it, where the server asks its clients: there
+//! the server sends the payload and the client the reply. It is absent where there are none.
+//!
 //! `error` is absent where a request has no typed error, `stream` where it does not stream;
 //! `removed`, `deprecated` (the note) and an event's `input` (the client's payload, where it
 //! differs) are there when they apply.

@@ -78,6 +78,7 @@ macro_rules! protocol {
             const MIN_VERSION: u32 = 1;
             type Requests = $name::Requests;
             type Channels = $name::Channels;
+            type Callbacks = ws_proto::NoRequests;
         }
 
         impl ws_proto::RequestSet for $name::Requests {
