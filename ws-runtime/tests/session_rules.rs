@@ -31,6 +31,7 @@ proptest! {
         for (call, count) in &pair.answers {
             prop_assert_eq!(*count, 1, "{:?} has no outcome", call);
         }
+        prop_assert!(pair.is_all_answered(), "{:?}", pair.asked.answers);
     }
 
     #[test]
@@ -45,6 +46,7 @@ proptest! {
         for (call, count) in &pair.answers {
             prop_assert_eq!(*count, 1, "{:?} has no outcome", call);
         }
+        prop_assert!(pair.is_all_answered(), "{:?}", pair.asked.answers);
     }
 
     #[test]

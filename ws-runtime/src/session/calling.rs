@@ -19,7 +19,6 @@ const HEAD_SIZE: usize = 512;
 
 impl Session {
     pub(super) fn call(&mut self, call: Call) -> Result<(), Misuse> {
-        self.expect_side(Side::Client)?;
         let head = self.call_head(&call.kind, call.ttl, call.key);
         let open = self.open_call(head.id, call.kind, call.versions, call.ttl);
         self.send_call(call.call, open, Envelope { head, frame: Frame::Message(call.payload) })?;
@@ -102,7 +101,7 @@ impl Session {
             Some(AnswerKind::Ok) => self.resolve(call, Reply::Ok(payload)),
             Some(AnswerKind::Err) => self.resolve(call, Reply::Err(payload)),
             None => {
-                let text = format!("the server answered `{}` with a `{kind}`", open.kind);
+                let text = format!("`{}` was answered with a `{kind}`", open.kind);
                 self.resolve(call, Reply::Fault(Fault::internal(text), Outcome::Processed));
             }
         }

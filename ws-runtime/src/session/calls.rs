@@ -88,9 +88,18 @@ impl Calls {
         self.deadlines.first().filter(|(due, _)| *due <= now).map(|(_, call)| *call)
     }
 
+    pub(super) fn is_sent(&self, call: CallId) -> bool {
+        self.open.get(&call).is_some_and(|open| open.sent)
+    }
+
     /// Every call that left this process.
     pub(super) fn sent(&self) -> Vec<CallId> {
         self.open.iter().filter(|(_, open)| open.sent).map(|(call, _)| *call).collect()
+    }
+
+    /// Whether no call waits for its outcome.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 
     pub(super) fn due(&self) -> Option<Time> {

@@ -33,7 +33,8 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// The facts of a protocol.
+    /// The facts of a protocol for its server. A client serves other requests: the callbacks, if
+    /// its application answers them, or none.
     #[must_use]
     pub fn of<P: Protocol>() -> Self {
         // Named so that a protocol without channels is checked like any other.

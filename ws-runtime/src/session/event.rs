@@ -148,7 +148,7 @@ pub struct Request {
 /// Why nobody waits for an answer any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The peer cancelled the request.
+    /// The peer cancelled the request, or the session in which it asked is lost.
     Cancelled,
     /// Its deadline passed; the answer `deadline` was sent.
     Deadline,

@@ -213,10 +213,11 @@ impl Session {
         Ok(())
     }
 
-    /// A draining session closes when nothing runs and everything was sent.
+    /// A draining session closes when nothing runs, on either side, and everything was sent.
     pub(super) fn close_when_drained(&mut self) {
         if let State::Draining { closed, .. } = &self.state
             && self.work.is_idle()
+            && self.calls.is_empty()
             && self.outbox.is_empty()
         {
             let closed = (**closed).clone();

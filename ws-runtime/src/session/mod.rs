@@ -306,6 +306,13 @@ impl Session {
         self.state.is_open() && self.outbox.wants_deliveries()
     }
 
+    /// Whether a call without an outcome has left. When a server gives its session up, the outcome
+    /// of those that have is unknown, and the others were not sent.
+    #[must_use]
+    pub fn has_left(&self, call: CallId) -> bool {
+        self.calls.is_sent(call)
+    }
+
     /// The negotiated version, while the session is open.
     #[must_use]
     pub fn version(&self) -> Option<u32> {

@@ -79,12 +79,10 @@ impl Session {
             Frame::Gap(gap) => self.on_gap(&channel(&head)?, gap),
             Frame::Unknown(_) => self.counters.strays += 1,
             Frame::Message(payload) => match (self.side, head.re, head.ch.is_some()) {
-                (Side::Client, Some(re), _) => self.on_answer(re, &head.kind, payload),
+                (_, Some(re), _) => self.on_answer(re, &head.kind, payload),
+                (_, None, false) => self.on_request(head, payload),
                 (Side::Client, None, true) => self.on_event(head, payload)?,
-                (Side::Client, None, false) => self.refuse_request(&head),
                 (Side::Server, None, true) => self.on_publish(&head, payload)?,
-                (Side::Server, None, false) => self.on_request(head, payload),
-                (Side::Server, Some(_), _) => self.counters.strays += 1,
             },
         }
         Ok(())
@@ -159,13 +157,6 @@ impl Session {
             self.on_consumed(address, *off)?;
         }
         Ok(())
-    }
-
-    /// Requests from a server to its client are not part of this version.
-    fn refuse_request(&mut self, head: &Head) {
-        let text = format!("this client serves no request `{}`", head.kind);
-        let fault = ws_proto::Fault::new(ws_proto::FaultCode::Unimplemented, text);
-        self.push_fault(head.id, fault);
     }
 }
 

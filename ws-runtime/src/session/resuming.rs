@@ -112,6 +112,7 @@ impl Session {
         self.outbox.restart();
         self.inbox = Inbox::default();
         self.settle_lost_calls();
+        self.abandon_work();
         self.leave_listening();
     }
 
@@ -119,12 +120,15 @@ impl Session {
     pub(super) fn after_connection(&mut self, code: CloseCode) {
         self.urgent.clear();
         self.outbox.rewind();
-        if outlives(code) {
+        // A server's session may go on whatever the code: a client that took it over did so with
+        // the code of an end. Its application knows, and settles the calls.
+        if outlives(code) || self.side == Side::Server {
             return;
         }
         // Nobody waits for a welcome to be told that the session is gone.
         self.grant = None;
         self.settle_lost_calls();
+        self.abandon_work();
         self.leave_listening();
     }
 

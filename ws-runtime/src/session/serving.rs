@@ -92,6 +92,13 @@ impl Session {
         self.close_when_drained();
     }
 
+    /// Client: the session that asked is lost, and nobody waits for the answers any more.
+    pub(super) fn abandon_work(&mut self) {
+        for work in self.work.abandon() {
+            self.events.push_back(Event::Stop(work, Stop::Cancelled));
+        }
+    }
+
     pub(super) fn work_expired(&mut self, ended: Ended) {
         let text = "the time of this request ran out";
         let fault = Fault::new(FaultCode::Deadline, text);

@@ -163,6 +163,24 @@ impl Work {
         waiting.into_iter().filter_map(|work| self.remove(work)).collect()
     }
 
+    /// The session of these requests is lost: those that wait are gone, those that run count as
+    /// answered, and are given. They hold their place among those that run until they end.
+    pub(super) fn abandon(&mut self) -> Vec<WorkId> {
+        self.dismiss_waiting();
+        self.deadlines.clear();
+        let mut running = Vec::new();
+        for (work, entry) in &mut self.entries {
+            entry.deadline = None;
+            // The new session counts from 1 again.
+            entry.seq = 0;
+            if !entry.answered {
+                entry.answered = true;
+                running.push(*work);
+            }
+        }
+        running
+    }
+
     /// Adds credit; gives the request if it runs.
     pub(super) fn credit(&mut self, id: MessageId, n: u32) -> Option<WorkId> {
         let work = *self.by_id.get(&id)?;

@@ -20,6 +20,11 @@ pub(crate) enum Act {
         credit: u32,
     },
     Publish,
+    /// The server asks its client.
+    Ask(Option<u64>),
+    CancelAsked(u64),
+    /// The client answers the first, second, .. of what it is asked.
+    AnswerAsked(usize),
     Cancel(u64),
     Grant(u64),
     Subscribe(u64),
@@ -55,6 +60,9 @@ pub(crate) fn acts() -> impl Strategy<Value = Act> {
         8 => (0..4_usize, prop::option::of(0..2000_u64), 0..3_u32)
             .prop_map(|(kind, ttl_ms, credit)| Act::Call { kind, ttl_ms, credit }),
         3 => Just(Act::Publish),
+        4 => prop::option::of(0..2000_u64).prop_map(Act::Ask),
+        1 => (0..20_u64).prop_map(Act::CancelAsked),
+        4 => (0..3_usize).prop_map(Act::AnswerAsked),
         2 => (0..20_u64).prop_map(Act::Cancel),
         1 => (0..20_u64).prop_map(Act::Grant),
         3 => (0..4_u64).prop_map(Act::Subscribe),

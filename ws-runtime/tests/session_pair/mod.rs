@@ -1,11 +1,13 @@
 //! Two sessions under random applications, peers and networks.
 
 mod act;
+mod asking;
 mod kept;
 mod setup;
 
 use act::{Act, foreign_frame};
 pub(crate) use act::{acts, honest_acts};
+use asking::Asked;
 use bytestring::ByteString;
 use kept::{Kept, Log, Places};
 pub(crate) use setup::{acceptance, config, hello, null};
@@ -36,6 +38,8 @@ pub(crate) struct Pair {
     places: [Places; 2],
     works: BTreeMap<WorkId, u64>,
     tickets: Vec<Ticket>,
+    /// What the server asks.
+    pub(crate) asked: Asked,
     hello: Option<Hello>,
     /// How often each call was started or asked about.
     started: BTreeMap<u64, u32>,
@@ -58,6 +62,7 @@ impl Pair {
             places: Default::default(),
             works: BTreeMap::new(),
             tickets: Vec::new(),
+            asked: Asked::default(),
             hello: None,
             started: BTreeMap::new(),
             kept: None,
@@ -76,6 +81,9 @@ impl Pair {
             Act::Connect => self.connect(),
             Act::Accept(resumes) => self.accept(resumes),
             Act::Call { kind, ttl_ms, credit } => self.call(kind, ttl_ms, credit),
+            Act::Ask(ttl_ms) => self.ask(ttl_ms),
+            Act::CancelAsked(call) => self.tell_server(Command::Cancel(CallId(call))),
+            Act::AnswerAsked(turn) => self.answer_asked(turn),
             Act::Publish => self.publish(),
             Act::Cancel(call) => self.tell_client(Command::Cancel(CallId(call))),
             Act::Grant(call) => self.tell_client(Command::Credit(CallId(call), 2)),
@@ -147,6 +155,7 @@ impl Pair {
         self.places = Default::default();
         self.works.clear();
         self.tickets.clear();
+        self.asked.begin();
         self.log.at = None;
     }
 
@@ -299,6 +308,7 @@ impl Pair {
         while let Some(event) = self.client.poll_event() {
             match event {
                 Event::Answered(call, reply) => self.check_answer(call, &reply),
+                Event::Request(request) => self.asked.start(&request),
                 Event::Welcome(welcome) => self.places[0].go_on_after(welcome.recv),
                 event => self.log.check(&event),
             }
@@ -306,6 +316,7 @@ impl Pair {
         while let Some(event) = self.server.poll_event() {
             match event {
                 Event::Hello(hello, _) => self.hello = Some(*hello),
+                Event::Answered(call, _) => self.asked.answered(call),
                 Event::Request(request) => {
                     let call = number(&request.payload);
                     self.works.insert(request.work, call);
@@ -363,13 +374,14 @@ impl Pair {
         self.settle();
         self.accept(true);
         for _ in 0..400 {
-            if self.answers.values().all(|count| *count == 1) {
+            if self.answers.values().all(|count| *count == 1) && self.is_all_answered() {
                 return;
             }
             self.settle();
             for work in std::mem::take(&mut self.works).into_keys() {
                 self.tell_server(Command::Answer(work, Answer::Err(null())));
             }
+            self.answer_asked(0);
             for ticket in std::mem::take(&mut self.tickets) {
                 let done = self.done();
                 self.decide(ticket, Ok(done));

@@ -26,8 +26,8 @@ pub(crate) fn command(
     Ok(match (who, short.first()) {
         (_, "close") => Command::Close(short.close_code(1)?, "as told".to_owned()),
         (Who::C, "connect") => Command::Connect(Box::new(hello(short)?)),
-        (Who::C, "call") => Command::Call(Box::new(call(short, payload()?)?)),
-        (Who::C, "cancel") => Command::Cancel(CallId(short.number(1)?)),
+        (_, "call") => Command::Call(Box::new(call(short, payload()?)?)),
+        (_, "cancel") => Command::Cancel(CallId(short.number(1)?)),
         (Who::C, "credit") => {
             let n = u32::try_from(short.number(2)?).map_err(|error| error.to_string())?;
             Command::Credit(CallId(short.number(1)?), n)
@@ -47,9 +47,7 @@ pub(crate) fn command(
         })),
         (Who::S, "refuse") => Command::Refuse(short.close_code(1)?, short.fault(2)?),
         (Who::S, "drain") => Command::Drain(drain(short)?),
-        (Who::S | Who::P, "answer") => {
-            Command::Answer(WorkId(short.number(1)?), answer(short, payload()?)?)
-        }
+        (_, "answer") => Command::Answer(WorkId(short.number(1)?), answer(short, payload()?)?),
         (Who::S, "item") => Command::Item(WorkId(short.number(1)?), payload()?),
         (Who::S, "decide") => Command::Decide(Ticket(short.number(1)?), decision(short)?),
         (Who::S, "deliver") => {

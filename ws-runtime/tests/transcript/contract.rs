@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use ws_proto::{AckMeaning, RequestSpec, Resend, VersionRange};
-use ws_runtime::session::Contract;
+use ws_runtime::session::{Contract, Side};
 
 const REQUESTS: &[RequestSpec] = &[
     request("join", ["join.ok", "join.err"]),
@@ -13,9 +13,18 @@ const REQUESTS: &[RequestSpec] = &[
     RequestSpec { ack: AckMeaning::Handled, ..request("save", ["save.ok", "save.err"]) },
 ];
 
-/// What the sessions of a transcript are told about the protocol.
-pub(crate) fn chat() -> Contract {
-    Contract { name: "chat", versions: VersionRange::new(1, 3), requests: REQUESTS }
+const CALLBACKS: &[RequestSpec] = &[
+    request("confirm", ["confirm.ok", "confirm.err"]),
+    RequestSpec { since: 2, ..request("locate", ["locate.ok", "locate.err"]) },
+];
+
+/// What the session of a side is told about the protocol.
+pub(crate) fn chat(side: Side) -> Contract {
+    let requests = match side {
+        Side::Client => CALLBACKS,
+        Side::Server => REQUESTS,
+    };
+    Contract { name: "chat", versions: VersionRange::new(1, 3), requests }
 }
 
 const fn request(kind: &'static str, [ok, err]: [&'static str; 2]) -> RequestSpec {

@@ -85,13 +85,13 @@ enum Stage {
 
 impl<'a> Room<'a> {
     fn new(format: Format, cut: &'a Cut) -> Self {
-        let config = |seed| {
-            let mut config = Config::new(chat());
+        let config = |side, seed| {
+            let mut config = Config::new(chat(side));
             config.wall_ms = WALL_MS;
             config.seed = seed;
             config
         };
-        let configs = [config(1), config(2)];
+        let configs = [config(Side::Client, 1), config(Side::Server, 2)];
         Self {
             format,
             cut,

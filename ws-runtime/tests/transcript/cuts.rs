@@ -11,6 +11,7 @@ use ws_proto::Format;
 /// Pages whose story is not one of a session that lives on, and why.
 const SKIPPED: &[(&str, &str)] = &[
     ("after-a-sleep", "its story is the time that passes"),
+    ("callback-lost", "its sessions are not resumed"),
     ("connection-lost-and-again", "its sessions are not resumed"),
     ("credentials-refused", "no session begins"),
     ("drain", "its story is the end of a connection"),

@@ -61,9 +61,9 @@ impl Room {
         let mut room = Self {
             format,
             now: Time::ZERO,
-            client: End::new(),
-            server: End::new(),
-            previous: End::new(),
+            client: End::new(Side::Client),
+            server: End::new(Side::Server),
+            previous: End::new(Side::Server),
             hello: None,
             session: 0,
             tickets: 0,
@@ -379,8 +379,8 @@ impl Room {
 }
 
 impl End {
-    fn new() -> Self {
-        let mut config = Config::new(chat());
+    fn new(side: Side) -> Self {
+        let mut config = Config::new(chat(side));
         config.wall_ms = WALL_MS;
         Self { config, session: None, last_seq: 0, is_full: false }
     }
