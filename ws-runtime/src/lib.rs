@@ -14,10 +14,16 @@ pub mod session;
 pub mod hub;
 pub mod transport;
 #[cfg(feature = "net")]
+mod answering;
+#[cfg(feature = "net")]
+mod asking;
+#[cfg(feature = "net")]
 mod driver;
 
+#[cfg(feature = "net")]
+pub use asking::CallError;
 #[cfg(feature = "client")]
-pub use client::{CallError, Client, ConnState, Gap};
+pub use client::{Client, ConnState, Gap};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerConfig};
 pub use session::Outcome;

@@ -2,9 +2,10 @@
 
 use super::{
     Backoff, Client, ConnState, ConnectError, Shared,
-    calling::Ways,
     connect::{Connecting, Connector, TokenSource},
     core::Core,
+    serving::{Desk, Loop, Methods, Serving},
+    ways::Ways,
 };
 use crate::{
     driver::Clock,
@@ -17,7 +18,9 @@ use crate::{
 use futures_util::future::BoxFuture;
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
-use ws_proto::{Format, Limits, Protocol, Secret, frame::ClientInfo, schema};
+use ws_proto::{
+    Dispatch, Format, Limits, Protocol, RequestSet, Secret, Serve, frame::ClientInfo, schema,
+};
 
 /// Orders that wait for the driver; past it the caller waits.
 const ORDERS: usize = 64;
@@ -34,6 +37,7 @@ pub struct ClientBuilder<P> {
     format: Format,
     limits: Limits,
     info: Option<ClientInfo>,
+    desk: Option<Arc<dyn Desk>>,
     protocol: PhantomData<fn(P)>,
 }
 
@@ -49,6 +53,7 @@ impl<P: Protocol> ClientBuilder<P> {
             format: Format::Json,
             limits: Limits::default(),
             info: None,
+            desk: None,
             protocol: PhantomData,
         }
     }
@@ -100,6 +105,28 @@ impl<P: Protocol> ClientBuilder<P> {
     /// What this client is, for the server's logs.
     pub fn info(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
         self.info = Some(ClientInfo { name: name.into(), version: version.into() });
+        self
+    }
+
+    /// What answers the requests of the server, the protocol's `callbacks`: the handler trait that
+    /// the derive made of them. Without it, and without [`ClientBuilder::serve_loop`], each is
+    /// answered `unimplemented`.
+    ///
+    /// Handlers run beside the connection, at most `max_in_flight` of [`Limits`] at once, and are
+    /// told when nobody waits for them any more.
+    pub fn serve<A>(mut self, app: A) -> Self
+    where
+        A: Serve<Principal = ()>,
+        P::Callbacks: Dispatch<A>,
+    {
+        self.desk = Some(Arc::new(Methods { app, protocol: PhantomData::<fn(P)> }));
+        self
+    }
+
+    /// The requests of the server go to a loop that owns its state: the call enum that the derive
+    /// made, one value per request, each with the slot for its answer.
+    pub fn serve_loop(mut self, calls: mpsc::Sender<<P::Callbacks as RequestSet>::Call>) -> Self {
+        self.desk = Some(Arc::new(Loop::<P>(calls)));
         self
     }
 
@@ -166,14 +193,17 @@ impl<P: Protocol> ClientBuilder<P> {
         let (orders, taken_orders) = mpsc::channel(ORDERS);
         let (notes, taken_notes) = mpsc::unbounded_channel();
         let (set_state, state) = watch::channel(ConnState::Connecting { attempt: 1 });
-        let core = Core::new(taken_orders, taken_notes, set_state, self.limits.window);
+        let requests = if self.desk.is_some() { P::Callbacks::SPECS } else { &[] };
+        let contract = Contract { requests, ..Contract::of::<P>() };
+        let serving = Serving::new(self.desk, self.format);
+        let core = Core::new(taken_orders, taken_notes, set_state, self.limits.window, serving);
         let stream_credit = self.limits.stream_credit;
         let config = Config {
             limits: self.limits,
             fingerprint: schema::fingerprint::<P>(),
             wall_ms: Clock::wall_ms(),
             seed: fastrand::u64(..),
-            ..Config::new(Contract::of::<P>())
+            ..Config::new(contract)
         };
         let connecting = Connecting {
             connector,

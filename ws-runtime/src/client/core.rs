@@ -4,9 +4,11 @@
 use super::{
     error::{ConnState, ConnectError, SubscribeError},
     feed::{Feed, Item},
+    serving::Serving,
     subscription::Gap,
 };
 use crate::{
+    asking::remaining,
     driver::Application,
     session::{
         Call, CallId, Closed, Command, Delivered, Event, Misuse, Outcome, Publish, Reply, Session,
@@ -17,7 +19,6 @@ use std::{
     collections::HashMap,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -78,6 +79,8 @@ pub(super) struct Core {
     notes: mpsc::UnboundedReceiver<Note>,
     calls: HashMap<CallId, Answers>,
     feeds: HashMap<Address, Listener>,
+    /// What the server asks of us.
+    serving: Serving,
     state: watch::Sender<ConnState>,
     /// Unacknowledged events that we announced to take per subscription.
     window: usize,
@@ -100,12 +103,14 @@ impl Core {
         notes: mpsc::UnboundedReceiver<Note>,
         state: watch::Sender<ConnState>,
         window: u32,
+        serving: Serving,
     ) -> Self {
         Self {
             orders,
             notes,
             calls: HashMap::new(),
             feeds: HashMap::new(),
+            serving,
             state,
             window: window as usize,
             welcomed: None,
@@ -251,6 +256,11 @@ impl Application for Core {
                 }
             }
         }
+        while session.has_room()
+            && let Poll::Ready((work, answer)) = self.serving.poll_answer(cx)
+        {
+            apply(Command::Answer(work, answer), session, now);
+        }
         while session.has_room() {
             match self.orders.poll_recv(cx) {
                 Poll::Ready(Some(order)) => self.take_order(order, session, now),
@@ -263,6 +273,7 @@ impl Application for Core {
         match event {
             Event::Welcome(welcome) => {
                 self.welcomed = Some(Instant::now());
+                self.serving.welcomed(&welcome);
                 self.set_state(ConnState::Ready { version: welcome.version });
             }
             Event::Rejected(reject) => self.rejected = Some(reject),
@@ -277,6 +288,8 @@ impl Application for Core {
                     let _ = to.send(StreamPart::Item(item));
                 }
             }
+            Event::Request(request) => self.serving.start(*request),
+            Event::Stop(work, _) => self.serving.stop(work),
             Event::Subscribed(address, done) => self.on_subscribed(&address, done),
             Event::NotSubscribed(address, fault) => {
                 let Some(listener) = self.feeds.remove(&address) else { return };
@@ -315,11 +328,10 @@ impl Application for Core {
             }
             // The barrier of a subscription that its owner dropped before.
             Event::Unsubscribed(_)
+            // No callback streams.
+            | Event::Credit(..)
             // What follows happens on a server's side only.
             | Event::Hello(..)
-            | Event::Request(_)
-            | Event::Stop(..)
-            | Event::Credit(..)
             | Event::Subscribe(..)
             | Event::Unsubscribe(_)
             | Event::Publish(..)
@@ -331,16 +343,6 @@ impl Application for Core {
         // Events are bounded by windows and credit, answers by the calls that are open.
         Poll::Ready(())
     }
-}
-
-/// The deadline has passed.
-struct Passed;
-
-/// What is left of a deadline, if there is one.
-fn remaining(deadline: Option<Instant>) -> Result<Option<Duration>, Passed> {
-    let Some(deadline) = deadline else { return Ok(None) };
-    let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
-    left.map(Some).ok_or(Passed)
 }
 
 fn resolve(to: Answers, reply: Reply) {

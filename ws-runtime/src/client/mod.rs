@@ -4,27 +4,34 @@
 //! Start at [`Client`]; `core` is the half behind the handles, `connect` the loop that connects.
 
 mod builder;
-mod calling;
 mod connect;
 mod core;
 mod error;
 mod feed;
 mod reconnect;
+mod serving;
+mod streaming;
 mod subscription;
+mod ways;
 
+pub use crate::asking::{CallBuilder, CallError, Calling};
 pub use builder::ClientBuilder;
-pub use calling::{CallBuilder, Calling, ItemStream, PublishCall};
-pub use error::{CallError, ConnState, ConnectError, SubscribeError};
+pub use error::{ConnState, ConnectError, SubscribeError};
 pub use reconnect::Backoff;
+pub use streaming::ItemStream;
 pub use subscription::{Gap, Held, ManualSubscription, Subscribing, Subscription};
+pub use ways::PublishCall;
 
 use self::core::{Note, Order};
-use crate::session::{CallId, Publish};
-use calling::{Plan, Ways};
+use crate::{
+    asking::Plan,
+    session::{CallId, Publish},
+};
 use feed::Feed;
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use subscription::Listener;
 use tokio::sync::{oneshot, watch};
+use ways::Ways;
 use ws_proto::{Call, Channel, ClientPublish, EventSet, Format, Position, Protocol, shape};
 
 /// A client of the protocol `P`. Cheap to clone; the connection ends with the last clone.
@@ -64,7 +71,7 @@ impl<P: Protocol> Client<P> {
         R: Call<P::Requests>,
         R::Shape: shape::Streaming,
     {
-        ItemStream::new(self.plan(&request), self.shared.stream_credit)
+        ItemStream::new(self.plan(&request), self.shared.ways.clone(), self.shared.stream_credit)
     }
 
     /// Listens to a channel. The subscription survives reconnects; what could not be delivered is
@@ -132,7 +139,7 @@ impl<P: Protocol> Client<P> {
         PublishCall::new(async move {
             let (call, payload, address) = (CallId(0), payload?, address?);
             let publish = Publish { call, address, kind, payload, ttl: None, key: None };
-            calling::publish(ways, publish, ttl).await
+            ways::publish(ways, publish, ttl).await
         })
     }
 
@@ -152,7 +159,7 @@ impl<P: Protocol> Client<P> {
 
     fn plan<R: Call<P::Requests>>(&self, request: &R) -> Plan {
         Plan {
-            ways: self.shared.ways.clone(),
+            line: Arc::new(self.shared.ways.clone()),
             spec: R::SPEC,
             payload: request.to_raw(self.shared.format),
             ttl: self.shared.call_timeout,

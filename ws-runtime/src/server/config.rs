@@ -23,6 +23,9 @@ pub struct ServerConfig {
     pub max_kept_sessions: usize,
     /// Connections at once; default 10,000. Past it the upgrade is answered with HTTP 503.
     pub max_connections: usize,
+    /// How long a call of a client waits for its answer unless it says otherwise; default 30 s,
+    /// `None` for ever.
+    pub call_timeout: Option<Duration>,
     /// Channels whose history is kept; default 100,000. Past it those without subscribers are
     /// forgotten, the least recently published first.
     pub max_logs: usize,
@@ -43,6 +46,7 @@ impl Default for ServerConfig {
             session_ttl: Duration::from_secs(120),
             max_kept_sessions: 10_000,
             max_connections: 10_000,
+            call_timeout: Some(Duration::from_secs(30)),
             max_logs: 100_000,
             node: "node-1".to_owned(),
             upgrade: UpgradePolicy::default(),

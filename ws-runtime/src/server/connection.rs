@@ -2,6 +2,7 @@
 
 use super::{
     Shared,
+    calling::Asking,
     guest::{Guest, Wish},
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
@@ -30,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) shared: Arc<Shared>,
     pub(crate) mailbox: Arc<Mailbox>,
+    /// What the application asks of the client.
+    pub(super) asking: Asking,
     pub(crate) format: Format,
     /// What the upgrade brought; completed by the hello.
     pub(crate) credentials: Credentials,
@@ -68,11 +71,13 @@ impl Connection {
         credentials: Credentials,
     ) -> Self {
         let limits = &shared.config.limits;
-        let (window, mailbox) = (limits.window, Arc::new(Mailbox::new(limits)));
+        let (asking, line) = Asking::new(format, shared.config.call_timeout, limits.max_in_flight);
+        let (window, mailbox) = (limits.window, Arc::new(Mailbox::new(limits, line)));
         Self {
             id,
             shared,
             mailbox,
+            asking,
             format,
             credentials,
             guest: None,
@@ -237,6 +242,7 @@ impl Application for Connection {
         {
             self.take(letter, session, now);
         }
+        self.asking.poll(cx, session, now);
         self.pass_on(passing, session, now);
         self.serve_logs(session, now);
     }
@@ -251,6 +257,7 @@ impl Application for Connection {
                     running.link.credit(n);
                 }
             }
+            Event::Answered(call, reply) => self.asking.answered(call, reply),
             Event::Subscribe(ticket, address, since) => self.ask_subscribe(ticket, address, since),
             Event::Publish(ticket, incoming) => self.ask_publish(ticket, *incoming),
             Event::Unsubscribe(address) => {
@@ -270,11 +277,11 @@ impl Application for Connection {
                 let (code, reason) = (closed.code, closed.reason);
                 tracing::debug!(connection = self.id.0, %code, reason, "the connection is over");
             }
+            // No callback streams.
+            Event::Item(..)
             // What follows happens on a client's side only.
-            Event::Welcome(_)
+            | Event::Welcome(_)
             | Event::Rejected(_)
-            | Event::Answered(..)
-            | Event::Item(..)
             | Event::Subscribed(..)
             | Event::NotSubscribed(..)
             | Event::Delivered(_)

@@ -1,14 +1,14 @@
 //! The application behind a server, without its type: so that `Server<P>` fits in any state.
 
+use crate::answering::{ask_loop, undecodable};
 use bytestring::ByteString;
 use futures_util::future::BoxFuture;
 use std::{marker::PhantomData, sync::Arc};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use ws_proto::{
     Access, Address, AddressError, Answer, Authenticate, Authorize, Caller, ChannelSet,
-    ChannelSpec, Credentials, DecodeError, Dispatch, EncodedEvent, Fault, FaultCode, Principal,
-    Protocol, Raw, RequestSet,
-    serve::{Link, ReplySlot},
+    ChannelSpec, Credentials, Dispatch, EncodedEvent, Fault, FaultCode, Principal, Protocol, Raw,
+    RequestSet, serve::Link,
 };
 
 /// Who may come in.
@@ -103,19 +103,7 @@ where
         _: &A::Principal,
         link: &Arc<dyn Link>,
     ) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        let slot = ReplySlot::new(
-            Arc::clone(link),
-            Box::new(move |reply| {
-                // The caller may have left.
-                let _ = answer.send(reply);
-            }),
-        );
-        let gone = || Answer::Fault(Fault::internal("the loop that serves this request has ended"));
-        if self.0.send(request.with_reply(slot)).await.is_err() {
-            return gone();
-        }
-        answered.await.unwrap_or_else(|_| gone())
+        ask_loop(&self.0, request, link).await
     }
 }
 
@@ -238,14 +226,5 @@ fn parse<P: Protocol>(address: &Address, version: u32) -> Result<P::Channels, Fa
         Ok(channel)
     } else {
         Err(Fault::not_found(format!("no channel `{}` in version {version}", spec.kind)))
-    }
-}
-
-fn undecodable(kind: &str, error: &DecodeError) -> Fault {
-    match error {
-        DecodeError::UnknownKind(_) => {
-            Fault::new(FaultCode::Unimplemented, format!("no message `{kind}` in this protocol"))
-        }
-        _ => Fault::invalid(format!("the payload of `{kind}`: {error}")),
     }
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::session::{Command, WorkId};
 use std::{
+    any::Any,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -128,6 +129,10 @@ impl Link for RequestLink {
         }
         state.remember(cx);
         Poll::Pending
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 
     fn send_item(&self, item: Raw) {

@@ -5,6 +5,7 @@
 //! events there are, and best-effort events drop the oldest.
 
 use super::{
+    calling::CallLine,
     guest::Guest,
     keeping::{Ask, Claim},
 };
@@ -34,6 +35,8 @@ pub(crate) struct Mailbox {
     passing_bytes: usize,
     /// Bytes of stream items, past which their handlers wait.
     item_bytes: usize,
+    /// The way for calls of the client.
+    pub(crate) calls: Arc<CallLine>,
 }
 
 #[derive(Default)]
@@ -115,11 +118,12 @@ impl Letter {
 
 impl Mailbox {
     /// An empty mailbox of a connection with these bounds.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, calls: Arc<CallLine>) -> Self {
         Self {
             letters: Mutex::default(),
             passing_bytes: limits.write_buffer,
             item_bytes: limits.outbox_bytes,
+            calls,
         }
     }
 

@@ -4,6 +4,7 @@
 //! Start at [`Server`]; `connection` is where a session's events become calls of the
 //! application, `publishing` the way of an event to its subscribers.
 
+mod calling;
 mod config;
 mod guest;
 mod connection;
@@ -15,6 +16,8 @@ mod link;
 mod publishing;
 mod listen;
 
+pub use crate::asking::{CallBuilder, CallError, Calling};
+pub use calling::ClientHandle;
 pub use config::{ConfigError, ServerConfig};
 pub use listen::Bound;
 
@@ -214,6 +217,7 @@ impl<P: Protocol> Server<P> {
             };
             let place = Place::try_take(&self.shared).filter(|_| connection.is_kept(&closed));
             let Some(_place) = place else {
+                connection.asking.settle(&session);
                 drop(connection);
                 drop(seat);
                 return;
@@ -221,7 +225,9 @@ impl<P: Protocol> Server<P> {
             // A session without a connection takes no connection's place.
             drop(seat);
             let handed = park(&mut connection, &mut session, clock, &closed).await;
-            let Some(handed) = handed else { return };
+            let Some(handed) = handed else {
+                return connection.asking.settle(&session);
+            };
             link = connection.go_on(handed, &mut session, clock.now());
         }
     }
@@ -235,6 +241,16 @@ impl<P: Protocol> Server<P> {
             principal: entry.principal.clone(),
         };
         guests.iter().filter(|(_, entry)| entry.is_present).map(info).collect()
+    }
+
+    /// A client of this node, to be asked; the id is one of [`Server::connections`] and keeps its
+    /// meaning while the session waits for another connection. `None` when there is no such client,
+    /// or it is not authenticated yet.
+    #[must_use]
+    pub fn client(&self, id: ConnectionId) -> Option<ClientHandle<P>> {
+        let guests = self.shared.guests();
+        let entry = guests.get(&id).filter(|entry| entry.principal.is_some())?;
+        Some(ClientHandle::new(Arc::clone(&entry.mailbox.calls)))
     }
 
     /// Ends every connection of a principal with close code 4701; its clients do not come back by

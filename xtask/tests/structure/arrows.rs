@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const RUNTIME: &str = "ws-runtime/src/";
 
 /// A module of ws-runtime and the modules that it may name besides itself.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("session", &[]),
     ("hub", &[]),
     ("broker", &[]),
@@ -17,8 +17,23 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("auth", &[]),
     ("observe", &[]),
     ("driver", &["session", "transport", "observe"]),
-    ("client", &["session", "driver", "transport", "observe"]),
-    ("server", &["session", "hub", "driver", "transport", "broker", "auth", "observe"]),
+    ("asking", &["session"]),
+    ("answering", &[]),
+    ("client", &["session", "driver", "transport", "asking", "answering", "observe"]),
+    (
+        "server",
+        &[
+            "session",
+            "hub",
+            "driver",
+            "transport",
+            "asking",
+            "answering",
+            "broker",
+            "auth",
+            "observe",
+        ],
+    ),
     ("testing", &["client", "server", "transport", "session", "driver"]),
 ];
 
