@@ -10,7 +10,8 @@ use ws_proto::{Channels, Events, Protocol, Requests};
 
 /// The protocol.
 #[derive(Debug, Protocol)]
-#[protocol(name = "chat", version = 2, requests = ChatRequest, channels = ChatChannel)]
+#[protocol(name = "chat", version = 2, requests = ChatRequest, channels = ChatChannel,
+    callbacks = ChatCallback)]
 pub struct Chat;
 
 /// What can be asked.
@@ -34,6 +35,20 @@ pub enum ChatRequest {
         /// The name of the room.
         room: String,
     },
+}
+
+/// What the server can ask.
+#[derive(Debug, Requests)]
+pub enum ChatCallback {
+    /// Asks the person.
+    #[rpc(reply = bool)]
+    Confirm {
+        /// The question.
+        text: String,
+    },
+    /// Asks where the person is.
+    #[rpc(reply = String, error = JoinError, idempotent)]
+    Locate,
 }
 
 /// What can be listened to.
