@@ -5,9 +5,8 @@ use crate::{
     net::{End, LinkId, Net, Parcel},
     oracle::{Broken, Oracle, failure},
 };
-use bytes::Bytes;
 use std::{collections::BTreeMap, fmt, time::Duration};
-use ws_proto::{Address, ChannelSpec, Envelope, Format, Limits};
+use ws_proto::{Address, ChannelSpec, Envelope, Format, Head, Limits};
 use ws_runtime::session::{Config, Session, Time, Transmit};
 
 /// How often each branch with a name was taken.
@@ -32,7 +31,10 @@ pub(crate) struct Base {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) clients: usize,
+    /// Mostly few: the first faults find most, and many short runs draw more limits.
     pub(crate) steps: u64,
+    /// Every message is encoded and decoded; else a message is handed over as it is.
+    codec: bool,
     pub(crate) channels: Vec<(&'static ChannelSpec, Address)>,
     pub(crate) server: Limits,
     /// Requests that are acknowledged when they were handled, or requests that stream: a stream
@@ -69,6 +71,11 @@ impl Base {
             jobs: 0,
             seeds: 0,
         }
+    }
+
+    /// Each step draws for itself, so that leaving one out changes no other.
+    pub(crate) fn draw_anew(&mut self, seed: u64, step: u64) {
+        self.rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step);
     }
 
     /// True once in `n` times.
@@ -132,26 +139,52 @@ impl Base {
         // What a session says last is written whatever the peer reads: its driver has a deadline.
         while self.net.carried(link, from) < self.plan.pipe || session.is_ending() {
             let Some(transmit) = session.poll_transmit() else { break };
-            let bytes = encoded(&transmit, format);
-            self.trace.bytes(&bytes);
-            self.note(format_args!("{from:?} {link} sends {}", Shown(&bytes, format)));
+            let parcel = self.parcel(transmit, format);
+            self.trace.parcel(&parcel);
+            self.note(format_args!("{from:?} {link} sends {}", Shown(&parcel, format)));
             let at = self.within(self.plan.delay_ms);
-            self.net.send(link, from, Parcel::Message(bytes), at);
+            self.net.send(link, from, parcel, at);
             any = true;
         }
         any
     }
 
-    /// Decodes a message that our own codec has made.
-    pub(crate) fn decode(&mut self, bytes: &Bytes, format: Format) -> Result<Envelope, Broken> {
-        self.trace.bytes(bytes);
-        Envelope::decode(format, bytes).map_err(|error| failure("I17", error.to_string()))
+    /// The message in a parcel, which our own codec has made; `None` at the end of the link.
+    pub(crate) fn open(
+        &mut self,
+        parcel: Parcel,
+        format: Format,
+    ) -> Result<Option<Envelope>, Broken> {
+        self.trace.parcel(&parcel);
+        match parcel {
+            Parcel::Fin => Ok(None),
+            Parcel::Envelope(envelope) => Ok(Some(*envelope)),
+            Parcel::Message(bytes) => Envelope::decode(format, &bytes)
+                .map(Some)
+                .map_err(|error| failure("I17", error.to_string())),
+        }
     }
 
     pub(crate) fn note(&mut self, line: fmt::Arguments<'_>) {
         let now = self.now;
         if let Some(lines) = &mut self.trace.lines {
             lines.push(format!("{now:>9} {line}"));
+        }
+    }
+}
+
+impl Base {
+    fn parcel(&self, transmit: Transmit, format: Format) -> Parcel {
+        match transmit {
+            Transmit::Envelope(envelope) if !self.plan.codec => {
+                Parcel::Envelope(Box::new(envelope))
+            }
+            Transmit::Envelope(envelope) => {
+                let mut bytes = Vec::new();
+                envelope.encode(format, &mut bytes).expect("our own messages can be encoded");
+                Parcel::Message(bytes.into())
+            }
+            Transmit::Shared(publication) => Parcel::Message(publication.bytes(format).clone()),
         }
     }
 }
@@ -172,7 +205,8 @@ impl Plan {
         server.rate_burst = 100_000;
         Self {
             clients: rng.usize(1..=3),
-            steps: rng.u64(40..200),
+            steps: if rng.u8(..8) == 0 { rng.u64(60..240) } else { rng.u64(15..60) },
+            codec: rng.u8(..3) == 0,
             channels: specs.into_iter().map(|spec| (spec, address(spec))).collect(),
             server,
             saves: rng.bool(),
@@ -186,7 +220,19 @@ impl Plan {
 }
 
 impl Trace {
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+    fn parcel(&mut self, parcel: &Parcel) {
+        match parcel {
+            Parcel::Message(bytes) => self.bytes(bytes),
+            Parcel::Envelope(envelope) => {
+                let Head { kind, seq, ack, off, .. } = &envelope.head;
+                self.bytes(kind.as_bytes());
+                [seq, ack, off].into_iter().flatten().for_each(|number| self.number(*number));
+            }
+            Parcel::Fin => self.number(0),
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
@@ -204,11 +250,16 @@ impl Trace {
 }
 
 /// One message, as a person reads it.
-struct Shown<'a>(&'a Bytes, Format);
+struct Shown<'a>(&'a Parcel, Format);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(Envelope { head, frame }) = Envelope::decode(self.1, self.0) else {
+        let envelope = match self.0 {
+            Parcel::Message(bytes) => Envelope::decode(self.1, bytes).ok(),
+            Parcel::Envelope(envelope) => Some(envelope.as_ref().clone()),
+            Parcel::Fin => None,
+        };
+        let Some(Envelope { head, frame }) = envelope else {
             return f.write_str("what is no message");
         };
         write!(f, "{}", head.kind)?;
@@ -230,16 +281,5 @@ impl fmt::Display for Shown<'_> {
             ws_proto::Frame::Message(raw) => write!(f, " job={}", crate::contract::number(&raw)),
             frame => write!(f, " {frame:?}"),
         }
-    }
-}
-
-fn encoded(transmit: &Transmit, format: Format) -> Bytes {
-    match transmit {
-        Transmit::Envelope(envelope) => {
-            let mut bytes = Vec::new();
-            envelope.encode(format, &mut bytes).expect("our own messages can be encoded");
-            bytes.into()
-        }
-        Transmit::Shared(publication) => publication.bytes(format).clone(),
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     base::Base,
     contract::{GET, LIST, REQUESTS, number, numbered},
-    net::{End, LinkId, Parcel},
+    net::{End, LinkId},
     oracle::{Broken, Checked, ClientNo, broken},
 };
 use bytestring::ByteString;
@@ -162,12 +162,9 @@ impl Client {
             && let Some(parcel) = base.net.arrive(link, End::Client, base.now)
         {
             any = true;
-            match parcel {
-                Parcel::Message(bytes) => {
-                    let envelope = base.decode(&bytes, self.format)?;
-                    self.session.handle_frame(envelope, base.now);
-                }
-                Parcel::Fin => self.lost(base)?,
+            match base.open(parcel, self.format)? {
+                Some(envelope) => self.session.handle_frame(envelope, base.now),
+                None => self.lost(base)?,
             }
             self.take_events(base)?;
         }

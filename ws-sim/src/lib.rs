@@ -12,11 +12,13 @@ mod net;
 mod node;
 mod oracle;
 mod seat;
+mod shrink;
 mod world;
 
 pub use base::Counts;
 pub use oracle::Broken;
 
+use std::collections::BTreeSet;
 use world::World;
 
 /// What came of one run.
@@ -78,8 +80,25 @@ pub const BRANCHES: &[&str] = &[
 /// Runs one seed; with lines, tells what happened in words.
 #[must_use]
 pub fn run(seed: u64, with_lines: bool) -> Run {
-    let mut world = World::new(seed, with_lines);
+    run_without(seed, &BTreeSet::new(), with_lines)
+}
+
+/// Runs one seed in which nobody acts at these steps.
+#[must_use]
+pub fn run_without(seed: u64, without: &BTreeSet<u64>, with_lines: bool) -> Run {
+    let mut world = World::new(seed, without.clone(), with_lines);
     let broken = world.run().err();
     let (hash, lines) = world.base.trace.end();
     Run { hash, steps: world.step, counts: world.base.counts, broken, lines }
+}
+
+/// The steps that a failure does not need.
+#[must_use]
+pub fn shrink(seed: u64, found: &Run) -> BTreeSet<u64> {
+    let Some(broken) = &found.broken else { return BTreeSet::new() };
+    let still_fails = |without: &BTreeSet<u64>| {
+        let again = run_without(seed, without, false).broken;
+        again.is_some_and(|again| again.invariant == broken.invariant)
+    };
+    shrink::needless(found.steps, still_fails)
 }

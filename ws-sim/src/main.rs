@@ -1,12 +1,20 @@
 //! `ws-sim <seed>` shows one run; `ws-sim --seeds N [--from M]` runs many.
 
-use std::{process::ExitCode, thread, time::Instant};
-use ws_sim::{BRANCHES, Counts, Run, run};
+use std::{
+    process::{Command, ExitCode},
+    thread,
+    time::Instant,
+};
+use ws_sim::{BRANCHES, Counts, Run, run, run_without, shrink};
 
 /// Threads that share the seeds.
 const THREADS: u64 = 2;
-/// Runs from which on every branch with a name has to be taken.
-const ENOUGH: u64 = 20_000;
+/// Every branch with a name has to be taken once in as many runs.
+const SELDOM: u64 = 10_000;
+/// So many runs show it, chance set aside.
+const ENOUGH: u64 = 100_000;
+/// Every so many runs, one is done twice: the same seed is the same run.
+const TWICE: u64 = 1_000;
 /// Lines shown of a run that failed.
 const LAST: usize = 50;
 
@@ -32,17 +40,34 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs one seed and prints its last lines.
+/// Runs one seed and prints its last lines; of a failure, the shortest run that still shows it.
 fn show(seed: u64, last: usize) -> bool {
-    let Run { hash, steps, broken, lines, .. } = run(seed, true);
+    let found = run(seed, false);
+    let without = shrink(seed, &found);
+    let Run { hash, steps, broken, lines, .. } = run_without(seed, &without, true);
     for line in &lines[lines.len().saturating_sub(last)..] {
         println!("{line}");
     }
-    println!("seed {seed}, {steps} steps, trace {hash:016x}");
+    println!("seed {seed}, {steps} steps, trace {hash:016x}, commit {}", commit());
     if let Some(broken) = &broken {
-        println!("broken: {} at step {steps}: {}", broken.invariant, broken.text);
+        let acts = steps.saturating_sub(without.len() as u64);
+        println!(
+            "broken: {} at step {steps}, of which {acts} act: {}",
+            broken.invariant, broken.text
+        );
+        println!("add it, with a sentence about the bug, to ws-sim/tests/seeds.txt");
     }
     broken.is_none()
+}
+
+/// What was run.
+fn commit() -> String {
+    let asked = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    let told = asked.ok().filter(|told| told.status.success());
+    told.map_or_else(
+        || "unknown".to_owned(),
+        |told| String::from_utf8_lossy(&told.stdout).trim().to_owned(),
+    )
 }
 
 fn many(from: u64, count: u64) -> bool {
@@ -65,11 +90,13 @@ fn many(from: u64, count: u64) -> bool {
     let seconds = start.elapsed().as_secs_f64();
     println!("{count} seeds from {from} in {seconds:.1} s");
     if let Some(seed) = failed.into_iter().min() {
-        return show(seed, LAST);
+        show(seed, LAST);
+        return false;
     }
-    let missed: Vec<_> = BRANCHES.iter().filter(|branch| !counts.contains_key(*branch)).collect();
+    let taken = |branch| counts.get(branch).copied().unwrap_or_default();
+    let missed: Vec<_> = BRANCHES.iter().filter(|it| taken(*it) < count / SELDOM).collect();
     if count >= ENOUGH && !missed.is_empty() {
-        println!("never taken: {missed:?}");
+        println!("taken less than once in {SELDOM} runs: {missed:?}");
         return false;
     }
     true
@@ -84,7 +111,11 @@ fn some(from: u64, end: u64) -> (Counts, Option<u64>) {
         for (branch, count) in run.counts {
             *counts.entry(branch).or_default() += count;
         }
-        if run.broken.is_some() {
+        let is_same = !seed.is_multiple_of(TWICE) || ws_sim::run(seed, false).hash == run.hash;
+        if !is_same {
+            println!("I16: seed {seed} is not one run");
+        }
+        if run.broken.is_some() || !is_same {
             return (counts, Some(seed));
         }
         seed += THREADS;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
+use ws_proto::Envelope;
 use ws_runtime::session::Time;
 
 /// Names a link; never given twice.
@@ -18,6 +19,8 @@ pub(crate) enum End {
 #[derive(Clone, Debug)]
 pub(crate) enum Parcel {
     Message(Bytes),
+    /// A message of a run that passes the codec by.
+    Envelope(Box<Envelope>),
     /// The sender has closed.
     Fin,
 }

@@ -8,7 +8,7 @@ use crate::{
     node::Node,
     oracle::{Broken, Checked, failure, hold},
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use ws_proto::CloseCode;
 use ws_runtime::session::{Command, Drain, Time};
 
@@ -21,23 +21,29 @@ const ROUNDS: usize = 20_000;
 pub(crate) struct World {
     pub(crate) base: Base,
     pub(crate) step: u64,
+    seed: u64,
+    /// Steps at which nobody acts: how a failure is made small.
+    without: BTreeSet<u64>,
     clients: Vec<Client>,
     node: Node,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, with_lines: bool) -> Self {
+    pub(crate) fn new(seed: u64, without: BTreeSet<u64>, with_lines: bool) -> Self {
         let mut base = Base::new(seed, with_lines);
         let clients = (0..base.plan.clients).map(|no| Client::new(no, &mut base)).collect();
         let node = Node::new(&mut base);
-        Self { base, step: 0, clients, node }
+        Self { base, step: 0, seed, without, clients, node }
     }
 
     pub(crate) fn run(&mut self) -> Checked {
         self.settle()?;
         for _ in 0..self.base.plan.steps {
             self.step += 1;
-            self.act()?;
+            self.base.draw_anew(self.seed, self.step);
+            if !self.without.contains(&self.step) {
+                self.act()?;
+            }
             self.settle()?;
             if self.base.rng.u32(..3) > 0 {
                 self.advance(400)?;

@@ -5,6 +5,7 @@ mod process;
 mod progress;
 mod python;
 mod schema;
+mod sim;
 mod steps;
 mod tally;
 
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         ["chaos"] => progress::run(&[chaos::step(&workspace, chaos::RECONNECTS)]),
         ["chaos", "--reconnects", count] => progress::run(&[chaos::step(&workspace, count)]),
         ["schema"] => progress::run(&[schema::step(&workspace)]),
-        ["sim", rest @ ..] => sim(&workspace, rest),
+        ["sim", rest @ ..] => sim::shown(&workspace, rest),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");
             true
@@ -44,12 +45,4 @@ fn main() -> ExitCode {
         }
     };
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Runs the simulation with these arguments, and shows what it says.
-fn sim(workspace: &Workspace, arguments: &[&str]) -> bool {
-    let command = ["run", "--release", "--quiet", "-p", "ws-sim", "--"];
-    let ran = workspace.cargo(command.into_iter().chain(arguments.iter().copied())).run();
-    print!("{}", ran.output);
-    ran.good
 }

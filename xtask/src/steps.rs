@@ -3,7 +3,7 @@
 use crate::{
     process::{Call, Ran, Workspace},
     progress::{Failure, Step, Verdict},
-    python,
+    python, sim,
     tally::Tally,
 };
 
@@ -19,13 +19,14 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         clippy(workspace),
         python::step(workspace),
         tests(workspace),
+        sim::step(workspace),
         documentation(workspace),
         pure_build(workspace),
         pure_tree(workspace),
     ]
 }
 
-/// Every check but the rendered documentation and the Python client.
+/// Every check but the simulation, the rendered documentation and the Python client.
 pub(crate) fn quick(workspace: &Workspace) -> Vec<Step> {
     vec![
         format(workspace),
@@ -158,12 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_run_leaves_out_documentation_and_python_only() {
+    fn the_quick_run_leaves_out_simulation_documentation_and_python_only() {
         let workspace = Workspace::find();
         let names = |steps: Vec<Step>| steps.iter().map(|step| step.name).collect::<Vec<_>>();
         let mut left = names(all(&workspace));
-        left.retain(|name| !["documentation", "python client"].contains(name));
+        let slow = ["simulation", "documentation", "python client"];
+        left.retain(|name| !slow.contains(name));
         assert_eq!(names(quick(&workspace)), left);
-        assert_eq!(names(all(&workspace)).len(), left.len() + 2);
+        assert_eq!(names(all(&workspace)).len(), left.len() + slow.len());
     }
 }

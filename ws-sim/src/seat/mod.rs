@@ -6,7 +6,7 @@ use crate::{
     base::Base,
     client::items_of,
     contract::{LIST, REQUESTS, number},
-    net::{End, LinkId, Parcel},
+    net::{End, LinkId},
     node::Floor,
     oracle::{Broken, Checked, ClientNo, broken, hold},
 };
@@ -247,12 +247,9 @@ impl Seat {
             && let Some(parcel) = base.net.arrive(link, End::Server, base.now)
         {
             any = true;
-            match parcel {
-                Parcel::Message(bytes) => {
-                    let envelope = base.decode(&bytes, self.format)?;
-                    self.session.handle_frame(envelope, base.now);
-                }
-                Parcel::Fin => self.lost(base)?,
+            match base.open(parcel, self.format)? {
+                Some(envelope) => self.session.handle_frame(envelope, base.now),
+                None => self.lost(base)?,
             }
             self.take_events(floor, base)?;
         }
