@@ -1,6 +1,7 @@
 //! Everything that is more than one cargo command: `cargo xtask help`.
 
 mod chaos;
+mod faults;
 mod process;
 mod progress;
 mod python;
@@ -19,6 +20,7 @@ cargo xtask <command>
   test --quick   the same without the rendered documentation and the Python client
   chaos          20,000 lost connections, and nothing else is lost
   chaos --reconnects <n>
+  faults         writes docs/faults.md again, from xtask/faults.txt
   schema         writes the committed files under schema/ again
   sim --seeds N  many simulated runs, see ws-sim/README.md
   help           this text
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["test", "--quick"] => progress::run(&steps::quick(&workspace)),
         ["chaos"] => progress::run(&[chaos::step(&workspace, chaos::RECONNECTS)]),
         ["chaos", "--reconnects", count] => progress::run(&[chaos::step(&workspace, count)]),
+        ["faults"] => faults::write(&workspace),
         ["schema"] => progress::run(&[schema::step(&workspace)]),
         ["sim", rest @ ..] => sim::shown(&workspace, rest),
         ["help" | "--help" | "-h"] | [] => {
