@@ -87,7 +87,8 @@ impl Limits {
     /// allocate, and what callers hold that wait for their turn, is theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
-        let messages = 1 + 2 * self.max_in_flight + 2 * self.max_queued;
+        // Channel commands count twice: an `$unsub` of each channel passes their bound.
+        let messages = 1 + 2 * self.max_in_flight + 3 * self.max_queued;
         let inbound = self.max_frame + self.inbound_bytes;
         let answers = self.max_frame * self.max_in_flight;
         let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;

@@ -7,11 +7,12 @@ use proptest::{collection::vec, prelude::*};
 use session_pair::{Pair, acceptance, acts, config, hello, honest_acts, null};
 use std::time::Duration;
 use ws_proto::{
-    Address, Answer, CloseCode, Envelope, Format, Frame, Head, IdSource, Limits,
-    frame::{Done, NotResumed, Subscribe},
+    Address, Answer, CloseCode, Envelope, FaultCode, Format, Frame, Head, IdSource, Limits,
+    frame::{Credit, Done, NotResumed, Subscribe},
 };
 use ws_runtime::session::{
-    Command, Delivery, Event, Misuse, Resumption, Session, Side, Time, Transmit, WorkId,
+    Call, CallId, Command, Delivery, Event, Misuse, Resumption, Session, Side, Time, Transmit,
+    WorkId,
 };
 
 proptest! {
@@ -314,4 +315,101 @@ fn many_consumed_channels_are_told_in_messages_that_the_server_takes() {
         assert!(message.len() <= 1024, "{} bytes", message.len());
     }
     assert_eq!(told, 8);
+}
+
+fn frames(session: &mut Session) -> Vec<Frame> {
+    let sent = std::iter::from_fn(|| session.poll_transmit());
+    let frame = |transmit| match transmit {
+        Transmit::Envelope(envelope) => envelope.frame,
+        Transmit::Shared(_) => panic!("an event"),
+    };
+    sent.map(frame).collect()
+}
+
+#[test]
+fn an_unsubscribe_finds_room_where_other_channel_commands_do_not() {
+    let (mut server, mut ids) = open_server(|limits| limits.max_queued = 2);
+    let at_lobby = |mut envelope: Envelope| {
+        envelope.head.ch = Some(ByteString::from_static("room/lobby"));
+        envelope
+    };
+    let subscribe = Frame::Subscribe(Subscribe::default());
+    server.handle_frame(at_lobby(from_client(&mut ids, 1, subscribe)), Time::ZERO);
+    let Some(Event::Subscribe(first, ..)) = server.poll_event() else { panic!("not asked") };
+    for seq in 2..=3 {
+        let publish = from_client(&mut ids, seq, Frame::Message(null()));
+        server.handle_frame(at_lobby(publish), Time::ZERO);
+    }
+    server.handle_frame(from_client(&mut ids, 4, Frame::Unsubscribe), Time::ZERO);
+    // A second one says nothing that the first does not: it may be refused, and is bounded so.
+    server.handle_frame(from_client(&mut ids, 5, Frame::Unsubscribe), Time::ZERO);
+    let sent = frames(&mut server);
+    let refused = |frame: &&Frame| match frame {
+        Frame::Fault(fault) => fault.code == FaultCode::Overloaded,
+        _ => false,
+    };
+    assert_eq!(sent.iter().filter(refused).count(), 2, "a publish and the second: {sent:?}");
+
+    server.handle_command(Command::Decide(first, Ok(Done::default())), Time::ZERO).expect("open");
+    let Some(Event::Publish(second, _)) = server.poll_event() else { panic!("not asked") };
+    server.handle_command(Command::Decide(second, Ok(Done::default())), Time::ZERO).expect("open");
+    assert!(matches!(server.poll_event(), Some(Event::Unsubscribe(_))));
+    assert_eq!(server.subscriptions(), []);
+}
+
+/// A client with an open connection whose server acknowledges nothing.
+fn open_client(outbox_frames: usize) -> Session {
+    let mut config = config(1);
+    config.limits.outbox_frames = outbox_frames;
+    let mut client = Session::new(Side::Client, config, Time::ZERO);
+    client.handle_command(Command::Connect(Box::new(hello())), Time::ZERO).expect("idle");
+    let (mut server, _) = open_server(|_| {});
+    let Some(Transmit::Envelope(welcome)) = server.poll_transmit() else { panic!("no welcome") };
+    client.handle_frame(welcome, Time::ZERO);
+    while client.poll_transmit().is_some() {}
+    client
+}
+
+fn call(call: u64, credit: u32) -> Command {
+    Command::Call(Box::new(Call {
+        call: CallId(call),
+        kind: ByteString::from_static("save"),
+        payload: null(),
+        ttl: None,
+        key: None,
+        versions: (1, None),
+        credit,
+    }))
+}
+
+#[test]
+fn credit_and_cancel_pass_a_full_outbox() {
+    let mut client = open_client(3);
+    client.handle_command(call(1, 2), Time::ZERO).expect("there is room");
+    client.handle_command(call(2, 0), Time::ZERO).expect("there is room");
+    assert_eq!(frames(&mut client).len(), 3);
+    assert!(!client.has_room());
+
+    // The handlers of both calls may wait for these, and nothing is acknowledged before they end.
+    for n in [5, 6] {
+        client.handle_command(Command::Credit(CallId(1), n), Time::ZERO).expect("never misuse");
+    }
+    client.handle_command(Command::Cancel(CallId(2)), Time::ZERO).expect("never misuse");
+    let sent = frames(&mut client);
+    assert_eq!(sent, [Frame::Credit(Credit { n: 11 }), Frame::Cancel], "credit that waits adds up");
+}
+
+#[test]
+fn credit_past_twice_the_outbox_ends_the_connection() {
+    let mut client = open_client(3);
+    client.handle_command(call(1, 2), Time::ZERO).expect("there is room");
+    let mut sent = frames(&mut client);
+    for _ in 0..5 {
+        client.handle_command(Command::Credit(CallId(1), 1), Time::ZERO).expect("never misuse");
+        sent.extend(frames(&mut client));
+    }
+    assert_eq!(sent.len(), 2 + 4 + 1, "no more than twice the outbox, and `$close`: {sent:?}");
+    let closed = std::iter::from_fn(|| client.poll_event()).last();
+    let Some(Event::Closed(closed)) = closed else { panic!("not closed but {closed:?}") };
+    assert_eq!(closed.code, CloseCode::TOO_SLOW);
 }

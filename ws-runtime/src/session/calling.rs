@@ -52,10 +52,10 @@ impl Session {
     }
 
     pub(super) fn grant(&mut self, call: CallId, n: u32) {
-        if let Some(id) = self.calls.get(call).map(|open| open.id) {
-            let credit = self.control(Frame::Credit(Credit { n }), |head| head.re = Some(id));
+        let Some(id) = self.calls.get(call).map(|open| open.id) else { return };
+        if !self.outbox.add_credit(call, n) {
             // Tied to its call: a call that is withdrawn takes its credit along.
-            self.outbox.push(credit, Some(call));
+            self.push_for(Some(call), Frame::Credit(Credit { n }), |head| head.re = Some(id));
         }
     }
 

@@ -181,13 +181,15 @@ impl Session {
                 return Ok(());
             }
         };
+        let question = question(head, address.clone());
         // Those that the application thinks about hold their payload, too.
-        if self.channels.waiting + self.channels.tickets.len() >= self.config.limits.max_queued {
+        let waiting = self.channels.waiting + self.channels.tickets.len();
+        let is_full = waiting >= self.config.limits.max_queued;
+        if is_full && !self.channels.is_needed(&question, &address) {
             let text = "too many channel commands of this connection wait for their turn";
             self.push_fault(head.id, Fault::new(FaultCode::Overloaded, text));
             return Ok(());
         }
-        let question = question(head, address.clone());
         if let Question::Publish(incoming) = &question {
             let bytes = incoming.payload.bytes().len();
             if let Err(fault) = self.inbound_room(bytes) {
@@ -264,6 +266,15 @@ impl Channels {
     pub(super) fn subscriptions(&self) -> Vec<Address> {
         let subscribed = self.by_address.iter().filter(|(_, channel)| channel.subscribed);
         subscribed.map(|(address, _)| address.clone()).collect()
+    }
+
+    /// Whether a question is taken in however many wait. A client that was refused an `$unsub`
+    /// would go on being sent what it does not want. One behind another says nothing new, so at
+    /// most one for each open question passes the bound.
+    fn is_needed(&self, question: &Question, address: &Address) -> bool {
+        let last = self.by_address.get(address).and_then(|channel| channel.queue.back());
+        matches!(question, Question::Unsubscribe(_))
+            && !matches!(last, Some(Question::Unsubscribe(_)))
     }
 
     fn next_question(&mut self, address: &Address) -> Option<Question> {

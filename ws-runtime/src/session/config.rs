@@ -1,7 +1,7 @@
 //! What a session is told when it is made.
 
 use std::time::Duration;
-use ws_proto::{ChannelSet, Limits, Protocol, RequestSet, RequestSpec, VersionRange};
+use ws_proto::{Limits, Protocol, RequestSet, RequestSpec, VersionRange};
 
 /// Which end of the conversation a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,6 @@ impl Contract {
     /// its application answers them, or none.
     #[must_use]
     pub fn of<P: Protocol>() -> Self {
-        // Named so that a protocol without channels is checked like any other.
-        let _ = <P::Channels as ChannelSet>::SPECS;
         Self { name: P::NAME, versions: P::versions(), requests: P::Requests::SPECS }
     }
 

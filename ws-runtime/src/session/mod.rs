@@ -355,6 +355,11 @@ impl Session {
 
     /// Queues a control frame of the session stream, unless the peer acknowledges nothing.
     fn push(&mut self, frame: Frame, set: impl FnOnce(&mut Head)) {
+        self.push_for(None, frame, set);
+    }
+
+    /// The same, for a frame that is withdrawn with its call.
+    fn push_for(&mut self, call: Option<CallId>, frame: Frame, set: impl FnOnce(&mut Head)) {
         if self.outbox.is_flooded() {
             // A session that leaves out a frame cannot go on: the next one begins anew.
             self.outbox.give_up();
@@ -362,7 +367,7 @@ impl Session {
             self.handle_fault(PeerFault::TooSlow, self.now);
         } else {
             let envelope = self.control(frame, set);
-            self.outbox.push(envelope, None);
+            self.outbox.push(envelope, call);
         }
     }
 

@@ -119,10 +119,8 @@ impl Outbox {
             self.replayed += 1;
             return Some(Next::Again(envelope.clone()));
         }
-        if self.is_held() {
-            return None;
-        }
-        let Some(queued) = self.queue.pop_front() else {
+        let next = if self.is_held() { self.passing_frame()? } else { 0 };
+        let Some(queued) = self.queue.remove(next) else {
             // Loss is said also when nothing of that channel follows.
             let (address, dropped) = self.dropped.pop_first()?;
             return Some(Next::Delivery(address, Delivery::Gap(slow(dropped))));
@@ -151,7 +149,8 @@ impl Outbox {
 
     /// Whether anything may leave now.
     pub(super) fn has_next(&self) -> bool {
-        self.replayed < self.sent.len() || (!self.is_empty() && !self.is_held())
+        let is_held = self.is_held() && self.passing_frame().is_none();
+        self.replayed < self.sent.len() || (!self.is_empty() && !is_held)
     }
 
     /// Gives a frame its place and keeps it until it is acknowledged.
@@ -223,6 +222,32 @@ impl Outbox {
     pub(super) fn forget_channel(&mut self, address: &Address) {
         self.dropped.remove(address);
         self.retain(|queued| !matches!(queued, Queued::Delivery(other, _) if other == address));
+    }
+
+    /// Credit that is queued becomes more; false when none is.
+    pub(super) fn add_credit(&mut self, call: CallId, more: u32) -> bool {
+        for queued in &mut self.queue {
+            if let Queued::Frame(Envelope { frame: Frame::Credit(credit), .. }, Some(other)) =
+                queued
+                && *other == call
+            {
+                credit.n = credit.n.saturating_add(more);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The first frame that does not wait for acknowledgements: a request acknowledged when handled
+    /// may end, and so be acknowledged, only by it. Nothing grows: it was queued below twice the
+    /// bound, like every frame.
+    fn passing_frame(&self) -> Option<usize> {
+        self.queue.iter().position(|queued| match queued {
+            Queued::Frame(envelope, _) => {
+                matches!(envelope.frame, Frame::Credit(_) | Frame::Cancel)
+            }
+            Queued::Delivery(..) => false,
+        })
     }
 
     /// Whether the next frame waits until the peer acknowledges some that were sent.

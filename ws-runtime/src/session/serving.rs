@@ -128,8 +128,6 @@ impl Session {
         Ok(spec)
     }
 
-    /// Starts what may start. While the peer leaves no room for answers, nothing does: what runs
-    /// bounds the answers that can still come.
     /// Whether there is room for this many bytes more of what the peer asks.
     pub(super) fn inbound_room(&self, bytes: usize) -> Result<(), Fault> {
         let limit = self.config.limits.inbound_bytes;
@@ -140,6 +138,8 @@ impl Session {
         Err(Fault::new(FaultCode::Overloaded, text).detail("limit", limit))
     }
 
+    /// Starts what may start. While the peer leaves no room for answers, nothing does: what runs
+    /// bounds the answers that can still come.
     pub(super) fn start_work(&mut self) {
         while self.outbox.has_room()
             && let Some(request) = self.work.start()
