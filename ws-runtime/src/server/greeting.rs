@@ -5,7 +5,7 @@ use super::{
     Seat,
     connection::{Connection, denied_by_failure, nil},
     guest::Guest,
-    keeping::{Ask, HandOver, Handed, Keeping},
+    keeping::{Ask, Denied, HandOver, Handed, Keeping},
     link::ConnectionFacts,
     mailbox::{Greeting, Letter},
 };
@@ -31,7 +31,7 @@ impl Connection {
         }
         let (resume, limits, format) = (hello.resume, hello.limits, self.format);
         let recv = resume.as_ref().map_or(0, |resume| resume.recv);
-        let (mailbox, shared) = (Arc::clone(&self.mailbox), Arc::clone(&self.shared));
+        let (from, mailbox, shared) = (self.id, self.mailbox.clone(), self.shared.clone());
         tokio::spawn(async move {
             // In a task of its own, so that a panic is a refusal and nothing more.
             let asked = tokio::spawn(Arc::clone(&shared.host).authenticate(credentials)).await;
@@ -39,7 +39,7 @@ impl Connection {
             let resumption = match (&decision, resume) {
                 (Ok(guest), Some(resume)) => {
                     let principal = guest.id().to_owned();
-                    Some(shared.kept.ask(resume, principal, version, format).await)
+                    Some(shared.kept.ask(from, resume, principal, (version, format)).await)
                 }
                 _ => None,
             };
@@ -62,10 +62,15 @@ impl Connection {
                 self.handing_over = Some(HandOver { claim, guest, recv, limits });
                 return;
             }
-            Some(Err(reason)) => Some(reason),
+            Some(Err(Denied::Late)) => {
+                let reason = "a newer connection of this session came first".to_owned();
+                let close = Command::Close(CloseCode::TAKEN_OVER, reason);
+                return self.apply(close, session, now);
+            }
+            Some(Err(Denied::Anew(reason))) => Some(reason),
             None => None,
         };
-        let keeping = Keeping::new(uuid::Uuid::new_v4().to_string());
+        let keeping = Keeping::new(uuid::Uuid::new_v4().to_string(), self.id);
         self.shared.kept.insert(keeping.session.clone(), &self.mailbox);
         let acceptance = self.acceptance(&keeping, not_resumed);
         self.take_in(guest, version, keeping.session.clone(), limits);

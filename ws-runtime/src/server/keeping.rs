@@ -7,6 +7,7 @@
 use super::{Seat, Shared, connection::Connection, guest::Guest, mailbox::Mailbox};
 use crate::{
     driver::{Clock, idle},
+    hub::ConnectionId,
     session::{Closed, Session, outlives},
     transport::Transport,
 };
@@ -36,11 +37,21 @@ pub(crate) struct Kept {
 
 /// A client, authenticated, wants to go on with a session.
 pub(crate) struct Ask {
+    /// The connection that the client came over.
+    pub(crate) from: ConnectionId,
     pub(crate) resume: Resume,
     pub(crate) principal: String,
     pub(crate) version: u32,
     pub(crate) format: Format,
-    pub(crate) answer: oneshot::Sender<Result<Claim, NotResumed>>,
+    pub(crate) answer: oneshot::Sender<Result<Claim, Denied>>,
+}
+
+/// Why a client does not go on with a session.
+pub(crate) enum Denied {
+    /// It begins a new one, and is told this.
+    Anew(NotResumed),
+    /// A newer connection of the same client came first: nobody is behind this one any more.
+    Late,
 }
 
 /// The right to hand one connection over to a session.
@@ -72,6 +83,8 @@ pub(crate) struct Keeping {
     previous: Option<Secret>,
     /// Frames received when the ticket was made.
     received: u64,
+    /// The newest connection that the session was given; ids rise with acceptance.
+    newest: ConnectionId,
     /// The ticket of the client that comes now.
     shown: Option<Secret>,
     /// A client has agreed to come.
@@ -94,15 +107,17 @@ impl Kept {
     /// Asks a session whether a client may go on with it.
     pub(crate) async fn ask(
         &self,
+        from: ConnectionId,
         resume: Resume,
         principal: String,
-        version: u32,
-        format: Format,
-    ) -> Result<Claim, NotResumed> {
-        let mailbox = self.lock().get(&resume.session).cloned().ok_or(NotResumed::Unknown)?;
+        (version, format): (u32, Format),
+    ) -> Result<Claim, Denied> {
+        let unknown = Denied::Anew(NotResumed::Unknown);
+        let mailbox = self.lock().get(&resume.session).cloned();
+        let Some(mailbox) = mailbox else { return Err(unknown) };
         let (answer, answered) = oneshot::channel();
-        mailbox.ask(Ask { resume, principal, version, format, answer });
-        answered.await.unwrap_or(Err(NotResumed::Unknown))
+        mailbox.ask(Ask { from, resume, principal, version, format, answer });
+        answered.await.unwrap_or(Err(unknown))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Mailbox>>> {
@@ -119,9 +134,10 @@ impl HandOver {
 }
 
 impl Keeping {
-    pub(crate) fn new(session: String) -> Self {
+    pub(crate) fn new(session: String, newest: ConnectionId) -> Self {
         Self {
             session,
+            newest,
             ticket: new_ticket(),
             previous: None,
             shown: None,
@@ -152,6 +168,7 @@ impl Keeping {
         let claim = decision.map(|()| {
             let (hand, handed) = oneshot::channel();
             self.claimed = Some(handed);
+            self.newest = ask.from;
             self.shown = Some(ask.resume.ticket.clone());
             Claim(hand)
         });
@@ -163,7 +180,7 @@ impl Keeping {
 
     /// Whether the session goes on after its connection ended like this.
     pub(crate) fn lives_on(&self, closed: &Closed) -> bool {
-        self.claimed.is_some() || (outlives(closed.code) && !self.ended)
+        !self.ended && (self.claimed.is_some() || outlives(closed.code))
     }
 
     /// The session is not to be resumed any more.
@@ -177,21 +194,27 @@ impl Keeping {
         ask: &Ask,
         (principal, format): (&str, Format),
         session: &Session,
-    ) -> Result<(), NotResumed> {
+    ) -> Result<(), Denied> {
         let heard = session.counters().received > self.received;
         let previous = self.previous.as_ref().filter(|_| !heard);
         let shown = &ask.resume.ticket;
         if !is_same(shown, &self.ticket) && !previous.is_some_and(|it| is_same(shown, it)) {
-            return Err(NotResumed::Unknown);
+            return Err(Denied::Anew(NotResumed::Unknown));
         }
         if ask.principal != principal {
-            return Err(NotResumed::PrincipalChanged);
+            return Err(Denied::Anew(NotResumed::PrincipalChanged));
+        }
+        if ask.from < self.newest {
+            return Err(Denied::Late);
+        }
+        if self.ended {
+            return Err(Denied::Anew(NotResumed::Unknown));
         }
         if ask.format != format {
             // What waits to be sent again is encoded.
-            return Err(NotResumed::VersionChanged);
+            return Err(Denied::Anew(NotResumed::VersionChanged));
         }
-        session.can_resume(ask.version, ask.resume.recv)
+        session.can_resume(ask.version, ask.resume.recv).map_err(Denied::Anew)
     }
 }
 
@@ -209,14 +232,18 @@ pub(crate) async fn park(
     let mut drain = shared.drain.subscribe();
     loop {
         let keeping = connection.keeping.as_mut()?;
+        if keeping.ended {
+            return None;
+        }
         if let Some(coming) = keeping.claimed.take() {
             let mut handed = None;
             let until = async {
                 handed = timeout(HAND_OVER, coming).await.ok().and_then(Result::ok);
             };
             idle(session, connection, clock, until).await;
-            if handed.is_some() {
-                return handed;
+            let is_over = connection.keeping.as_ref().is_none_or(|keeping| keeping.ended);
+            if is_over || handed.is_some() {
+                return handed.filter(|_| !is_over);
             }
             continue;
         }

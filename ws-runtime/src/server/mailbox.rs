@@ -7,7 +7,7 @@
 use super::{
     calling::CallLine,
     guest::Guest,
-    keeping::{Ask, Claim},
+    keeping::{Ask, Claim, Denied},
 };
 use crate::session::{Command, Ticket};
 use std::{
@@ -16,10 +16,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
-use ws_proto::{
-    Address, EncodedEvent, Fault, Limits, Position, Publication,
-    frame::{ClientLimits, NotResumed},
-};
+use ws_proto::{Address, EncodedEvent, Fault, Limits, Position, Publication, frame::ClientLimits};
 
 /// Best-effort events that wait for a driver that does not come; past it the oldest are dropped.
 const PASSING_EVENTS: usize = 1024;
@@ -101,7 +98,7 @@ pub(crate) struct Greeting {
     pub(crate) decision: Result<Arc<dyn Guest>, Fault>,
     pub(crate) version: u32,
     /// Whether the session that the client named goes on, if it named one.
-    pub(crate) resumption: Option<Result<Claim, NotResumed>>,
+    pub(crate) resumption: Option<Result<Claim, Denied>>,
     pub(crate) recv: u64,
     pub(crate) limits: Option<ClientLimits>,
 }
