@@ -72,6 +72,8 @@ pub(crate) struct Field {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) travels: Travels,
     pub(crate) redact: bool,
+    /// It names the value of which only the latest counts.
+    pub(crate) latest: bool,
 }
 
 /// How an integer field travels.
@@ -212,6 +214,7 @@ impl Item {
             attrs: attr::named(&field.attrs, &["doc", "serde", "schemars", "deprecated"]),
             travels,
             redact: words.flag("redact"),
+            latest: words.flag("latest"),
         })
     }
 }

@@ -68,6 +68,11 @@ pub(crate) fn field_words(cx: &Ctxt, words: &Words, role: Role) {
     if let Some(second) = words.later_of("bounded", "text") {
         cx.at(second, "`text` and `bounded` exclude each other: an integer travels in one way");
     }
+    if let (Role::Request, Some(latest)) = (role, words.span("latest")) {
+        let sentence = "`latest` belongs on a field of an event: it says for what only the newest \
+                        value counts";
+        cx.at(latest, sentence);
+    }
     if let (Role::Event, Some(redact)) = (role, words.span("redact")) {
         let sentence = "`redact` belongs on a field of a request: the `Debug` of an event enum is \
                         your own";
@@ -109,6 +114,9 @@ fn shape(cx: &Ctxt, variant: &Variant, role: Role) {
         (Role::Request | Role::Event, Shape::Struct(fields)) => {
             for field in fields {
                 integers(cx, field);
+                if field.latest {
+                    latest_field(cx, &field.ty);
+                }
             }
         }
         (Role::Request | Role::Event, Shape::Newtype(ty)) => nested_integers(cx, ty),
@@ -167,11 +175,22 @@ fn request(cx: &Ctxt, variant: &Variant) {
 
 fn channel(cx: &Ctxt, variant: &Variant) {
     let Variant { ident, words, .. } = variant;
-    if let (Some("best_effort"), Some(history)) = (words.choice("delivery"), words.span("history"))
-    {
-        let sentence =
-            "`history` needs `delivery = at_least_once`: best-effort events are not kept";
-        cx.at(history, sentence);
+    match words.choice("delivery") {
+        Some("best_effort") => {
+            for word in ["history", "history_bytes", "history_secs"] {
+                let Some(span) = words.span(word) else { continue };
+                let sentence = "needs `delivery = at_least_once`: best-effort events are not kept";
+                cx.at(span, format!("`{word}` {sentence}"));
+            }
+        }
+        Some(_) => {
+            if let Some(latest) = words.span("latest") {
+                let sentence = "`latest` needs `delivery = best_effort`: every event is delivered \
+                                here, so none takes the place of another";
+                cx.at(latest, sentence);
+            }
+        }
+        None => {}
     }
     if variant.poisoned {
         return;
@@ -194,11 +213,28 @@ fn channel(cx: &Ctxt, variant: &Variant) {
     cx.at(ident.span(), sentence);
 }
 
+/// A type that is known to have no single text form.
+fn is_no_text(ty: &Type) -> bool {
+    let none = ["f32", "f64", "Vec", "Option", "HashMap", "BTreeMap"];
+    last_segment(ty).is_some_and(|last| none.contains(&last.as_str()))
+}
+
+/// What names a value is compared as text.
+fn latest_field(cx: &Ctxt, ty: &Type) {
+    if is_no_text(ty) {
+        let shown = shown(ty);
+        let sentence = format!(
+            "`{shown}` cannot be `#[ws(latest)]`: what names a value is a `String`, an integer, \
+             `bool`, `Uuid`, or an enum with `#[derive(AddressField)]`"
+        );
+        cx.over(ty, sentence);
+    }
+}
+
 /// A float or a list is refused here, so that the generated struct adds no errors of its own.
 fn channel_fields(cx: &Ctxt, fields: &[Field]) {
     for Field { ty, .. } in fields {
-        let Some(last) = last_segment(ty) else { continue };
-        if ["f32", "f64", "Vec", "Option", "HashMap", "BTreeMap"].contains(&last.as_str()) {
+        if is_no_text(ty) {
             let shown = shown(ty);
             let sentence = format!(
                 "`{shown}` cannot stand in a channel address: its fields are `String`, integers, \

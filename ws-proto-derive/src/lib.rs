@@ -75,6 +75,11 @@ pub fn requests(input: TokenStream) -> TokenStream {
 /// - `delivery = at_least_once` or `delivery = best_effort`. Mandatory.
 /// - `history = 256`: how many events the log keeps; 256 unless given, at least 1, and only for
 ///   at-least-once delivery.
+/// - `history_bytes = 1048576`, `history_secs = 600`: how many bytes of events it keeps, and for how
+///   long; whichever bound is met first counts. An event that is larger alone is kept alone.
+/// - `latest`: while a subscriber's connection is behind, a newer event takes the place of an older
+///   one of the same kind that still waits; only for best-effort delivery. Fields marked
+///   `#[ws(latest)]` say what else must be the same.
 /// - `publish = client`: clients may publish to it.
 /// - `since`, `removed`, `name`: as for requests.
 #[proc_macro_derive(
@@ -90,6 +95,11 @@ pub fn channels(input: TokenStream) -> TokenStream {
 /// Words of `#[event(..)]` on a variant: `since`, `removed` and `name` as for requests, and
 /// `unknown` on one variant of the form `Other(UnknownEvent)`, which takes the events that a
 /// newer peer sends.
+///
+/// Words of `#[ws(..)]` on a named field: `bounded` or `text` say how a 64-bit integer travels;
+/// `latest` says that the field names a value (a user, a document) of which only the newest counts,
+/// on channels declared `latest`. Such fields are `String`, integers, `bool`, `Uuid` or enums with
+/// `#[derive(AddressField)]`; together they have at most 255 bytes as text.
 #[proc_macro_derive(
     Events,
     attributes(event, ws, serde, schemars, protocol, requests, rpc, channel)

@@ -67,6 +67,9 @@ pub(crate) const CHANNEL: &[Word] = &[
     word("event", Takes::Type),
     word("delivery", Takes::Choice(&["at_least_once", "best_effort"])),
     word("history", Takes::Number),
+    word("history_bytes", Takes::Number),
+    word("history_secs", Takes::Number),
+    word("latest", Takes::Nothing),
     word("publish", Takes::Choice(&["client"])),
     word("since", Takes::Number),
     word("removed", Takes::Number),
@@ -83,6 +86,7 @@ pub(crate) const WS_FIELD: &[Word] = &[
     word("redact", Takes::Nothing),
     word("bounded", Takes::Nothing),
     word("text", Takes::Nothing),
+    word("latest", Takes::Nothing),
 ];
 
 /// The attributes of the derives and where each belongs.

@@ -4,7 +4,6 @@ use crate::{
     codec::{DecodeError, EncodeError, Format},
     frame::Frame,
     ids::MessageId,
-    message::EncodedEvent,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -88,46 +87,5 @@ impl Envelope {
     /// When the payload cannot be expressed in the format; `out` is then as it was.
     pub fn encode(&self, format: Format, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         format.encode_envelope(&self.head, &self.frame, out)
-    }
-}
-
-/// An event with its position in a channel: encoded once per format, shared by all subscribers.
-/// Nothing per-subscriber stands in its bytes.
-#[derive(Clone, Debug)]
-pub struct Publication {
-    /// The header that both encodings share.
-    pub head: Head,
-    json: Bytes,
-    message_pack: Bytes,
-}
-
-impl Publication {
-    /// Encodes the event in every format.
-    ///
-    /// # Errors
-    ///
-    /// When a format cannot express it.
-    pub fn new(head: Head, event: &EncodedEvent) -> Result<Self, EncodeError> {
-        let encode = |format: Format| {
-            let frame = Frame::Message(event.payload(format).clone());
-            let mut out = Vec::new();
-            format.encode_envelope(&head, &frame, &mut out).map(|()| Bytes::from(out))
-        };
-        Ok(Self { json: encode(Format::Json)?, message_pack: encode(Format::MessagePack)?, head })
-    }
-
-    /// Bytes of the larger encoding: what bounds count.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.json.len().max(self.message_pack.len())
-    }
-
-    /// The whole message in one format.
-    #[must_use]
-    pub const fn bytes(&self, format: Format) -> &Bytes {
-        match format {
-            Format::Json => &self.json,
-            Format::MessagePack => &self.message_pack,
-        }
     }
 }

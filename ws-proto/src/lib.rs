@@ -18,6 +18,7 @@ mod ids;
 pub mod int;
 mod limits;
 mod message;
+mod publication;
 mod raw;
 pub mod schema;
 pub mod serve;
@@ -26,7 +27,7 @@ mod version;
 pub use address::{Address, AddressError, AddressField, AddressReader, AddressWriter};
 pub use code::{Advice, CLOSE_CODES, CloseCode, CloseCodeSpec, FaultCode, Retry};
 pub use codec::{DecodeError, EncodeError, Format};
-pub use envelope::{Envelope, Head, Publication};
+pub use envelope::{Envelope, Head};
 pub use fault::{Fault, Secret};
 pub use frame::Frame;
 pub use ids::{IdSource, MessageId, Position};
@@ -36,6 +37,7 @@ pub use message::{
     EventSet, EventSpec, Never, NoChannels, NoEvents, NoRequests, Payload, Protocol, RequestSet,
     RequestSpec, Resend, SchemaFn, UnknownEvent, delivery, retry, shape,
 };
+pub use publication::Publication;
 pub use raw::Raw;
 pub use serve::{
     Access, Answer, Authenticate, Authorize, Caller, Credentials, Dispatch, Items, Principal,

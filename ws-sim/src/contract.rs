@@ -108,6 +108,9 @@ const fn log(kind: &'static str, history: u32) -> ChannelSpec {
         deprecated: None,
         delivery: Delivery::AtLeastOnce,
         history,
+        history_bytes: None,
+        history_secs: None,
+        latest: false,
         client_publish: true,
         events: &[],
     }

@@ -113,6 +113,9 @@ fn spec(item: &Item, variant: &Variant) -> TokenStream {
         Some("at_least_once") => words.number("history").unwrap_or(256),
         _ => 0,
     };
+    let history_bytes = option(words.number("history_bytes"));
+    let history_secs = option(words.number("history_secs"));
+    let latest = words.flag("latest");
     let publish = words.flag("publish");
     quote! {
         #krate::ChannelSpec {
@@ -124,6 +127,9 @@ fn spec(item: &Item, variant: &Variant) -> TokenStream {
             deprecated: #deprecated,
             delivery: #krate::Delivery::#delivery,
             history: #history,
+            history_bytes: #history_bytes,
+            history_secs: #history_secs,
+            latest: #latest,
             client_publish: #publish,
             events: #krate::__private::events_of::<Self, #ident>(),
         }

@@ -44,6 +44,7 @@ pub(super) fn expand(item: &Item) -> TokenStream {
             )))
         },
     );
+    let latest = latest(item, &known);
     let this = quote!(self);
     let kind_body = match_or_empty(&this, &quote!(#(#kinds)* #kind_unknown #stubs));
     let encode_body = match_or_empty(&this, &quote!(#(#encoded)* #encode_unknown #stubs));
@@ -75,9 +76,61 @@ pub(super) fn expand(item: &Item) -> TokenStream {
                         _ => #decode_unknown,
                     }
                 }
+
+                #latest
             }
         };
     }
+}
+
+/// What names the value of an event, where fields are marked. They are reached through a marker per
+/// field: a type without a text form is then one error, at the type.
+fn latest(item: &Item, known: &[&Variant]) -> Option<TokenStream> {
+    let krate = &item.krate;
+    let mut marks = TokenStream::new();
+    let mut arms = TokenStream::new();
+    for variant in known {
+        let marked: Vec<_> = variant.fields().iter().filter(|field| field.latest).collect();
+        if marked.is_empty() {
+            continue;
+        }
+        let (ident, kind) = (&variant.ident, &variant.wire);
+        let names = marked.iter().map(|field| &field.ident);
+        let bound: Vec<_> = (0..marked.len()).map(|at| format_ident!("__ws_{at}")).collect();
+        let enums: Vec<_> =
+            (0..marked.len()).map(|at| format_ident!("__WsLatest{ident}{at}")).collect();
+        for (mark, field) in enums.iter().zip(&marked) {
+            let ty = &field.ty;
+            let carries = quote_spanned! {
+                ty.span()=> impl #krate::__private::LatestField<#mark> for #ty {}
+            };
+            marks.extend(quote!(enum #mark {} #carries));
+        }
+        arms.extend(quote! {
+            Self::#ident { #(#names: #bound,)* .. } => {
+                let __ws_writer = #krate::AddressWriter::new(#kind);
+                #(let __ws_writer =
+                    #krate::__private::write_latest::<#enums, _>(__ws_writer, #bound);)*
+                #krate::__private::latest(__ws_writer)
+            }
+        });
+    }
+    let result = quote! {
+        ::core::result::Result<
+            ::core::option::Option<#krate::__private::bytestring::ByteString>, #krate::EncodeError
+        >
+    };
+    (!arms.is_empty()).then(|| {
+        quote! {
+            fn latest(&self) -> #result {
+                #marks
+                match self {
+                    #arms
+                    _ => ::core::result::Result::Ok(::core::option::Option::None),
+                }
+            }
+        }
+    })
 }
 
 /// The private struct that is read, or the marker under which the user's own type is reached.

@@ -57,6 +57,7 @@ fn quiet() -> TokenStream {
             deprecated,
             missing_docs,
             unreachable_code,
+            unreachable_patterns,
             unreachable_pub,
             unused_qualifications,
             non_camel_case_types,

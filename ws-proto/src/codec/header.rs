@@ -97,6 +97,53 @@ pub(super) fn check_written(head: &Head) -> Result<(), EncodeError> {
     bounds(head).map_err(|rule| EncodeError(rule.to_owned()))
 }
 
+impl Head {
+    /// Refuses what the peer would refuse.
+    pub(crate) fn check(&self) -> Result<(), EncodeError> {
+        check_written(self)
+    }
+
+    /// Bytes of a message in JSON besides its payload.
+    pub(crate) fn json_size(&self) -> usize {
+        const UUID: usize = 36;
+        // As `{"type":"","id":"","ts":,"payload":}`, and `,"":` for every other field.
+        const ALWAYS: usize = 36;
+        let text = |name: &str, text: &Option<ByteString>| {
+            text.as_ref().map_or(0, |text| name.len() + 6 + json_text(text))
+        };
+        let number = |name: &str, number: Option<u64>| {
+            number.map_or(0, |number| name.len() + 4 + digits(number))
+        };
+        ALWAYS
+            + json_text(&self.kind)
+            + UUID
+            + digits(self.ts)
+            + self.re.map_or(0, |_| "re".len() + 6 + UUID)
+            + number("seq", self.seq)
+            + number("ack", self.ack)
+            + text("ch", &self.ch)
+            + number("off", self.off)
+            + number("prev", self.prev)
+            + text("key", &self.key)
+            + number("ttl", self.ttl)
+            + text("tp", &self.tp)
+    }
+}
+
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
+}
+
+/// Bytes of a text in JSON, without its quotes.
+fn json_text(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
 #[inline]
 fn bounds(head: &Head) -> Result<(), &'static str> {
     if !(1..=Limits::KIND).contains(&head.kind.len()) {

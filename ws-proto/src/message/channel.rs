@@ -26,10 +26,43 @@ pub struct ChannelSpec {
     pub delivery: Delivery,
     /// How many events the log keeps; at least 1 where delivery is at least once.
     pub history: u32,
+    /// How many bytes of events it keeps, counted by [`Publication::size`]; all that `history`
+    /// allows without it. An event larger than this alone is kept, alone.
+    ///
+    /// [`Publication::size`]: crate::Publication::size
+    pub history_bytes: Option<u32>,
+    /// For how many seconds it keeps an event; as long as there is room without it.
+    pub history_secs: Option<u32>,
+    /// Whether a newer value takes the place of an older one that still waits for a slow
+    /// connection; only where delivery is best effort.
+    pub latest: bool,
     /// Whether clients may publish to it.
     pub client_publish: bool,
     /// The events it carries.
     pub events: &'static [EventSpec],
+}
+
+impl ChannelSpec {
+    /// Bytes that keeping an event takes besides its own.
+    const OVERHEAD: usize = 1024;
+
+    /// Bytes that the log of one channel of this kind may cost a server at most; 0 where delivery
+    /// is best effort. An event has up to `max_frame` bytes, and is kept in both formats.
+    #[must_use]
+    pub const fn worst_case_log(&self, max_frame: usize) -> usize {
+        if matches!(self.delivery, Delivery::BestEffort) {
+            return 0;
+        }
+        let events = self.history as usize;
+        let largest = events.saturating_mul(max_frame);
+        let bytes = match self.history_bytes {
+            // One event may be larger alone.
+            Some(bytes) if (bytes as usize) < max_frame => max_frame,
+            Some(bytes) if (bytes as usize) < largest => bytes as usize,
+            Some(_) | None => largest,
+        };
+        bytes.saturating_mul(2).saturating_add(events.saturating_mul(Self::OVERHEAD))
+    }
 }
 
 /// What is promised about the events of a channel.

@@ -55,6 +55,17 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// `#[event(unknown)]`, or what is wrong with the payload.
     fn decode(kind: &str, payload: &Raw) -> Result<Self, DecodeError>;
 
+    /// The text that names the value of this event, from the fields marked `#[ws(latest)]`: on a
+    /// channel declared `latest` a newer event with the same text takes its place while it waits.
+    /// `None` where no field is marked: the kind alone counts then.
+    ///
+    /// # Errors
+    ///
+    /// When the text has more than 255 bytes.
+    fn latest(&self) -> Result<Option<ByteString>, EncodeError> {
+        Ok(None)
+    }
+
     /// The entry of the event `kind`.
     #[must_use]
     fn spec(kind: &str) -> Option<&'static EventSpec> {
@@ -79,6 +90,7 @@ pub struct EncodedEvent {
     pub kind: ByteString,
     json: Raw,
     message_pack: Raw,
+    latest: Option<ByteString>,
 }
 
 impl EncodedEvent {
@@ -92,6 +104,7 @@ impl EncodedEvent {
             kind: format!("{channel}.{}", event.kind()).into(),
             json: event.encode(Format::Json)?,
             message_pack: event.encode(Format::MessagePack)?,
+            latest: event.latest()?,
         })
     }
 
@@ -102,6 +115,13 @@ impl EncodedEvent {
             Format::Json => &self.json,
             Format::MessagePack => &self.message_pack,
         }
+    }
+
+    /// What names its value: two events of a channel with the same text say the same thing, and the
+    /// newer one says it better.
+    #[must_use]
+    pub fn latest(&self) -> &ByteString {
+        self.latest.as_ref().unwrap_or(&self.kind)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     raw::Raw,
     serve::{Answer, Caller, Items, ReplySlot},
 };
+use bytestring::ByteString;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 /// The schema of one type, as a function pointer for the tables.
@@ -138,6 +139,22 @@ pub fn read_field<Field, T: ChannelField<Field>>(
     from: &mut AddressReader<'_>,
 ) -> Result<T, AddressError> {
     from.field()
+}
+
+/// "`Self` is the type of the field `Field`, marked `#[ws(latest)]`."
+pub trait LatestField<Field>: AddressField {}
+
+/// Writes one field of what names a value.
+pub fn write_latest<Field, T: LatestField<Field>>(to: AddressWriter, field: &T) -> AddressWriter {
+    to.field(field)
+}
+
+/// The finished text.
+pub fn latest(text: AddressWriter) -> Result<Option<ByteString>, EncodeError> {
+    let finished = text.finish().map_err(|_| {
+        EncodeError("fields marked `#[ws(latest)]` that have more than 255 bytes as text".into())
+    });
+    finished.map(|text| Some(text.text().clone()))
 }
 
 /// The rules across the enums of a protocol, run at compile time by `#[derive(Protocol)]`: nothing

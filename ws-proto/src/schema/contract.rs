@@ -191,6 +191,16 @@ fn channel(spec: &ChannelSpec, definitions: &Definitions) -> Value {
     facts.insert("delivery".into(), spec.delivery.name().into());
     facts.insert("publish".into(), publish.into());
     facts.insert("history".into(), spec.history.into());
+    // Absent where they say nothing, so that older documents stay what they are.
+    if let Some(bytes) = spec.history_bytes {
+        facts.insert("history_bytes".into(), bytes.into());
+    }
+    if let Some(secs) = spec.history_secs {
+        facts.insert("history_secs".into(), secs.into());
+    }
+    if spec.latest {
+        facts.insert("latest".into(), true.into());
+    }
     if !spec.doc.is_empty() {
         facts.insert("description".into(), spec.doc.into());
     }

@@ -56,6 +56,9 @@ pub(crate) const fn channel(
             Delivery::AtLeastOnce => 256,
             Delivery::BestEffort => 0,
         },
+        history_bytes: None,
+        history_secs: None,
+        latest: false,
         client_publish: false,
         events,
     }

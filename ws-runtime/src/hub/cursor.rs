@@ -158,10 +158,11 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::{log::History, tests::ROOM};
 
     #[test]
     fn gaps_that_touch_are_kept_as_one() {
-        let log = Log::new("5f-1".to_owned(), 4);
+        let log = Log::new("5f-1".to_owned(), History::of(&ROOM));
         let (mut cursor, _) = Cursor::enter(Some(&log), None, 4);
         cursor.sent = 1;
         cursor.in_flight = 1;

@@ -14,10 +14,11 @@ mod tests;
 
 use bytestring::ByteString;
 use cursor::Cursor;
-use log::Log;
+use log::{History, Log};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 use ws_proto::{
     Address, ChannelSpec, Delivery, EncodedEvent, Head, MessageId, Position, Publication,
@@ -114,6 +115,7 @@ pub struct Hub {
     /// Channels ever made.
     made: u64,
     turn: Turn,
+    now: Duration,
 }
 
 /// Names a channel of a hub; never given twice.
@@ -148,7 +150,15 @@ impl Hub {
             subscriptions: 0,
             made: 0,
             turn: Turn(0),
+            now: Duration::ZERO,
         }
+    }
+
+    /// The time since any moment that stays the same; zero until told. Tell it before each publish
+    /// and each read of a channel whose history has an age: what is too old is gone by then. Going
+    /// back changes nothing.
+    pub fn advance(&mut self, now: Duration) {
+        self.now = self.now.max(now);
     }
 
     /// A connection listens to a channel from here on: after the position `since` if everything
@@ -172,6 +182,7 @@ impl Hub {
         }
         let id = self.ensure(address, spec).ok_or(SubscribeError::Full)?;
         let channel = self.channels.get_mut(&id).ok_or(SubscribeError::Full)?;
+        channel.expire(self.now);
         let (cursor, done) = Cursor::enter(channel.log.as_ref(), since, window);
         channel.subscribers.insert(who, cursor);
         self.idle.remove(&(channel.published, id));
@@ -216,7 +227,7 @@ impl Hub {
     ) -> Result<Published, PublishError> {
         match spec.delivery {
             Delivery::AtLeastOnce => self.append(address, spec, stamp, event),
-            Delivery::BestEffort => self.pass(address, &stamp, event),
+            Delivery::BestEffort => self.pass(address, spec, &stamp, event),
         }
     }
 
@@ -272,11 +283,11 @@ impl Hub {
         self.logs
     }
 
-    /// How many events a channel keeps.
+    /// How many events a channel keeps. Those that are too old count no more.
     #[must_use]
     pub fn kept(&self, address: &Address) -> usize {
         let channel = self.by_address.get(address).and_then(|id| self.channels.get(id));
-        channel.and_then(|channel| channel.log.as_ref()).map_or(0, Log::len)
+        channel.and_then(|channel| channel.log.as_ref()).map_or(0, |log| log.len(self.now))
     }
 
     fn find(&self, who: ConnectionId, address: &Address) -> Option<ChannelId> {
@@ -290,6 +301,7 @@ impl Hub {
     ) -> Option<(&mut Cursor, Option<&Log>)> {
         let id = self.find(who, address)?;
         let channel = self.channels.get_mut(&id)?;
+        channel.expire(self.now);
         Some((channel.subscribers.get_mut(&who)?, channel.log.as_ref()))
     }
 
@@ -300,7 +312,11 @@ impl Hub {
         stamp: Stamp,
         event: &EncodedEvent,
     ) -> Result<Published, PublishError> {
-        let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
+        let id = self.by_address.get(address);
+        let known = id.and_then(|id| self.channels.get_mut(id)).map(|channel| {
+            channel.expire(self.now);
+            &*channel
+        });
         let log = known.and_then(|channel| channel.log.as_ref());
         if let Some((log, off)) = log.and_then(|log| Some((log, log.find(&stamp)?))) {
             let position = Some(log.position(off));
@@ -309,12 +325,12 @@ impl Hub {
         let address = known.map_or_else(|| owned(address), |channel| channel.address.clone());
         let prev = log.map_or(0, Log::head);
         // Encoded before anything changes, so that an event that does not fit costs nobody a log.
-        let publication = self.encode(&address, &stamp, Some(prev), event)?;
+        let publication = self.encode(&address, spec, &stamp, Some(prev), event)?;
         let id = self.ensure(&address, spec).ok_or(PublishError::Full)?;
         let channel = self.channels.get_mut(&id).ok_or(PublishError::Full)?;
         let log = channel.log.as_mut().ok_or(PublishError::Full)?;
         // A slice of the message that the key came in would keep all of that message in memory.
-        let off = log.append(publication, stamp.key.map(|key| ByteString::from(&*key)));
+        let off = log.append(publication, stamp.key.map(|key| ByteString::from(&*key)), self.now);
         let position = Some(log.position(off));
         self.turn.0 += 1;
         if self.idle.remove(&(channel.published, id)) {
@@ -331,12 +347,13 @@ impl Hub {
     fn pass(
         &self,
         address: &Address,
+        spec: &ChannelSpec,
         stamp: &Stamp,
         event: &EncodedEvent,
     ) -> Result<Published, PublishError> {
         let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
         let address = known.map_or(address, |channel| &channel.address);
-        let publication = self.encode(address, stamp, None, event)?;
+        let publication = self.encode(address, spec, stamp, None, event)?;
         let all = known.into_iter().flat_map(|channel| channel.subscribers.keys().copied());
         let fan_out = Some(Arc::new(publication));
         Ok(Published { position: None, duplicate: false, wake: all.collect(), fan_out })
@@ -346,6 +363,7 @@ impl Hub {
     fn encode(
         &self,
         address: &Address,
+        spec: &ChannelSpec,
         stamp: &Stamp,
         prev: Option<u64>,
         event: &EncodedEvent,
@@ -354,7 +372,8 @@ impl Hub {
         head.ch = Some(address.text().clone());
         head.off = prev.map(|prev| prev + 1);
         head.prev = prev;
-        let publication = Publication::new(head, event)?;
+        let make = if spec.latest { Publication::latest_of } else { Publication::new };
+        let publication = make(head, event)?;
         let (bytes, limit) = (publication.size(), self.config.max_frame);
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(publication) }
     }
@@ -372,7 +391,7 @@ impl Hub {
                 self.logs += 1;
                 self.idle.insert((Turn::default(), id));
                 let epoch = format!("{:x}-{:x}", self.config.epoch_seed, id.0);
-                Some(Log::new(epoch, spec.history))
+                Some(Log::new(epoch, History::of(spec)))
             }
             Delivery::BestEffort => None,
         };
@@ -414,6 +433,14 @@ impl Hub {
     fn forget(&mut self, id: ChannelId) {
         if let Some(channel) = self.channels.remove(&id) {
             self.by_address.remove(&channel.address);
+        }
+    }
+}
+
+impl Channel {
+    fn expire(&mut self, now: Duration) {
+        if let Some(log) = &mut self.log {
+            log.expire(now);
         }
     }
 }

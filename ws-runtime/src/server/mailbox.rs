@@ -2,7 +2,7 @@
 //!
 //! Bounded by what its session grants: answers by requests in flight, decisions by questions asked.
 //! Items wait for room, whatever credit the client gave; news of a log is one address however many
-//! events there are, and best-effort events drop the oldest.
+//! events there are, and best-effort events drop the oldest, or the older of two that say the same.
 
 use super::{
     calling::CallLine,
@@ -10,6 +10,7 @@ use super::{
     keeping::{Ask, Claim, Denied},
 };
 use crate::session::{Command, Ticket};
+use bytestring::ByteString;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
@@ -61,13 +62,38 @@ pub(crate) struct Passing {
     pub(crate) events: VecDeque<(Address, Arc<Publication>)>,
     pub(crate) dropped: BTreeMap<Address, u64>,
     bytes: usize,
+    /// Where events of channels declared `latest` wait, counted from the first event ever.
+    places: BTreeMap<(Address, ByteString), usize>,
+    /// Events that were taken off the front.
+    gone: usize,
 }
 
 impl Passing {
+    /// Puts an event in, in the place of an older one that says the same thing if there is one.
+    fn put(&mut self, address: &Address, event: &Arc<Publication>) {
+        let end = self.gone + self.events.len();
+        let place = event
+            .latest()
+            .map(|key| *self.places.entry((address.clone(), key.clone())).or_insert(end));
+        self.bytes += event.size();
+        match place.and_then(|place| self.events.get_mut(place - self.gone)) {
+            Some((_, older)) => {
+                self.bytes -= older.size();
+                *older = Arc::clone(event);
+                *self.dropped.entry(address.clone()).or_default() += 1;
+            }
+            None => self.events.push_back((address.clone(), Arc::clone(event))),
+        }
+    }
+
     /// Drops the oldest, and counts it.
     fn drop_oldest(&mut self) {
         if let Some((address, event)) = self.events.pop_front() {
             self.bytes -= event.size();
+            self.gone += 1;
+            if let Some(key) = event.latest() {
+                self.places.remove(&(address.clone(), key.clone()));
+            }
             *self.dropped.entry(address).or_default() += 1;
         }
     }
@@ -188,8 +214,7 @@ impl Mailbox {
     pub(crate) fn pass(&self, address: &Address, event: &Arc<Publication>) {
         self.change(|letters| {
             let passing = &mut letters.passing;
-            passing.bytes += event.size();
-            passing.events.push_back((address.clone(), Arc::clone(event)));
+            passing.put(address, event);
             while passing.events.len() > PASSING_EVENTS || passing.bytes > self.passing_bytes {
                 passing.drop_oldest();
             }

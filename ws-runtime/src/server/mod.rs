@@ -172,7 +172,9 @@ impl<P: Protocol> Server<P> {
             protocol = P::NAME,
             worst_case_bytes = shared.config.limits.worst_case(),
             max_connections = shared.config.max_connections,
-            "a connection costs at most its worst case"
+            worst_case_log_bytes = shared.hubs.worst_case_log(shared.config.limits.max_frame),
+            max_logs = shared.config.max_logs,
+            "a connection and the log of a channel cost at most their worst case"
         );
         Self { shared: Arc::new(shared), protocol: PhantomData }
     }
@@ -290,6 +292,13 @@ impl<P: Protocol> Server<P> {
     #[must_use]
     pub fn worst_case_bytes(&self) -> usize {
         self.shared.config.limits.worst_case()
+    }
+
+    /// Bytes that the log of one channel may cost at most, of the kind that may cost most. There
+    /// are at most [`ServerConfig::max_logs`] of them.
+    #[must_use]
+    pub fn worst_case_log_bytes(&self) -> usize {
+        self.shared.hubs.worst_case_log(self.shared.config.limits.max_frame)
     }
 }
 

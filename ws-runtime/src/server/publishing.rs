@@ -22,6 +22,7 @@ const SHARDS: usize = 16;
 /// Every channel of this node.
 pub(crate) struct Hubs {
     specs: &'static [ChannelSpec],
+    clock: Clock,
     shards: Vec<Mutex<Shard>>,
 }
 
@@ -49,7 +50,7 @@ impl Hubs {
                 mailboxes: HashMap::new(),
             })
         };
-        Self { specs, shards: (0..SHARDS as u64).map(shard).collect() }
+        Self { specs, clock: Clock::start(), shards: (0..SHARDS as u64).map(shard).collect() }
     }
 
     /// Publishes an event of this server.
@@ -85,6 +86,11 @@ impl Hubs {
             }
         }
         Ok(published.position)
+    }
+
+    /// Bytes that the log of one channel may cost at most.
+    pub(crate) fn worst_case_log(&self, max_frame: usize) -> usize {
+        self.specs.iter().map(|spec| spec.worst_case_log(max_frame)).max().unwrap_or_default()
     }
 
     pub(crate) fn spec(&self, address: &Address) -> Option<&'static ChannelSpec> {
@@ -144,7 +150,9 @@ impl Hubs {
         address.hash(&mut hasher);
         // The remainder is below `SHARDS`.
         let index = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
-        lock(&self.shards[index])
+        let mut shard = lock(&self.shards[index]);
+        shard.hub.advance(self.clock.now().since_start());
+        shard
     }
 }
 

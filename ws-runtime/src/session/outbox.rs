@@ -6,9 +6,14 @@
 //! a frame leaves, so that a request whose time ran out while it waited leaves no hole.
 
 use super::command::{CallId, Delivery};
-use std::collections::{BTreeMap, VecDeque};
+use bytestring::ByteString;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    sync::Arc,
+};
 use ws_proto::{
-    Address, Envelope, Frame, Limits,
+    Address, Envelope, Frame, Limits, Publication,
     frame::{Gap, GapReason},
 };
 
@@ -28,6 +33,8 @@ pub(super) struct Outbox {
     passing_bytes: usize,
     /// Best-effort events that were dropped and not yet spoken of, by channel.
     dropped: BTreeMap<Address, u64>,
+    /// The events behind [`Queued::Latest`]: there is one for each.
+    latest: BTreeMap<(Address, ByteString), Arc<Publication>>,
     sent: VecDeque<Envelope>,
     /// How many of `sent` were sent on this connection; the rest is to be sent again.
     replayed: usize,
@@ -46,6 +53,8 @@ pub(super) struct Outbox {
 enum Queued {
     Frame(Envelope, Option<CallId>),
     Delivery(Address, Delivery),
+    /// The place of a best-effort event; what stands in it is the newest that says the same thing.
+    Latest(Address, ByteString),
 }
 
 /// What leaves next.
@@ -68,6 +77,7 @@ impl Outbox {
             passing: 0,
             passing_bytes: 0,
             dropped: BTreeMap::new(),
+            latest: BTreeMap::new(),
             sent: VecDeque::new(),
             replayed: 0,
             last_seq: 0,
@@ -102,12 +112,32 @@ impl Outbox {
     }
 
     pub(super) fn deliver(&mut self, address: Address, delivery: Delivery) {
-        self.deliveries += 1;
         if let Delivery::Passing(event) = &delivery {
-            self.passing += 1;
             self.passing_bytes += event.size();
+            if let Some(key) = event.latest().cloned() {
+                return self.deliver_latest(address, key, Arc::clone(event));
+            }
+            self.passing += 1;
         }
+        self.deliveries += 1;
         self.queue.push_back(Queued::Delivery(address, delivery));
+        self.drop_passing();
+    }
+
+    /// An event takes the place of an older one that waits, or a new one. Its bytes are counted.
+    fn deliver_latest(&mut self, address: Address, key: ByteString, event: Arc<Publication>) {
+        if let Some(older) = self.latest.insert((address.clone(), key.clone()), event) {
+            self.passing_bytes -= older.size();
+            *self.dropped.entry(address).or_default() += 1;
+        } else {
+            self.passing += 1;
+            self.deliveries += 1;
+            self.queue.push_back(Queued::Latest(address, key));
+        }
+        self.drop_passing();
+    }
+
+    fn drop_passing(&mut self) {
         while self.passing > PASSING_EVENTS || self.passing_bytes > self.passing_bytes_max {
             self.drop_oldest_passing();
         }
@@ -131,12 +161,13 @@ impl Outbox {
                 self.bytes -= size_of(&envelope);
                 Some(Next::Frame(envelope, call))
             }
-            Queued::Delivery(address, delivery) => {
-                if let Some(dropped) = self.dropped.remove(&address) {
-                    self.queue.push_front(Queued::Delivery(address.clone(), delivery));
+            Queued::Delivery(ref address, _) | Queued::Latest(ref address, _) => {
+                if let Some(dropped) = self.dropped.remove(address) {
+                    let address = address.clone();
+                    self.queue.push_front(queued);
                     return Some(Next::Delivery(address, Delivery::Gap(slow(dropped))));
                 }
-                self.forget_delivery(&delivery);
+                let (address, delivery) = self.take_delivery(queued)?;
                 Some(Next::Delivery(address, delivery))
             }
         }
@@ -196,9 +227,7 @@ impl Outbox {
     /// Events of logs are taken from there again; those of best-effort channels wait here.
     pub(super) fn rewind(&mut self) {
         self.replayed = 0;
-        self.retain(|queued| {
-            matches!(queued, Queued::Frame(..) | Queued::Delivery(_, Delivery::Passing(_)))
-        });
+        self.retain(|queued| matches!(queued, Queued::Frame(..)) || queued.is_passing());
     }
 
     /// The session is lost: what was sent is gone, and of what waits only calls still mean
@@ -221,7 +250,10 @@ impl Outbox {
     /// Drops what is queued for a subscription that has ended.
     pub(super) fn forget_channel(&mut self, address: &Address) {
         self.dropped.remove(address);
-        self.retain(|queued| !matches!(queued, Queued::Delivery(other, _) if other == address));
+        self.retain(|queued| {
+            !matches!(queued, Queued::Delivery(other, _) | Queued::Latest(other, _)
+                if other == address)
+        });
     }
 
     /// Credit that is queued becomes more; false when none is.
@@ -263,6 +295,7 @@ impl Outbox {
         self.passing = 0;
         self.passing_bytes = 0;
         self.bytes = self.sent.iter().map(size_of).sum();
+        let mut latest = mem::take(&mut self.latest);
         for queued in &self.queue {
             match queued {
                 Queued::Frame(envelope, _) => {
@@ -276,30 +309,51 @@ impl Outbox {
                         self.passing_bytes += event.size();
                     }
                 }
+                Queued::Latest(address, key) => {
+                    if let Some((place, event)) =
+                        latest.remove_entry(&(address.clone(), key.clone()))
+                    {
+                        self.deliveries += 1;
+                        self.passing += 1;
+                        self.passing_bytes += event.size();
+                        self.latest.insert(place, event);
+                    }
+                }
             }
         }
     }
 
     fn drop_oldest_passing(&mut self) {
-        let oldest = self
-            .queue
-            .iter()
-            .position(|queued| matches!(queued, Queued::Delivery(_, Delivery::Passing(_))));
-        let Some(Queued::Delivery(address, delivery)) =
-            oldest.and_then(|oldest| self.queue.remove(oldest))
-        else {
-            return;
-        };
-        self.forget_delivery(&delivery);
-        *self.dropped.entry(address).or_default() += 1;
+        let oldest = self.queue.iter().position(Queued::is_passing);
+        let oldest = oldest.and_then(|oldest| self.queue.remove(oldest));
+        if let Some((address, _)) = oldest.and_then(|oldest| self.take_delivery(oldest)) {
+            *self.dropped.entry(address).or_default() += 1;
+        }
     }
 
-    fn forget_delivery(&mut self, delivery: &Delivery) {
+    /// What is to be delivered of something that was taken out of the queue.
+    fn take_delivery(&mut self, queued: Queued) -> Option<(Address, Delivery)> {
+        let (address, delivery) = match queued {
+            Queued::Frame(..) => return None,
+            Queued::Delivery(address, delivery) => (address, delivery),
+            Queued::Latest(address, key) => {
+                let ((address, _), event) = self.latest.remove_entry(&(address, key))?;
+                (address, Delivery::Passing(event))
+            }
+        };
         self.deliveries -= 1;
-        if let Delivery::Passing(event) = delivery {
+        if let Delivery::Passing(event) = &delivery {
             self.passing -= 1;
             self.passing_bytes -= event.size();
         }
+        Some((address, delivery))
+    }
+}
+
+impl Queued {
+    /// A best-effort event.
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Latest(..) | Self::Delivery(_, Delivery::Passing(_)))
     }
 }
 

@@ -17,7 +17,7 @@ const ANNA: ConnectionId = ConnectionId(1);
 const BERT: ConnectionId = ConnectionId(2);
 
 const HISTORY: u32 = 4;
-static ROOM: ChannelSpec = spec("room", Delivery::AtLeastOnce);
+pub(super) static ROOM: ChannelSpec = spec("room", Delivery::AtLeastOnce);
 static TYPING: ChannelSpec = spec("typing", Delivery::BestEffort);
 
 const fn spec(kind: &'static str, delivery: Delivery) -> ChannelSpec {
@@ -30,6 +30,9 @@ const fn spec(kind: &'static str, delivery: Delivery) -> ChannelSpec {
         deprecated: None,
         delivery,
         history: HISTORY,
+        history_bytes: None,
+        history_secs: None,
+        latest: false,
         client_publish: true,
         events: &[],
     }
