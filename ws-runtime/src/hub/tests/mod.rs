@@ -1,6 +1,7 @@
 //! Each rule of the hub as a fact; the model test is in `model`.
 
 mod bounds;
+mod history;
 mod model;
 mod recovery;
 
