@@ -196,7 +196,7 @@ mod tests {
             let event = told(&text);
             let publication = Publication::new(head, &event).unwrap();
             let [json, pack] = [Format::Json, Format::MessagePack]
-                .map(|format| (publication.bytes(format).len(), event.payload(format).bytes().len()));
+                .map(|f| (publication.bytes(f).len(), event.payload(f).bytes().len()));
             prop_assert_eq!(publication.size() - json.1.max(pack.1), json.0 - json.1);
             prop_assert!(pack.0 <= publication.size() && json.0 <= publication.size());
         }

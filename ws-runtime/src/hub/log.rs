@@ -105,7 +105,8 @@ impl Log {
     }
 
     /// Appends an event made for the position after the head, and forgets the oldest while there
-    /// are too many, or too many bytes of them. The newest stays, however large. Gives its position.
+    /// are too many, or too many bytes of them. The newest stays, however large. Gives its
+    /// position.
     pub(super) fn append(
         &mut self,
         publication: Publication,

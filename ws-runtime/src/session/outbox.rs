@@ -278,7 +278,7 @@ impl Outbox {
             Queued::Frame(envelope, _) => {
                 matches!(envelope.frame, Frame::Credit(_) | Frame::Cancel)
             }
-            Queued::Delivery(..) => false,
+            Queued::Delivery(..) | Queued::Latest(..) => false,
         })
     }
 

@@ -56,7 +56,7 @@ fn an_event_is_kept_to_the_end_of_its_last_second_and_no_longer() {
         assert_eq!(hub.kept(&lobby()), kept);
         let done = enter(&mut hub, &BRIEF, Some(0), 4);
         assert_eq!(done.recovered, Some(kept == 1));
-        assert_eq!(done.off, Some(if kept == 1 { 0 } else { 1 }));
+        assert_eq!(done.off, Some(u64::from(kept == 0)));
     }
 }
 
