@@ -144,22 +144,28 @@ impl<T, E> fmt::Debug for Calling<T, E> {
 impl Plan {
     async fn run(mut self) -> Result<Raw, CallError<Raw>> {
         let deadline = self.ttl.map(|ttl| Instant::now() + ttl);
-        if self.retries > 0 && self.key.is_none() {
+        let may_run_twice = self.spec.resend != Resend::Never;
+        if (may_run_twice || self.retries > 0) && self.key.is_none() {
             self.key = Some(uuid::Uuid::new_v4().to_string().into());
         }
         let payload = self.payload.clone().map_err(|error| unencodable(&error))?;
+        let mut may_have_run = false;
         loop {
-            let result = self.attempt(payload.clone(), deadline).await;
-            let Err(error) = &result else { return result };
-            // A server that keeps results under their key is needed to repeat a `dedup` request
-            // whose outcome is unknown.
-            let may_run_twice = self.spec.resend == Resend::Idempotent;
-            if self.retries == 0 || !error.is_worth_retrying(may_run_twice) {
-                return result;
+            let error = match self.attempt(payload.clone(), deadline).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            // The session was lost with the request: whoever may run it twice need not know.
+            let was_lost = matches!(error, CallError::Disconnected(Outcome::Unknown));
+            if !(was_lost && may_run_twice) {
+                if self.retries == 0 || !error.is_worth_retrying(may_run_twice) {
+                    return Err(error.after(may_have_run));
+                }
+                self.retries -= 1;
             }
-            self.retries -= 1;
+            may_have_run |= error.outcome() == Outcome::Unknown;
             if let CallError::Fault(Fault { after_ms: Some(after_ms), .. }, _) = error {
-                tokio::time::sleep(Duration::from_millis(*after_ms)).await;
+                tokio::time::sleep(Duration::from_millis(after_ms)).await;
             }
         }
     }

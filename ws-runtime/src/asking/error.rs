@@ -47,6 +47,20 @@ impl<E> CallError<E> {
         }
     }
 
+    /// The same, after an attempt that may have had an effect.
+    pub(crate) fn after(self, may_have_run: bool) -> Self {
+        let known = |outcome| match outcome {
+            Outcome::NotSent | Outcome::NotProcessed if may_have_run => Outcome::Unknown,
+            outcome => outcome,
+        };
+        match self {
+            Self::Fault(fault, outcome) => Self::Fault(fault, known(outcome)),
+            Self::Timeout(outcome) => Self::Timeout(known(outcome)),
+            Self::Disconnected(outcome) => Self::Disconnected(known(outcome)),
+            other => other,
+        }
+    }
+
     /// Whether the same request may be sent again without harm to anything but time.
     pub(crate) fn is_worth_retrying(&self, may_run_twice: bool) -> bool {
         let may = match self.outcome() {

@@ -26,6 +26,18 @@ pub struct ServerConfig {
     /// How long a call of a client waits for its answer unless it says otherwise; default 30 s,
     /// `None` for ever.
     pub call_timeout: Option<Duration>,
+    /// How long the answer to a request declared `dedup` is kept under its key; default 5 min. At
+    /// least `session_ttl` and `longest_ttl` together, so that whoever asks again finds it.
+    pub dedup_window: Duration,
+    /// The longest `ttl` of a request declared `dedup`; default 2 min. Past it, or without one, the
+    /// request is refused as invalid.
+    pub longest_ttl: Duration,
+    /// Kept answers, at most; default 100,000. Past it further requests of that kind are refused:
+    /// no answer is forgotten before its time.
+    pub max_results: usize,
+    /// Bytes of kept answers, at most; default 64 MiB. A request that is worked on counts as the
+    /// largest message until it is answered.
+    pub max_result_bytes: usize,
     /// Channels whose history is kept; default 100,000. Past it those without subscribers are
     /// forgotten, the least recently published first.
     pub max_logs: usize,
@@ -47,6 +59,10 @@ impl Default for ServerConfig {
             max_kept_sessions: 10_000,
             max_connections: 10_000,
             call_timeout: Some(Duration::from_secs(30)),
+            dedup_window: Duration::from_secs(300),
+            longest_ttl: Duration::from_secs(120),
+            max_results: 100_000,
+            max_result_bytes: 64 * 1024 * 1024,
             max_logs: 100_000,
             node: "node-1".to_owned(),
             upgrade: UpgradePolicy::default(),
@@ -74,6 +90,24 @@ impl ServerConfig {
         }
         if self.max_connections == 0 || self.max_logs == 0 {
             return Err(ConfigError("max_connections and max_logs must be at least 1".into()));
+        }
+        Ok(())
+    }
+
+    /// The same for a server that keeps the answers of its `dedup` requests.
+    pub(super) fn check_dedup(&self) -> Result<(), ConfigError> {
+        let Self { dedup_window, session_ttl, longest_ttl, .. } = self;
+        let needed = session_ttl.saturating_add(*longest_ttl);
+        if *dedup_window < needed {
+            return Err(ConfigError(format!(
+                "dedup_window is {dedup_window:?}, and must be at least session_ttl ({session_ttl:?}) \
+                 and longest_ttl ({longest_ttl:?}) together: a client that asks again would find \
+                 its answer gone, and be served twice"
+            )));
+        }
+        if self.max_results == 0 || self.max_result_bytes < 2 * self.limits.max_frame {
+            let text = "max_results must be at least 1, and max_result_bytes two messages";
+            return Err(ConfigError(text.into()));
         }
         Ok(())
     }

@@ -8,12 +8,14 @@ use super::{
     link::{ConnectionFacts, RequestLink},
     mailbox::{Letter, Mailbox},
     publishing::FromClient,
+    results::{Name, Results},
 };
 use crate::{
     driver::Application,
     hub::ConnectionId,
     session::{Command, Event, Incoming, Request, Session, Ticket, Time, WorkId},
 };
+use bytestring::ByteString;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -21,7 +23,8 @@ use std::{
 };
 use tokio::task::AbortHandle;
 use ws_proto::{
-    Address, Answer, Credentials, Fault, FaultCode, Format, MessageId, Position,
+    Address, Answer, Credentials, Fault, FaultCode, Format, MessageId, Position, RequestSpec,
+    Resend,
     frame::Done,
     serve::{Link, PublishError},
 };
@@ -95,25 +98,58 @@ impl Connection {
     }
 
     fn on_request(&mut self, request: Request, session: &mut Session, now: Time) {
-        let Request { work, id, kind, payload, credit, .. } = request;
+        let Request { work, id, kind, payload, credit, key, deadline, .. } = request;
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(Some(work), id, credit))
         else {
             let fault = Fault::internal("no session");
             return self.apply(Command::Answer(work, Answer::Fault(fault)), session, now);
         };
         let spec = self.shared.requests.iter().find(|spec| kind == spec.kind);
+        let kept = match self.kept_under(spec, key, deadline, &*guest, now) {
+            Ok(kept) => kept,
+            Err(fault) => {
+                return self.apply(Command::Answer(work, Answer::Fault(fault)), session, now);
+            }
+        };
         let guard = AnswerGuard { mailbox: Arc::clone(&self.mailbox), work, done: false };
         let span = tracing::debug_span!("request", kind = &*kind, %id, session = link.session());
         let erased: Arc<dyn Link> = Arc::clone(&link) as Arc<dyn Link>;
         let task = tokio::spawn(tracing::Instrument::instrument(
             async move {
-                let answer = guest.serve(kind, payload, erased).await;
+                let answer = match kept {
+                    None => guest.serve(kind, payload, erased).await,
+                    Some((results, name)) => {
+                        let serve = guest.serve(kind, payload.clone(), erased);
+                        results.answer(name, &payload, serve).await
+                    }
+                };
                 guard.answer(answer);
             },
             span,
         ));
         let abort = spec.is_some_and(|spec| spec.cancel).then(|| task.abort_handle());
         self.running.insert(work, Running { link, abort });
+    }
+
+    /// Where the answer to a request is kept, and under which name. A request without a key is worked
+    /// on without that promise.
+    fn kept_under(
+        &self,
+        spec: Option<&RequestSpec>,
+        key: Option<ByteString>,
+        deadline: Option<Time>,
+        guest: &dyn Guest,
+        now: Time,
+    ) -> Result<Option<(Arc<Results>, Name)>, Fault> {
+        let dedup = spec.filter(|spec| spec.resend == Resend::Dedup).zip(key);
+        let Some((spec, key)) = dedup else { return Ok(None) };
+        let longest = self.shared.config.longest_ttl;
+        if deadline.is_none_or(|deadline| deadline > now + longest) {
+            let text = "a request whose answer is kept needs a `ttl`, and not a longer one";
+            return Err(Fault::invalid(text).detail("limit_ms", longest.as_millis()));
+        }
+        let name = Name { principal: guest.id().to_owned(), kind: spec.kind, key };
+        Ok(Some((Arc::clone(&self.shared.results), name)))
     }
 
     fn on_stop(&self, work: WorkId) {

@@ -14,6 +14,7 @@ mod keeping;
 mod mailbox;
 mod link;
 mod publishing;
+mod results;
 mod listen;
 
 pub use crate::asking::{CallBuilder, CallError, Calling};
@@ -32,6 +33,7 @@ use guest::{Desk, Host, Loop, Methods, Typed};
 use keeping::{Kept, park};
 use mailbox::Mailbox;
 use publishing::Hubs;
+use results::{Bounds, Results};
 use std::{
     collections::HashMap,
     fmt,
@@ -45,7 +47,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 use ws_proto::{
     Authorize, Channel, ChannelSet, CloseCode, Credentials, Dispatch, Protocol, RequestSet,
-    RequestSpec, schema,
+    RequestSpec, Resend, schema,
     serve::{Publishing, encode_publication},
 };
 
@@ -71,6 +73,7 @@ pub(crate) struct Shared {
     kept: Kept,
     /// Sessions without a connection.
     waiting: AtomicUsize,
+    results: Arc<Results>,
     drain: watch::Sender<Option<Drain>>,
     /// How many connections there are; drains wait for zero.
     count: watch::Sender<usize>,
@@ -125,7 +128,7 @@ impl<P: Protocol> Server<P> {
         A: Authorize<P::Channels>,
         P::Requests: Dispatch<A>,
     {
-        config.check()?;
+        Self::check(&config)?;
         Ok(Self::assemble(app, Methods, config))
     }
 
@@ -143,8 +146,14 @@ impl<P: Protocol> Server<P> {
     where
         A: Authorize<P::Channels>,
     {
-        config.check()?;
+        Self::check(&config)?;
         Ok(Self::assemble(app, Loop(calls), config))
+    }
+
+    fn check(config: &ServerConfig) -> Result<(), ConfigError> {
+        config.check()?;
+        let keeps = P::Requests::SPECS.iter().any(|spec| spec.resend == Resend::Dedup);
+        if keeps { config.check_dedup() } else { Ok(()) }
     }
 
     fn assemble<A, D>(app: A, desk: D, config: ServerConfig) -> Self
@@ -164,6 +173,12 @@ impl<P: Protocol> Server<P> {
             next: AtomicU64::new(1),
             kept: Kept::default(),
             waiting: AtomicUsize::new(0),
+            results: Arc::new(Results::new(Bounds {
+                window: config.dedup_window,
+                entries: config.max_results,
+                bytes: config.max_result_bytes,
+                answer: config.limits.max_frame,
+            })),
             drain: watch::Sender::new(None),
             count: watch::Sender::new(0),
             config,
@@ -174,6 +189,7 @@ impl<P: Protocol> Server<P> {
             max_connections = shared.config.max_connections,
             worst_case_log_bytes = shared.hubs.worst_case_log(shared.config.limits.max_frame),
             max_logs = shared.config.max_logs,
+            max_result_bytes = shared.config.max_result_bytes,
             "a connection and the log of a channel cost at most their worst case"
         );
         Self { shared: Arc::new(shared), protocol: PhantomData }
