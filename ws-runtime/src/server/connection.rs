@@ -131,8 +131,8 @@ impl Connection {
         self.running.insert(work, Running { link, abort });
     }
 
-    /// Where the answer to a request is kept, and under which name. A request without a key is worked
-    /// on without that promise.
+    /// Where the answer to a request is kept, and under which name. A request without a key is
+    /// worked on without that promise.
     fn kept_under(
         &self,
         spec: Option<&RequestSpec>,
