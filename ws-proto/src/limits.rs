@@ -61,6 +61,10 @@ impl Default for Limits {
 impl Limits {
     /// The smallest `max_frame`: a hello must fit.
     pub const MIN_FRAME: usize = 1024;
+    /// The smallest `outbox_frames`. The other side acknowledges after 32 frames: with less room the
+    /// sender would wait for a timer after each few, and a burst of refusals, which do not wait,
+    /// would end a connection that keeps the rules. Twice that, for what is on its way meanwhile.
+    pub const MIN_OUTBOX_FRAMES: usize = 64;
     /// Bytes of a channel address.
     pub const ADDRESS: usize = 255;
     /// Bytes of a message type.
@@ -112,8 +116,11 @@ impl Limits {
         if let Some((name, _)) = bytes.iter().find(|(_, bytes)| *bytes < self.max_frame) {
             return Err(format!("{name} must hold at least one message of max_frame bytes"));
         }
+        if self.outbox_frames < Self::MIN_OUTBOX_FRAMES {
+            let least = Self::MIN_OUTBOX_FRAMES;
+            return Err(format!("outbox_frames must be at least {least}"));
+        }
         let counts = [
-            ("outbox_frames", self.outbox_frames),
             ("max_in_flight", self.max_in_flight),
             ("max_queued", self.max_queued),
             ("window", self.window as usize),
@@ -125,5 +132,17 @@ impl Limits {
             Some((name, _)) => Err(format!("{name} must be at least 1")),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_below_two_acknowledgements_is_refused() {
+        let of = |outbox_frames| Limits { outbox_frames, ..Limits::default() }.check();
+        assert_eq!(of(63), Err("outbox_frames must be at least 64".to_owned()));
+        assert_eq!(of(64), Ok(()));
     }
 }

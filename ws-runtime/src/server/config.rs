@@ -15,6 +15,9 @@ pub struct ServerConfig {
     pub heartbeat_timeout: Duration,
     /// How long the upgrade, and then the hello, may take; default 5 s each.
     pub handshake_timeout: Duration,
+    /// How long the application may take to authenticate a client, and to authorize what it asks;
+    /// default 10 s. Past it: no.
+    pub decision_timeout: Duration,
     /// How long a session is kept after its connection was lost; default 120 s. Zero: not at all,
     /// and clients begin anew after every loss.
     pub session_ttl: Duration,
@@ -55,6 +58,7 @@ impl Default for ServerConfig {
             heartbeat_interval: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
+            decision_timeout: Duration::from_secs(10),
             session_ttl: Duration::from_secs(120),
             max_kept_sessions: 10_000,
             max_connections: 10_000,
@@ -82,6 +86,7 @@ impl ServerConfig {
             ("heartbeat_interval", self.heartbeat_interval),
             ("heartbeat_timeout", self.heartbeat_timeout),
             ("handshake_timeout", self.handshake_timeout),
+            ("decision_timeout", self.decision_timeout),
         ];
         for (name, time) in times {
             if time.is_zero() {

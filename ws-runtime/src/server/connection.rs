@@ -9,6 +9,7 @@ use super::{
     mailbox::{Letter, Mailbox},
     publishing::FromClient,
     results::{Name, Results},
+    rights::refusal,
 };
 use crate::{
     driver::Application,
@@ -44,7 +45,9 @@ pub(crate) struct Connection {
     pub(super) window: u32,
     running: BTreeMap<WorkId, Running>,
     /// What the application is asked about channels, and does not know yet.
-    questions: BTreeMap<Ticket, AbortHandle>,
+    pub(super) questions: BTreeMap<Ticket, Question>,
+    /// Who the client is: the question under way.
+    pub(super) asked_who: Option<AbortHandle>,
     /// Publishes that the application is asked about: what becomes their stamp.
     pub(super) wishes: BTreeMap<Ticket, FromClient>,
     /// Channels whose log may have events for this client.
@@ -53,11 +56,20 @@ pub(crate) struct Connection {
     pub(super) served: Option<Address>,
     /// Channels that the client listened to before a resume, until the application has said that
     /// it still may.
-    pub(super) on_trial: BTreeSet<Address>,
+    pub(super) on_trial: BTreeMap<Address, AbortHandle>,
     /// Present once the client is taken in.
     pub(crate) keeping: Option<Keeping>,
     /// The connection belongs to the session that the client named.
     pub(super) handing_over: Option<HandOver>,
+}
+
+/// A question about a channel.
+pub(super) struct Question {
+    asked: AbortHandle,
+    /// The channel that the client wants to listen to.
+    pub(super) subscribes: Option<Address>,
+    /// The right was taken away meanwhile, whatever the decision is.
+    pub(super) revoked: Option<Fault>,
 }
 
 struct Running {
@@ -88,10 +100,11 @@ impl Connection {
             window,
             running: BTreeMap::new(),
             questions: BTreeMap::new(),
+            asked_who: None,
             wishes: BTreeMap::new(),
             behind: BTreeSet::new(),
             served: None,
-            on_trial: BTreeSet::new(),
+            on_trial: BTreeMap::new(),
             keeping: None,
             handing_over: None,
         }
@@ -165,13 +178,11 @@ impl Connection {
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, nil(), 0)) else {
             return;
         };
-        let mailbox = Arc::clone(&self.mailbox);
-        let asked = tokio::spawn(guest.may_subscribe(address.clone(), link));
-        self.questions.insert(ticket, asked.abort_handle());
-        tokio::spawn(async move {
-            let decision = asked.await.unwrap_or_else(|_| Err(denied_by_failure())).map(|_| since);
-            mailbox.put(Letter::Subscribe(ticket, address, decision));
+        let subscribes = Some(address.clone());
+        let asked = self.ask(guest.may_subscribe(address.clone(), link), move |decision| {
+            Letter::Subscribe(ticket, address, decision.map(|_| since))
         });
+        self.questions.insert(ticket, Question { asked, subscribes, revoked: None });
     }
 
     fn ask_publish(&mut self, ticket: Ticket, incoming: Incoming) {
@@ -182,14 +193,11 @@ impl Connection {
         // A key counts for its principal only: nobody keeps out what somebody else publishes.
         let key = key.map(|key| format!("{}\0{key}", guest.id()).into());
         self.wishes.insert(ticket, FromClient { id, key });
-        let mailbox = Arc::clone(&self.mailbox);
         let wish = Wish { address: address.clone(), kind, payload };
-        let asked = tokio::spawn(guest.may_publish(wish, link));
-        self.questions.insert(ticket, asked.abort_handle());
-        tokio::spawn(async move {
-            let decision = asked.await.unwrap_or_else(|_| Err(denied_by_failure()));
-            mailbox.put(Letter::Publish(ticket, address, decision.map(|(_, event)| event)));
+        let asked = self.ask(guest.may_publish(wish, link), move |decision| {
+            Letter::Publish(ticket, address, decision.map(|(_, event)| event))
         });
+        self.questions.insert(ticket, Question { asked, subscribes: None, revoked: None });
     }
 
     pub(super) fn link(
@@ -215,7 +223,9 @@ impl Connection {
                 self.apply(command, session, now);
             }
             Letter::Subscribe(ticket, address, decision) => {
-                self.questions.remove(&ticket);
+                let question = self.questions.remove(&ticket);
+                let revoked = question.and_then(|question| question.revoked);
+                let decision = revoked.map_or(decision, Err);
                 let decision = decision.and_then(|since| self.enter(&address, since.as_ref()));
                 let entered = decision.is_ok();
                 self.apply(Command::Decide(ticket, decision), session, now);
@@ -244,7 +254,11 @@ impl Connection {
 
     fn enter(&self, address: &Address, since: Option<&Position>) -> Result<Done, Fault> {
         let hubs = &self.shared.hubs;
-        hubs.subscribe(self.id, &self.mailbox, address, since, self.window)
+        let done = hubs.subscribe(self.id, &self.mailbox, address, since, self.window)?;
+        // Revoked since the commands were taken: whoever did it may not have found it in the hub.
+        let Some(why) = self.mailbox.revokes(address) else { return Ok(done) };
+        hubs.unsubscribe(self.id, address);
+        Err(refusal(&why))
     }
 
     pub(super) fn apply(&self, command: Command, session: &mut Session, now: Time) {
@@ -264,7 +278,7 @@ impl Application for Connection {
         let asks = std::mem::take(&mut letters.asks);
         let news = std::mem::take(&mut letters.news);
         // Of a channel on trial nothing is taken; what it missed is there when it is over.
-        self.behind.extend(news.into_iter().filter(|address| !self.on_trial.contains(address)));
+        self.behind.extend(news.into_iter().filter(|address| !self.on_trial.contains_key(address)));
         let passing = letters.take_passing();
         drop(letters);
         for command in urgent {
@@ -304,7 +318,7 @@ impl Application for Connection {
             Event::Consumed(address, off) => {
                 // Of a channel on trial nothing is sent, whatever was consumed of it before.
                 let more = self.shared.hubs.consumed(self.id, &address, off);
-                if more && !self.on_trial.contains(&address) {
+                if more && !self.on_trial.contains_key(&address) {
                     self.behind.insert(address);
                     self.serve_logs(session, now);
                 }
@@ -347,7 +361,9 @@ impl Drop for Connection {
             self.shared.kept.remove(&keeping.session);
         }
         // What they are about is as large as a message, and nobody waits for the answer.
-        self.questions.values().for_each(AbortHandle::abort);
+        let of_channels = self.questions.values().map(|question| &question.asked);
+        let asked = of_channels.chain(self.on_trial.values()).chain(&self.asked_who);
+        asked.for_each(AbortHandle::abort);
         for running in self.running.values() {
             running.link.cancel();
             if let Some(abort) = &running.abort {
@@ -383,11 +399,6 @@ impl Drop for AnswerGuard {
             self.mailbox.put(Letter::Work(answer));
         }
     }
-}
-
-/// Whoever cannot be asked says no.
-pub(super) fn denied_by_failure() -> Fault {
-    Fault::internal("the authorization failed")
 }
 
 fn unpublished(error: &PublishError) -> Fault {

@@ -74,7 +74,7 @@ impl Connection {
             self.apply(Command::Deliver(address, Delivery::Gap(gap)), session, now);
         }
         for (address, event) in passing.events {
-            let may_listen = !self.on_trial.contains(&address);
+            let may_listen = !self.on_trial.contains_key(&address);
             if may_listen && self.is_event_in(&address, &event.head.kind, version) {
                 self.apply(Command::Deliver(address, Delivery::Passing(event)), session, now);
             }

@@ -3,7 +3,8 @@
 
 use super::{
     Seat,
-    connection::{Connection, denied_by_failure, nil},
+    connection::{Connection, nil},
+    deciding::decide,
     guest::Guest,
     keeping::{Ask, Denied, HandOver, Handed, Keeping},
     link::ConnectionFacts,
@@ -14,13 +15,14 @@ use crate::{
     transport::Transport,
 };
 use std::sync::Arc;
+use tokio::task::AbortHandle;
 use ws_proto::{
     Address, CloseCode, Fault, FaultCode,
     frame::{ClientLimits, Hello, NotResumed, Unsubscribed},
 };
 
 impl Connection {
-    pub(super) fn on_hello(&self, hello: Hello, version: u32) {
+    pub(super) fn on_hello(&mut self, hello: Hello, version: u32) {
         let mut credentials = self.credentials.clone();
         credentials.token = hello.auth.map(|auth| auth.token);
         credentials.client = hello.client;
@@ -32,10 +34,10 @@ impl Connection {
         let (resume, limits, format) = (hello.resume, hello.limits, self.format);
         let recv = resume.as_ref().map_or(0, |resume| resume.recv);
         let (from, mailbox, shared) = (self.id, self.mailbox.clone(), self.shared.clone());
-        tokio::spawn(async move {
-            // In a task of its own, so that a panic is a refusal and nothing more.
-            let asked = tokio::spawn(Arc::clone(&shared.host).authenticate(credentials)).await;
-            let decision = asked.unwrap_or_else(|_| Err(Fault::internal("authentication failed")));
+        let asked = tokio::spawn(async move {
+            let question = Arc::clone(&shared.host).authenticate(credentials);
+            let patience = shared.config.decision_timeout;
+            let decision = decide("authentication", question, patience).await;
             let resumption = match (&decision, resume) {
                 (Ok(guest), Some(resume)) => {
                     let principal = guest.id().to_owned();
@@ -46,6 +48,7 @@ impl Connection {
             let greeting = Greeting { decision, version, resumption, recv, limits };
             mailbox.put(Letter::Greeted(Box::new(greeting)));
         });
+        self.asked_who = Some(asked.abort_handle());
     }
 
     pub(super) fn greeted(&mut self, greeting: Greeting, session: &mut Session, now: Time) {
@@ -111,11 +114,12 @@ impl Connection {
             let resumption = Box::new(Resumption { acceptance, recv, limits });
             self.apply(Command::Resume(resumption), session, now);
         }
-        self.on_trial = session.subscriptions().into_iter().collect();
-        self.behind.retain(|address| !self.on_trial.contains(address));
-        for address in self.on_trial.clone() {
+        // What was asked on the connection before is of no interest any more.
+        std::mem::take(&mut self.on_trial).values().for_each(AbortHandle::abort);
+        for address in session.subscriptions() {
             self.ask_again(address);
         }
+        self.behind.retain(|address| !self.on_trial.contains_key(address));
         (transport, seat)
     }
 
@@ -150,16 +154,15 @@ impl Connection {
         }
     }
 
-    fn ask_again(&self, address: Address) {
+    fn ask_again(&mut self, address: Address) {
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, nil(), 0)) else {
             return;
         };
-        let mailbox = Arc::clone(&self.mailbox);
-        tokio::spawn(async move {
-            let asked = tokio::spawn(guest.may_subscribe(address.clone(), link)).await;
-            let decision = asked.unwrap_or_else(|_| Err(denied_by_failure())).map(|_| ());
-            mailbox.put(Letter::Reauthorized(address, decision));
+        let channel = address.clone();
+        let asked = self.ask(guest.may_subscribe(address.clone(), link), move |decision| {
+            Letter::Reauthorized(channel, decision.map(|_| ()))
         });
+        self.on_trial.insert(address, asked);
     }
 
     pub(super) fn reauthorized(
@@ -170,7 +173,7 @@ impl Connection {
         now: Time,
     ) {
         // Left meanwhile.
-        if !self.on_trial.remove(&address) {
+        if self.on_trial.remove(&address).is_none() {
             return;
         }
         match decision {
@@ -193,7 +196,10 @@ impl Connection {
         {
             keeping.end();
         }
-        self.apply(command, session, now);
+        match command {
+            Command::EndSubscription(address, why) => self.revoked(address, why, session, now),
+            command => self.apply(command, session, now),
+        }
     }
 
     /// A client wants to go on with this session over another connection.

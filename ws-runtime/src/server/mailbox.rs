@@ -17,7 +17,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
-use ws_proto::{Address, EncodedEvent, Fault, Limits, Position, Publication, frame::ClientLimits};
+use ws_proto::{
+    Address, EncodedEvent, Fault, Limits, Position, Publication,
+    frame::{ClientLimits, Unsubscribed},
+};
 
 /// Best-effort events that wait for a driver that does not come; past it the oldest are dropped.
 const PASSING_EVENTS: usize = 1024;
@@ -39,7 +42,7 @@ pub(crate) struct Mailbox {
 
 #[derive(Default)]
 pub(crate) struct Letters {
-    /// Closes and drains: taken before everything else.
+    /// Closes, drains and revocations: taken before everything else.
     pub(crate) urgent: VecDeque<Command>,
     /// Clients that want to go on with the session.
     pub(crate) asks: Vec<Ask>,
@@ -196,6 +199,14 @@ impl Mailbox {
     /// Puts a command in that must not wait.
     pub(crate) fn urge(&self, command: Command) {
         self.change(|letters| letters.urgent.push_back(command));
+    }
+
+    /// Why the application takes away the right to listen to a channel, if it does.
+    pub(crate) fn revokes(&self, address: &Address) -> Option<Unsubscribed> {
+        self.lock().urgent.iter().find_map(|command| match command {
+            Command::EndSubscription(revoked, why) if revoked == address => Some(why.clone()),
+            _ => None,
+        })
     }
 
     /// Asks the session whether a client may go on with it.

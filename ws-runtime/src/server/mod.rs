@@ -9,12 +9,14 @@ mod config;
 mod guest;
 mod connection;
 mod greeting;
+mod deciding;
 mod delivering;
 mod keeping;
 mod mailbox;
 mod link;
 mod publishing;
 mod results;
+mod rights;
 mod listen;
 
 pub use crate::asking::{CallBuilder, CallError, Calling};
@@ -46,8 +48,8 @@ use std::{
 };
 use tokio::sync::{mpsc, watch};
 use ws_proto::{
-    Authorize, Channel, ChannelSet, CloseCode, Credentials, Dispatch, Protocol, RequestSet,
-    RequestSpec, Resend, schema,
+    Authorize, Channel, ChannelSet, Credentials, Dispatch, Protocol, RequestSet, RequestSpec,
+    Resend, schema,
     serve::{Publishing, encode_publication},
 };
 
@@ -247,6 +249,10 @@ impl<P: Protocol> Server<P> {
                 return connection.asking.settle(&session);
             };
             link = connection.go_on(handed, &mut session, clock.now());
+            // It was told before that the server stops, if at all.
+            if let Some(drain) = shared.drain.borrow().clone() {
+                connection.mailbox.urge(Command::Drain(drain));
+            }
         }
     }
 
@@ -269,18 +275,6 @@ impl<P: Protocol> Server<P> {
         let guests = self.shared.guests();
         let entry = guests.get(&id).filter(|entry| entry.principal.is_some())?;
         Some(ClientHandle::new(Arc::clone(&entry.mailbox.calls)))
-    }
-
-    /// Ends every connection of a principal with close code 4701; its clients do not come back by
-    /// themselves. Returns how many there were.
-    #[must_use = "zero means that nobody of this name is connected"]
-    pub fn kick(&self, principal: &str, reason: &str) -> usize {
-        let guests = self.shared.guests();
-        let of_principal = guests.values().filter(|it| it.principal.as_deref() == Some(principal));
-        let kicked = of_principal.inspect(|entry| {
-            entry.mailbox.urge(Command::Close(CloseCode::KICKED, reason.to_owned()));
-        });
-        kicked.count()
     }
 
     /// Takes leave: no new connections, every client is told when to come back, running requests

@@ -116,8 +116,9 @@ impl Hubs {
         Ok(done)
     }
 
-    pub(crate) fn unsubscribe(&self, who: ConnectionId, address: &Address) {
-        self.shard(address).hub.unsubscribe(who, address);
+    /// A connection no longer listens; false when it did not.
+    pub(crate) fn unsubscribe(&self, who: ConnectionId, address: &Address) -> bool {
+        self.shard(address).hub.unsubscribe(who, address)
     }
 
     /// What a subscriber is to be sent now.

@@ -200,9 +200,14 @@ impl Session {
             retry_after: Some(drain.retry_after),
             endpoint: drain.endpoint,
         };
-        if !matches!(self.state, State::Open { .. }) {
-            self.close_with(closed);
-            return Ok(());
+        match self.state {
+            State::Open { .. } => {}
+            // Told twice, which changes nothing.
+            State::Draining { .. } => return Ok(()),
+            _ => {
+                self.close_with(closed);
+                return Ok(());
+            }
         }
         self.state.drain(self.now + drain.patience, closed);
         for entry in self.work.dismiss_waiting() {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use tokio::sync::Notify;
 use ws_proto::{
@@ -96,6 +96,23 @@ pub(crate) struct Signs {
     pub waiting: Notify,
     pub cancelled: Notify,
     pub authenticated: AtomicU32,
+    /// Nobody may listen to the hall `gone` any more.
+    pub is_gone: AtomicBool,
+}
+
+impl Signs {
+    /// Says that it waits, and says it when that is dropped.
+    async fn for_ever<T>(&self) -> T {
+        struct Dropped<'a>(&'a Signs);
+        impl Drop for Dropped<'_> {
+            fn drop(&mut self) {
+                self.0.cancelled.notify_one();
+            }
+        }
+        let _dropped = Dropped(self);
+        self.waiting.notify_one();
+        std::future::pending().await
+    }
 }
 
 #[derive(Clone, Default)]
@@ -109,6 +126,7 @@ impl Authenticate for App {
         let token = credentials.token.as_ref().map(ws_proto::Secret::expose);
         match token {
             None | Some("wrong") => Err(Fault::unauthorized("who are you?")),
+            Some("slow") => Ok(self.0.for_ever().await),
             Some("panic") => panic!("the authentication fails"),
             Some(name) => Ok(name.to_owned()),
         }
@@ -122,6 +140,11 @@ impl Authorize<LabChannel> for App {
         access: Access<'_, LabChannel>,
     ) -> Result<(), Fault> {
         match access {
+            Access::Subscribe(LabChannel::Hall { name })
+                if name == "gone" && self.0.is_gone.load(Ordering::Relaxed) =>
+            {
+                Err(Fault::forbidden("it is gone"))
+            }
             Access::Subscribe(LabChannel::Hall { .. } | LabChannel::Ticks) => Ok(()),
             Access::Publish(LabChannel::Hall { name }) if name == "open" => Ok(()),
             Access::Publish(LabChannel::Hall { name }) if name.starts_with("slow") => {
@@ -163,15 +186,7 @@ impl LabHandler for App {
     }
 
     async fn wait(&self, _: &Caller<'_, String>, _: Wait) -> Result<(), Never> {
-        struct Dropped(Arc<Signs>);
-        impl Drop for Dropped {
-            fn drop(&mut self) {
-                self.0.cancelled.notify_one();
-            }
-        }
-        let _dropped = Dropped(Arc::clone(&self.0));
-        self.0.waiting.notify_one();
-        std::future::pending().await
+        self.0.for_ever().await
     }
 
     async fn wait_unless_cancelled(
