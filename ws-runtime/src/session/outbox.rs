@@ -224,10 +224,12 @@ impl Outbox {
     }
 
     /// The connection was lost: what was not acknowledged is sent again if the session resumes.
-    /// Events of logs are taken from there again; those of best-effort channels wait here.
+    /// Events of logs are taken from there again. Those of best-effort channels are gone: nothing
+    /// of a channel is sent before it was authorized again, and the client takes some for missed.
     pub(super) fn rewind(&mut self) {
         self.replayed = 0;
-        self.retain(|queued| matches!(queued, Queued::Frame(..)) || queued.is_passing());
+        self.dropped.clear();
+        self.retain(|queued| matches!(queued, Queued::Frame(..)));
     }
 
     /// The session is lost: what was sent is gone, and of what waits only calls still mean
