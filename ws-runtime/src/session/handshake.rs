@@ -30,6 +30,9 @@ impl Session {
         hello.limits =
             Some(ClientLimits { max_frame: small(limits.max_frame), window: limits.window });
         hello.resume = self.resume_wish();
+        // The hello says it all: a `$close` before the welcome acknowledges nothing of a session
+        // that the other side does not know yet.
+        self.inbox.resumed();
         self.state.greet(self.now + self.config.handshake_timeout);
         self.push_urgent(Frame::Hello(Box::new(hello)), |_| {});
         Ok(())
