@@ -4,6 +4,7 @@ use crate::{
     contract::{CHANNELS, address, contract},
     net::{End, LinkId, Net, Parcel},
     oracle::{Broken, Oracle, failure},
+    tap::{Tap, Terms},
 };
 use std::{collections::BTreeMap, fmt, time::Duration};
 use ws_proto::{Address, ChannelSpec, Envelope, Format, Head, Limits};
@@ -118,6 +119,12 @@ impl Base {
         self.config(limits)
     }
 
+    /// What the tap of a session of these limits goes by.
+    pub(crate) fn terms(&self, end: End, limits: &Limits) -> Terms {
+        let silence = self.plan.interval + self.plan.timeout;
+        Terms { end, unacked: limits.outbox_frames, silence }
+    }
+
     fn config(&mut self, limits: Limits) -> Config {
         let mut config = Config::new(contract());
         config.limits = limits;
@@ -131,7 +138,7 @@ impl Base {
     /// anything.
     pub(crate) fn send(
         &mut self,
-        session: &mut Session,
+        (session, tap): (&mut Session, &mut Tap),
         (link, from): (LinkId, End),
         format: Format,
     ) -> bool {
@@ -139,6 +146,7 @@ impl Base {
         // What a session says last is written whatever the peer reads: its driver has a deadline.
         while self.net.carried(link, from) < self.plan.pipe || session.is_ending() {
             let Some(transmit) = session.poll_transmit() else { break };
+            tap.sends(&transmit, self.now);
             let parcel = self.parcel(transmit, format);
             self.trace.parcel(&parcel);
             self.note(format_args!("{from:?} {link} sends {}", Shown(&parcel, format)));
@@ -201,6 +209,8 @@ impl Plan {
         server.window = rng.u32(1..=8);
         server.outbox_frames = rng.usize(4..24);
         server.max_in_flight = rng.usize(1..5);
+        // Small enough for best-effort events to be dropped.
+        server.write_buffer = 100 * server.outbox_frames;
         server.rate_per_s = 100_000;
         server.rate_burst = 100_000;
         Self {

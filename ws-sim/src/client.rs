@@ -4,22 +4,24 @@ use crate::{
     base::Base,
     contract::{GET, LIST, REQUESTS, number, numbered},
     net::{End, LinkId},
-    oracle::{Broken, Checked, ClientNo, broken},
+    oracle::{Broken, Checked, ClientNo, broken, hold},
+    tap::Tap,
 };
 use bytestring::ByteString;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
-use ws_proto::{Address, Advice, CloseCode, Format, VersionRange, frame::Hello};
+use ws_proto::{Address, Advice, CloseCode, Format, Retry, VersionRange, frame::Hello};
 use ws_runtime::session::{
-    Call, CallId, Closed, Command, Event, Outcome, Publish, Reply, Session, Side, Time,
+    Call, CallId, Closed, Command, Event, Initiator, Outcome, Publish, Reply, Session, Side, Time,
 };
 
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) no: ClientNo,
     pub(crate) session: Session,
+    pub(crate) tap: Tap,
     pub(crate) format: Format,
     pub(crate) link: Option<LinkId>,
     pub(crate) connect_at: Option<Time>,
@@ -45,6 +47,7 @@ pub(crate) enum Wish {
 pub(crate) struct Asked {
     wish: Wish,
     cancelled: bool,
+    deadline: Option<Time>,
 }
 
 /// How many items a streaming job has.
@@ -55,9 +58,12 @@ pub(crate) fn items_of(job: u64) -> u64 {
 impl Client {
     pub(crate) fn new(no: ClientNo, base: &mut Base) -> Self {
         let format = if base.rng.bool() { Format::Json } else { Format::MessagePack };
+        let config = base.client_config();
+        let terms = base.terms(End::Client, &config.limits);
         Self {
             no,
-            session: Session::new(Side::Client, base.client_config(), base.now),
+            tap: Tap::new(terms),
+            session: Session::new(Side::Client, config, base.now),
             format,
             link: None,
             connect_at: Some(base.now),
@@ -73,22 +79,13 @@ impl Client {
     pub(crate) fn connect(&mut self, link: LinkId, base: &Base) -> Checked {
         self.connect_at = None;
         self.link = Some(link);
-        let hello = Hello {
-            protocol: "sim".to_owned(),
-            version: VersionRange::new(1, 1),
-            fingerprint: String::new(),
-            client: None,
-            auth: None,
-            resume: None,
-            caps: Vec::new(),
-            limits: None,
-        };
-        self.tell(Command::Connect(Box::new(hello)), base)
+        self.tell(Command::Connect(Box::new(hello())), base)
     }
 
     /// Gives the session a command that it has to take.
     pub(crate) fn tell(&mut self, command: Command, base: &Base) -> Checked {
         let no = self.no;
+        self.tap.sees(base.now);
         self.session
             .handle_command(command, base.now)
             .or_else(|misuse| broken("misuse", format!("client {no}: {misuse}")))
@@ -113,7 +110,9 @@ impl Client {
         };
         base.note(format_args!("client {} asks {call:?} {wish:?}", self.no));
         base.oracle.calls(self.no, call, job);
-        self.calls.insert(call, Asked { wish, cancelled: false });
+        let deadline = ttl.map(|ttl| base.now + ttl);
+        self.tap.asks(job, deadline);
+        self.calls.insert(call, Asked { wish, cancelled: false, deadline });
         self.tell(command, base)
     }
 
@@ -152,6 +151,7 @@ impl Client {
     pub(crate) fn read(&mut self, address: &Address, count: usize, base: &Base) -> Checked {
         let Some(unread) = self.unread.get_mut(address) else { return Ok(()) };
         let Some(last) = unread.drain(..count.min(unread.len())).next_back() else { return Ok(()) };
+        self.tap.consumes(address, last);
         self.tell(Command::Consumed(address.clone(), last), base)
     }
 
@@ -163,16 +163,28 @@ impl Client {
         {
             any = true;
             match base.open(parcel, self.format)? {
-                Some(envelope) => self.session.handle_frame(envelope, base.now),
+                Some(envelope) => {
+                    if !self.session.is_ending() {
+                        self.tap.hears(&envelope, base.now);
+                    }
+                    self.session.handle_frame(envelope, base.now);
+                }
                 None => self.lost(base)?,
             }
             self.take_events(base)?;
         }
         any |= self.take_events(base)?;
         if let Some(link) = self.link {
-            any |= base.send(&mut self.session, (link, End::Client), self.format);
+            let both = (&mut self.session, &mut self.tap);
+            any |= base.send(both, (link, End::Client), self.format);
+            let has_room = base.net.carried(link, End::Client) < base.plan.pipe;
+            self.tap.check(base.now, has_room, self.session.version().is_some())?;
         }
-        Ok(any | self.take_events(base)?)
+        any |= self.take_events(base)?;
+        let overdue =
+            self.calls.iter().find(|(_, asked)| asked.deadline.is_some_and(|due| due < base.now));
+        hold("I5", overdue.is_none(), || format!("client {}: {overdue:?} waits on", self.no))?;
+        Ok(any)
     }
 
     /// The transport is gone.
@@ -180,6 +192,7 @@ impl Client {
         if let Some(link) = self.link {
             base.net.leave(link, End::Client);
         }
+        self.tap.is_cut();
         self.tell(Command::Disconnected(None, "lost".to_owned()), base)
     }
 
@@ -215,11 +228,14 @@ impl Client {
             Event::Welcome(welcome) => {
                 base.hit(if welcome.session.resumed { "resumed" } else { "new_session" });
                 base.note(format_args!("client {no} is welcome, {:?}", welcome.session));
+                if welcome.session.resumed {
+                    base.oracle.resumed(no);
+                }
             }
             event => base.note(format_args!("client {no} hears {event:?}")),
         }
         match event {
-            Event::Closed(closed) => self.closed(&closed, base),
+            Event::Closed(closed) => self.closed(&closed, base)?,
             Event::Answered(call, reply) => self.answered(call, &reply, base)?,
             Event::Item(call, payload) => {
                 base.oracle.item(no, call, number(&payload))?;
@@ -232,6 +248,7 @@ impl Client {
                     Some(false) => "not_recovered",
                     None => "subscribed",
                 });
+                self.tap.subscribed(&address);
                 base.oracle.subscribed(no, &address, &done)?;
                 self.unread.remove(&address);
             }
@@ -260,7 +277,12 @@ impl Client {
         Ok(())
     }
 
-    fn closed(&mut self, closed: &Closed, base: &mut Base) {
+    fn closed(&mut self, closed: &Closed, base: &mut Base) -> Checked {
+        self.tap.ended(closed, base.now)?;
+        let spreads = closed.by != Initiator::Peer
+            || closed.code != CloseCode::DRAINING
+            || closed.retry_after.is_some();
+        hold("I14", spreads, || format!("{closed:?} names no window"))?;
         base.hit(match closed.code {
             CloseCode::HEARTBEAT_MISSED => "heartbeat_missed",
             CloseCode::TAKEN_OVER => "taken_over",
@@ -275,17 +297,22 @@ impl Client {
         if !self.leaving && closed.code.advice() != Advice::Stop {
             self.connect_at = Some(base.within(1_000));
         }
+        Ok(())
     }
 
     fn answered(&mut self, call: CallId, reply: &Reply, base: &mut Base) -> Checked {
-        let Some(Asked { wish, cancelled }) = self.calls.remove(&call) else {
+        let Some(Asked { wish, cancelled, .. }) = self.calls.remove(&call) else {
             return broken("I5", format!("client {}: {call:?} is answered again", self.no));
         };
         let items = match &wish {
             Wish::Request(LIST, job) => items_of(*job),
             _ => 0,
         };
-        base.oracle.resolved(self.no, call, reply, items)?;
+        let job = base.oracle.resolved(self.no, call, reply, items)?;
+        self.check_outcome(job, reply)?;
+        if *reply == Reply::Timeout(Outcome::Unknown) && !cancelled {
+            self.tap.gives_up(job);
+        }
         base.hit(branch_of(reply));
         let good = matches!(reply, Reply::Ok(_) | Reply::Published(_));
         if !good && !cancelled && !self.leaving {
@@ -297,6 +324,41 @@ impl Client {
             }
         }
         Ok(())
+    }
+}
+
+impl Client {
+    /// What a call is told is what the wire has seen (the outcomes of section 7).
+    fn check_outcome(&self, job: u64, reply: &Reply) -> Checked {
+        let (has_left, fits) = match reply {
+            Reply::Timeout(outcome) | Reply::Lost(outcome) => {
+                (*outcome != Outcome::NotSent, *outcome != Outcome::Processed)
+            }
+            Reply::Fault(_, Outcome::NotSent) => (false, true),
+            Reply::Fault(fault, outcome) => {
+                let is_unknown = fault.retry == Retry::Unknown;
+                (true, is_unknown == (*outcome == Outcome::Unknown))
+            }
+            Reply::Unsupported { .. } => (false, false),
+            Reply::Ok(_) | Reply::Err(_) | Reply::Published(_) => (true, true),
+        };
+        let seen = self.tap.has_left(job);
+        let good = fits && has_left == seen;
+        hold("I5", good, || format!("job {job}: {reply:?}, and sent is {seen}"))
+    }
+}
+
+/// What every client says first.
+pub(crate) fn hello() -> Hello {
+    Hello {
+        protocol: "sim".to_owned(),
+        version: VersionRange::new(1, 1),
+        fingerprint: String::new(),
+        client: None,
+        auth: None,
+        resume: None,
+        caps: Vec::new(),
+        limits: None,
     }
 }
 

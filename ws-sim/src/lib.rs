@@ -11,8 +11,10 @@ mod contract;
 mod net;
 mod node;
 mod oracle;
+mod probe;
 mod seat;
 mod shrink;
+mod tap;
 mod world;
 
 pub use base::Counts;

@@ -1,6 +1,8 @@
-//! `ws-sim <seed>` shows one run; `ws-sim --seeds N [--from M]` runs many.
+//! `ws-sim <seed>` shows one run; `ws-sim --seeds N [--from M]` runs many; `ws-sim --first N` says
+//! in one line what is the first that fails.
 
 use std::{
+    panic,
     process::{Command, ExitCode},
     thread,
     time::Instant,
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         ["--seeds", count, "--from", from] => {
             number(count).zip(number(from)).map(|(count, from)| many(from, count))
         }
+        ["--first", count] => number(count).map(first),
         [seed] => number(seed).map(|seed| show(seed, usize::MAX)),
         _ => None,
     };
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
         Some(true) => ExitCode::SUCCESS,
         Some(false) => ExitCode::FAILURE,
         None => {
-            eprintln!("ws-sim <seed>\nws-sim --seeds N [--from M]");
+            eprintln!("ws-sim <seed>\nws-sim --seeds N [--from M]\nws-sim --first N");
             ExitCode::from(2)
         }
     }
@@ -68,6 +71,24 @@ fn commit() -> String {
         || "unknown".to_owned(),
         |told| String::from_utf8_lossy(&told.stdout).trim().to_owned(),
     )
+}
+
+/// The first of so many seeds that fails, and how.
+fn first(count: u64) -> bool {
+    for seed in 0..count {
+        match panic::catch_unwind(|| run(seed, false).broken) {
+            Ok(None) => {}
+            Ok(Some(broken)) => {
+                println!("{} at seed {seed}: {}", broken.invariant, broken.text);
+                return false;
+            }
+            Err(_) => {
+                println!("panic at seed {seed}");
+                return false;
+            }
+        }
+    }
+    true
 }
 
 fn many(from: u64, count: u64) -> bool {

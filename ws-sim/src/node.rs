@@ -168,6 +168,7 @@ impl Floor {
     ) -> Result<Option<ws_proto::Position>, Broken> {
         let event = crate::contract::event(address, job);
         let spec = crate::contract::spec_of(address);
+        let id = stamp.id;
         let published = self
             .hub
             .publish(address, spec, stamp, &event)
@@ -177,7 +178,7 @@ impl Floor {
             base.hit("duplicate_publish");
         }
         let position = published.position.as_ref();
-        base.oracle.published(address, job, position, published.duplicate)?;
+        base.oracle.published(address, (id, job), position, published.duplicate)?;
         for who in published.wake {
             self.news.push((who, address.clone(), published.fan_out.clone()));
         }

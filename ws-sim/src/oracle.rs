@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use ws_proto::{
-    Address, Delivery, Position,
+    Address, Delivery, MessageId, Position,
     frame::{Done, Gap, GapReason, NotRecovered},
 };
 use ws_runtime::session::{CallId, Delivered, Outcome, Reply};
@@ -31,7 +31,7 @@ pub(crate) struct Oracle {
     /// The epoch of each channel, as long as the node lives.
     epochs: BTreeMap<Address, String>,
     /// Best-effort events, in the order of publishing.
-    passed: Vec<u64>,
+    passed: Vec<MessageId>,
     subscribers: BTreeMap<(ClientNo, Address), Subscriber>,
     calls: BTreeMap<(ClientNo, CallId), Call>,
     /// Jobs that a handler has started, and how often.
@@ -50,6 +50,14 @@ struct Subscriber {
     at: Option<Position>,
     /// How many best-effort events were published before the next one that may come.
     passed: usize,
+    /// How many best-effort events are missing before the next one; unknown where it is not told.
+    missing: Option<u64>,
+    /// The head of the log when the server took the subscriber in.
+    head: u64,
+    /// The position that a `$live` which has to come reaches at least.
+    live: Option<u64>,
+    /// A resume may bring another `$live`.
+    is_resumed: bool,
 }
 
 /// What the application of a client knows of a subscription.
@@ -80,12 +88,12 @@ impl Oracle {
     pub(crate) fn published(
         &mut self,
         address: &Address,
-        job: u64,
+        (id, job): (MessageId, u64),
         position: Option<&Position>,
         duplicate: bool,
     ) -> Checked {
         let Some(position) = position else {
-            self.passed.push(job);
+            self.passed.push(id);
             return Ok(());
         };
         let log = self.log(address, &position.epoch)?;
@@ -102,6 +110,7 @@ impl Oracle {
     /// A node answered a subscribe.
     pub(crate) fn entered(
         &mut self,
+        who: ClientNo,
         address: &Address,
         since: Option<&Position>,
         done: &Done,
@@ -123,11 +132,13 @@ impl Oracle {
             Some(since) => (since.off, Some(true), None),
         };
         let good = (off, done.recovered, done.reason) == expected;
+        self.subscriber(who, address).head = head;
         hold("I1", good, || format!("{address}: {done:?} since {since:?}, expected {expected:?}"))
     }
 
     pub(crate) fn asks(&mut self, who: ClientNo, address: &Address, since: Option<Position>) {
         let subscriber = self.subscriber(who, address);
+        subscriber.is_resumed = false;
         subscriber.place = match subscriber.place {
             Place::Left | Place::LeftToAskAgain(_) => Place::LeftToAskAgain(since),
             _ => Place::Asked(since),
@@ -169,9 +180,20 @@ impl Oracle {
         let told = done.recovered.is_some() == (since.is_some() && at.is_some());
         // Best-effort events published before may still be on their way.
         subscriber.passed = subscriber.passed.min(passed);
+        subscriber.missing = None;
+        subscriber.live = (done.recovered == Some(true)).then_some(subscriber.head);
         subscriber.place = Place::On;
         subscriber.at = at;
         hold("I1", good && told, || format!("{address}: {done:?} answers {since:?}"))
+    }
+
+    /// The session of a client goes on: every replay is ended again.
+    pub(crate) fn resumed(&mut self, who: ClientNo) {
+        for ((_, _), subscriber) in self.subscribers.iter_mut().filter(|((no, _), _)| *no == who) {
+            let is_on = subscriber.place == Place::On;
+            subscriber.live = subscriber.at.as_ref().filter(|_| is_on).map(|at| at.off);
+            subscriber.is_resumed = true;
+        }
     }
 
     pub(crate) fn delivered(&mut self, who: ClientNo, event: &Delivered) -> Checked {
@@ -182,9 +204,15 @@ impl Oracle {
         hold("I2", is_on, || format!("job {job} on {address} while {:?}", subscriber.place))?;
         let Some(at) = &mut subscriber.at else {
             let rest = self.passed.iter().enumerate().skip(subscriber.passed);
-            let found = rest.into_iter().find(|(_, other)| **other == job);
-            subscriber.passed = found.map_or(subscriber.passed, |(index, _)| index + 1);
-            return hold("I3", found.is_some(), || format!("best-effort job {job} again"));
+            let found = rest.into_iter().find(|(_, other)| **other == event.id);
+            hold("I3", found.is_some(), || format!("best-effort job {job} again"))?;
+            let before = subscriber.passed;
+            subscriber.passed = found.map_or(before, |(index, _)| index + 1);
+            let missing = (subscriber.passed - before - 1) as u64;
+            let told = subscriber.missing.replace(0);
+            return hold("I1", told.is_none_or(|told| told == missing), || {
+                format!("{missing} best-effort events are missing, told were {told:?}")
+            });
         };
         let before = at.off;
         let off = event.off.unwrap_or_default();
@@ -202,6 +230,8 @@ impl Oracle {
         let is_on = subscriber.place == Place::On;
         hold("I2", is_on, || format!("{gap:?} on {address} while {:?}", subscriber.place))?;
         let Some(at) = &mut subscriber.at else {
+            let told = subscriber.missing.zip(gap.dropped);
+            subscriber.missing = told.map(|(before, more)| before + more);
             return hold("I1", gap.reason == GapReason::Slow, || format!("{address}: {gap:?}"));
         };
         let until = gap.until.unwrap_or_default();
@@ -214,9 +244,13 @@ impl Oracle {
         Ok(())
     }
 
-    pub(crate) fn live(&self, who: ClientNo, address: &Address, off: u64) -> Checked {
+    pub(crate) fn live(&mut self, who: ClientNo, address: &Address, off: u64) -> Checked {
         let at = self.position(who, address).map(|at| at.off);
-        hold("I2", at.is_some_and(|at| off <= at), || format!("{address}: live {off} at {at:?}"))
+        hold("I2", at.is_some_and(|at| off <= at), || format!("{address}: live {off} at {at:?}"))?;
+        let subscriber = self.subscriber(who, address);
+        let owed = subscriber.live.take();
+        let good = owed.map_or(subscriber.is_resumed, |owed| off >= owed);
+        hold("I2", good, || format!("{address}: live {off}, expected {owed:?}"))
     }
 
     /// The last position that the application of a client knows.
@@ -236,6 +270,7 @@ impl Oracle {
         let Some(at) = &subscriber.at else { return subscriber.place == Place::On };
         let log = self.logs.get(&at.epoch);
         subscriber.place == Place::On
+            && subscriber.live.is_none()
             && self.epochs.get(address) == Some(&at.epoch)
             && log.is_some_and(|log| log.jobs.len() as u64 == at.off)
     }
@@ -249,6 +284,10 @@ impl Oracle {
         let count = self.started.entry(job).or_default();
         *count += 1;
         hold("I4", *count == 1, || format!("job {job} was started {count} times"))
+    }
+
+    pub(crate) fn was_started(&self, job: u64) -> bool {
+        self.started.contains_key(&job)
     }
 
     pub(crate) fn item(&mut self, who: ClientNo, call: CallId, index: u64) -> Checked {

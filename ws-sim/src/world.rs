@@ -7,6 +7,8 @@ use crate::{
     net::End,
     node::Node,
     oracle::{Broken, Checked, failure, hold},
+    probe,
+    seat::Seat,
 };
 use std::{collections::BTreeSet, time::Duration};
 use ws_proto::CloseCode;
@@ -58,7 +60,20 @@ impl World {
         }
         self.converge()?;
         self.base.oracle.all_resolved()?;
+        self.probe()?;
         self.rest()
+    }
+
+    /// One side of a client's session finds its peer wrong.
+    fn probe(&mut self) -> Checked {
+        let no = self.base.rng.usize(..self.clients.len());
+        if self.base.rng.bool() {
+            return probe::at_client(&mut self.clients[no], &mut self.base);
+        }
+        let Node { seats, floor, .. } = &mut self.node;
+        let is_its = |seat: &&mut Seat| seat.client() == no && seat.session.version().is_some();
+        let seat = seats.values_mut().find(is_its);
+        seat.map_or(Ok(()), |seat| probe::at_server(seat, floor, &mut self.base))
     }
 
     fn act(&mut self) -> Checked {
@@ -191,8 +206,7 @@ impl World {
                     endpoint: None,
                     patience: Duration::from_secs(2),
                 };
-                // A session without a connection has nobody to tell.
-                let _ = seat.session.handle_command(Command::Drain(drain), self.base.now);
+                seat.drain(drain, self.base.now);
             }
             _ => {
                 self.base.hit("restart");
@@ -238,6 +252,7 @@ impl World {
     fn handle_timeouts(&mut self) -> Checked {
         for client in &mut self.clients {
             if client.session.poll_timeout().is_some_and(|due| due <= self.base.now) {
+                client.tap.sees(self.base.now);
                 client.session.handle_timeout(self.base.now);
             }
         }
@@ -275,6 +290,7 @@ impl World {
     fn rest(&mut self) -> Checked {
         for client in &mut self.clients {
             client.leaving = true;
+            client.connect_at = None;
             client.tell(Command::Close(CloseCode::NORMAL, "done".to_owned()), &self.base)?;
         }
         self.settle()?;
@@ -315,6 +331,9 @@ fn lack(client: &Client, base: &Base) -> Option<String> {
     }
     if client.is_busy() {
         return Some(format!("client {no} waits for {:?}, {:?}", client.calls, client.again));
+    }
+    if client.tap.owes_cancels() {
+        return Some(format!("client {no} has not cancelled what nobody waits for"));
     }
     let behind = client.wanted.iter().find(|address| !base.oracle.is_caught_up(no, address))?;
     Some(format!("client {no} misses events of {behind}"))

@@ -53,7 +53,7 @@ impl Seat {
             return self.tell(Command::Item(work, item), base);
         }
         let answer = Answer::Ok(numbered(self.format, running.job));
-        self.running.remove(&work);
+        self.ends(work, base.now);
         self.tell(Command::Answer(work, answer), base)
     }
 
@@ -75,7 +75,7 @@ impl Seat {
                     let done = entered.or_else(|error| {
                         broken("I1", error.to_string()).map(|()| Done::default())
                     })?;
-                    base.oracle.entered(&address, since.as_ref(), &done)?;
+                    base.oracle.entered(self.client, &address, since.as_ref(), &done)?;
                     self.flying.remove(&address);
                     self.behind.insert(address);
                     decision = Ok(done);

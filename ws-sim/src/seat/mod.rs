@@ -1,6 +1,7 @@
 //! One session of the model server: what the application does around it.
 
 mod answering;
+mod checks;
 
 use crate::{
     base::Base,
@@ -9,20 +10,21 @@ use crate::{
     net::{End, LinkId},
     node::Floor,
     oracle::{Broken, Checked, ClientNo, broken, hold},
+    tap::Tap,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 use ws_proto::{
-    Address, Answer, CloseCode, Fault, FaultCode, Format, Position, Publication, Secret,
+    Address, Answer, CloseCode, Fault, FaultCode, Format, MessageId, Position, Publication, Secret,
     frame::{ClientLimits, Hello, NotResumed, Resume},
 };
 use ws_runtime::{
     hub::ConnectionId,
     session::{
         Acceptance, Closed, Command, Delivery, Event, Incoming, Request, Resumption, Session, Side,
-        Ticket, Time, WorkId, outlives,
+        Stop, Ticket, Time, WorkId, outlives,
     },
 };
 
@@ -30,8 +32,9 @@ use ws_runtime::{
 pub(crate) struct Seat {
     pub(crate) id: ConnectionId,
     pub(crate) session: Session,
+    pub(crate) tap: Tap,
     client: ClientNo,
-    format: Format,
+    pub(crate) format: Format,
     pub(crate) link: Option<LinkId>,
     /// A hello that the application has decided about, and whether it was refused.
     pub(crate) greeted: Option<(Box<Hello>, bool)>,
@@ -48,6 +51,8 @@ pub(crate) struct Seat {
     away: Option<(Closed, Time)>,
     /// The last ordered job that started.
     ordered: u64,
+    /// The server stops, and waits until then.
+    draining: Option<Time>,
     /// Events sent and not acknowledged, by channel.
     flying: BTreeMap<Address, BTreeSet<u64>>,
 }
@@ -79,6 +84,10 @@ struct Running {
     due: Time,
     credit: u32,
     sent: u64,
+    id: MessageId,
+    deadline: Option<Time>,
+    /// Why its handler was told to stop.
+    stopped: Option<Stop>,
 }
 
 #[derive(Debug)]
@@ -96,9 +105,12 @@ impl Seat {
         (client, format): (ClientNo, Format),
         base: &mut Base,
     ) -> Self {
+        let config = base.server_config();
+        let terms = base.terms(End::Server, &config.limits);
         Self {
             id,
-            session: Session::new(Side::Server, base.server_config(), base.now),
+            tap: Tap::new(terms),
+            session: Session::new(Side::Server, config, base.now),
             client,
             format,
             link: Some(link),
@@ -113,6 +125,7 @@ impl Seat {
             newest: id,
             away: None,
             ordered: 0,
+            draining: None,
             flying: BTreeMap::new(),
         }
     }
@@ -212,6 +225,8 @@ impl Seat {
         self.meet(limits, base);
         let acceptance = self.acceptance(None, base);
         let resumption = Resumption { acceptance, recv, limits };
+        self.tap.resumes(recv, base.now);
+        self.draining = None;
         self.tell(Command::Resume(Box::new(resumption)), base)?;
         self.on_trial = self.session.subscriptions().into_iter().collect();
         self.behind.retain(|address| !self.on_trial.contains(address));
@@ -248,10 +263,16 @@ impl Seat {
         {
             any = true;
             match base.open(parcel, self.format)? {
-                Some(envelope) => self.session.handle_frame(envelope, base.now),
+                Some(envelope) => {
+                    if !self.session.is_ending() {
+                        self.tap.hears(&envelope, base.now);
+                    }
+                    self.session.handle_frame(envelope, base.now);
+                }
                 None => self.lost(base)?,
             }
             self.take_events(floor, base)?;
+            self.check_cancelled()?;
         }
         if let Some(link) = self.link.filter(|link| !base.net.is_open(*link, End::Server)) {
             base.net.leave(link, End::Server);
@@ -261,9 +282,15 @@ impl Seat {
         any |= self.answer_due(floor, base)?;
         any |= self.serve_logs(floor, base)?;
         if let Some(link) = self.link {
-            any |= base.send(&mut self.session, (link, End::Server), self.format);
+            self.tap.bar(&self.on_trial);
+            let both = (&mut self.session, &mut self.tap);
+            any |= base.send(both, (link, End::Server), self.format);
+            let has_room = base.net.carried(link, End::Server) < base.plan.pipe;
+            self.tap.check(base.now, has_room, self.session.version().is_some())?;
         }
-        Ok(any | self.take_events(floor, base)?)
+        any |= self.take_events(floor, base)?;
+        self.check_deadlines(base.now)?;
+        Ok(any)
     }
 
     /// The transport is gone.
@@ -271,6 +298,7 @@ impl Seat {
         if let Some(link) = self.link {
             base.net.leave(link, End::Server);
         }
+        self.tap.is_cut();
         self.tell(Command::Disconnected(None, "lost".to_owned()), base)
     }
 
@@ -331,10 +359,13 @@ impl Seat {
         match event {
             Event::Hello(hello, _) => self.questions.push((due, Question::Hello(hello))),
             Event::Request(request) => self.start(&request, base)?,
-            Event::Stop(work, _) => {
+            Event::Stop(work, why) => {
                 base.hit("stopped");
+                if let Some(running) = self.running.get_mut(&work) {
+                    running.stopped = Some(why);
+                }
                 if self.running.get(&work).is_some_and(|running| running.kind == LIST) {
-                    self.running.remove(&work);
+                    self.ends(work, base.now);
                     let fault = Fault::new(FaultCode::Cancelled, "dropped");
                     self.tell(Command::Answer(work, Answer::Fault(fault)), base)?;
                 }
@@ -368,6 +399,8 @@ impl Seat {
                 }
             }
             Event::Closed(closed) => {
+                self.tap.ended(&closed, base.now)?;
+                self.check_drained(&closed, base.now)?;
                 if let Some(link) = self.link.take() {
                     let at = base.within(100);
                     base.net.close(link, End::Server, at);
@@ -389,7 +422,18 @@ impl Seat {
         }
         let slow = if base.chance(8) { 8_000 } else { 100 };
         let due = base.within(slow);
-        let running = Running { job, kind, due, credit: request.credit, sent: 0 };
+        let running = Running {
+            job,
+            kind,
+            due,
+            credit: request.credit,
+            sent: 0,
+            id: request.id,
+            deadline: self.tap.deadline_of(request.id),
+            stopped: None,
+        };
+        self.check_start(&running, base)?;
+        self.tap.starts(request.id);
         self.running.insert(request.work, running);
         Ok(())
     }

@@ -1,0 +1,499 @@
+//! What one session says and hears, judged frame by frame by `docs/protocol.md` alone.
+//!
+//! The oracle sees what reaches the applications; the tap sees the wire. What a session does not
+//! repeat, acknowledge, count or wait for is seen here first, also where it does no harm yet.
+
+mod channels;
+
+use crate::{
+    contract::{REQUESTS, SAVE, number},
+    net::End,
+    oracle::{Broken, Checked, broken, failure, hold},
+};
+use channels::Channels;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+use ws_proto::{Address, CloseCode, Envelope, Frame, MessageId, frame::Ack};
+use ws_runtime::session::{Closed, Initiator, Time, Transmit};
+
+/// How long what was received may stay unacknowledged.
+const ACK_DELAY: Duration = Duration::from_millis(250);
+
+/// The place of a tap, and what the session behind it has agreed to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) end: End,
+    /// Frames that it may have sent without an acknowledgement.
+    pub(crate) unacked: usize,
+    /// Silence after which the peer is dead: the interval and the timeout.
+    pub(crate) silence: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Tap {
+    terms: Terms,
+    stream: Stream,
+    talk: Talk,
+    channels: Channels,
+    /// When the session was last told the time: what leaves later goes by it.
+    told_time: Time,
+    may_blame: bool,
+    blamed: Option<CloseCode>,
+    /// The first thing that was wrong.
+    broken: Option<Broken>,
+    /// Deadlines of the application's requests, by job.
+    deadlines: BTreeMap<u64, Option<Time>>,
+    /// Requests and publications of the application that have left, by job.
+    left: BTreeMap<u64, MessageId>,
+    /// Requests that nobody waits for, and whose `$cancel` has not left.
+    given_up: BTreeSet<MessageId>,
+    /// Requests whose cancellation has come.
+    cancelled: Vec<MessageId>,
+    /// When requests that came with a `ttl` are over.
+    overdue: BTreeMap<MessageId, Time>,
+    /// Answers that the application has given and that have not left.
+    promised: BTreeSet<MessageId>,
+    /// What has had its terminal answer.
+    answered: BTreeSet<MessageId>,
+    /// Credit that has come and was not used, by request.
+    credit: BTreeMap<MessageId, u64>,
+    /// Places of requests that are acknowledged when they were handled, by id.
+    saves: BTreeMap<MessageId, u64>,
+    /// Those of them that a handler works on.
+    unhandled: BTreeMap<MessageId, u64>,
+}
+
+/// Both directions of the session stream.
+#[derive(Debug, Default)]
+struct Stream {
+    /// What was sent, by place.
+    sent: BTreeMap<u64, (MessageId, String, Option<String>)>,
+    /// The highest place that the peer acknowledged.
+    acked: u64,
+    /// The last place received without a hole.
+    got: u64,
+    /// The highest place of the peer that was acknowledged.
+    told: u64,
+    owed_since: Option<Time>,
+}
+
+/// One connection.
+#[derive(Debug, Default)]
+struct Talk {
+    /// The next place; none before the welcome.
+    next: Option<u64>,
+    pings: VecDeque<u64>,
+    heard: Time,
+    /// `$close` or `$reject` has left.
+    said_bye: bool,
+    /// The transport failed before the session ended the connection.
+    cut: bool,
+}
+
+impl Tap {
+    pub(crate) fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            stream: Stream::default(),
+            talk: Talk::default(),
+            channels: Channels::default(),
+            told_time: Time::ZERO,
+            may_blame: false,
+            blamed: None,
+            broken: None,
+            deadlines: BTreeMap::new(),
+            left: BTreeMap::new(),
+            given_up: BTreeSet::new(),
+            cancelled: Vec::new(),
+            overdue: BTreeMap::new(),
+            promised: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            credit: BTreeMap::new(),
+            saves: BTreeMap::new(),
+            unhandled: BTreeMap::new(),
+        }
+    }
+
+    /// The session is told the time.
+    pub(crate) fn sees(&mut self, now: Time) {
+        self.told_time = now;
+    }
+
+    /// The application asks; its message may be worked on until then.
+    pub(crate) fn asks(&mut self, job: u64, deadline: Option<Time>) {
+        self.deadlines.insert(job, deadline);
+        self.left.remove(&job);
+    }
+
+    /// Whether the message that carries this job has left.
+    pub(crate) fn has_left(&self, job: u64) -> bool {
+        self.left.contains_key(&job)
+    }
+
+    /// Nobody waits for the answer of this job any more: the server has to be told.
+    pub(crate) fn gives_up(&mut self, job: u64) {
+        let of_session = |id: &&MessageId| self.stream.sent.values().any(|(sent, ..)| sent == *id);
+        self.given_up.extend(self.left.get(&job).filter(of_session));
+    }
+
+    pub(crate) fn owes_cancels(&self) -> bool {
+        !self.given_up.is_empty()
+    }
+
+    /// The application consumed events up to this position.
+    pub(crate) fn consumes(&mut self, address: &Address, off: u64) {
+        self.channels.consumes(address, off);
+    }
+
+    /// A new subscription: what was consumed of the one before counts no more.
+    pub(crate) fn subscribed(&mut self, address: &Address) {
+        self.channels.forget_consumed(address);
+    }
+
+    /// When the time of a request is over that has come.
+    pub(crate) fn deadline_of(&self, id: MessageId) -> Option<Time> {
+        self.overdue.get(&id).copied()
+    }
+
+    /// A handler works on this request.
+    pub(crate) fn starts(&mut self, id: MessageId) {
+        self.unhandled.extend(self.saves.get_key_value(&id));
+    }
+
+    /// The application has given its answer; with `awaited`, it has to leave.
+    pub(crate) fn answers(&mut self, id: MessageId, awaited: bool, now: Time) {
+        let was_held = self.unhandled.remove(&id).is_some();
+        self.is_handled(id, was_held, now);
+        if awaited {
+            self.promised.insert(id);
+        }
+    }
+
+    /// Whether everything that the application answered has left.
+    pub(crate) fn has_kept_promises(&self) -> bool {
+        self.promised.is_empty()
+    }
+
+    /// Requests whose `$cancel` has come since the last time.
+    pub(crate) fn take_cancelled(&mut self) -> Vec<MessageId> {
+        std::mem::take(&mut self.cancelled)
+    }
+
+    /// Channels of which nothing may be sent before they are authorized again.
+    pub(crate) fn bar(&mut self, barred: &BTreeSet<Address>) {
+        self.channels.bar(barred);
+    }
+
+    /// The session goes on over another connection; the peer has frames up to this place.
+    pub(crate) fn resumes(&mut self, recv: u64, now: Time) {
+        self.talk = Talk { next: Some(recv + 1), heard: now, ..Talk::default() };
+        self.stream.acked = self.stream.acked.max(recv);
+        self.channels.resumes();
+    }
+
+    /// The highest place that was sent.
+    pub(crate) fn top(&self) -> u64 {
+        self.stream.sent.last_key_value().map_or(0, |(top, _)| *top)
+    }
+
+    /// The last place that was received without a hole.
+    pub(crate) fn got(&self) -> u64 {
+        self.stream.got
+    }
+
+    /// The session is given a frame behind the back of the tap, and may find its peer wrong.
+    pub(crate) fn expects_blame(&mut self, now: Time) {
+        self.sees(now);
+        self.talk.heard = now;
+        self.may_blame = true;
+    }
+
+    /// The code with which the session closed for a fault of its peer.
+    pub(crate) fn blamed(&self) -> Option<CloseCode> {
+        self.blamed
+    }
+
+    /// The transport is gone.
+    pub(crate) fn is_cut(&mut self) {
+        self.talk.cut = true;
+    }
+
+    /// The connection is over.
+    pub(crate) fn ended(&mut self, closed: &Closed, now: Time) -> Checked {
+        let Talk { heard, said_bye, cut, .. } = std::mem::take(&mut self.talk);
+        let by_us = matches!(closed.by, Initiator::Session | Initiator::Application);
+        hold("I15", said_bye || cut || !by_us, || format!("{closed:?}, and the peer is not told"))?;
+        if closed.by != Initiator::Session {
+            return Ok(());
+        }
+        let silent = now - heard;
+        let early = closed.code == CloseCode::HEARTBEAT_MISSED && silent < self.terms.silence;
+        hold("I12", !early, || format!("called dead after {silent:?}"))?;
+        let blames = [
+            CloseCode::SEQUENCE_FAULT,
+            CloseCode::MALFORMED,
+            CloseCode::NO_HELLO,
+            CloseCode::SECOND_HELLO,
+            CloseCode::RATE_LIMITED,
+            CloseCode::TOO_LARGE,
+            CloseCode::WRONG_FORMAT,
+        ];
+        let blame = Some(closed.code).filter(|code| blames.contains(code));
+        self.blamed = blame;
+        hold("I15", self.may_blame || blame.is_none(), || {
+            format!("{closed:?}, and the peer did nothing wrong")
+        })
+    }
+
+    /// Gives what was wrong so far. Asked when a session has sent all that the socket takes.
+    pub(crate) fn check(&mut self, now: Time, has_room: bool, is_open: bool) -> Checked {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
+        if !is_open {
+            return Ok(());
+        }
+        let silent = now - self.talk.heard;
+        hold("I12", silent <= self.terms.silence, || format!("silent for {silent:?}"))?;
+        if !has_room {
+            return Ok(());
+        }
+        let unanswered = self.talk.pings.len();
+        hold("I12", unanswered == 0, || format!("{unanswered} pings are not answered"))?;
+        let owed = self.stream.owed_since;
+        let owed = owed.filter(|_| self.saves.is_empty() && self.unhandled.is_empty());
+        let late = owed.is_some_and(|since| now - since > ACK_DELAY);
+        let Stream { got, told, .. } = self.stream;
+        hold("I6", !late, || format!("{got} came {owed:?}, {told} is acknowledged"))
+    }
+
+    /// A frame came, and the session is open to it.
+    pub(crate) fn hears(&mut self, envelope: &Envelope, now: Time) {
+        self.sees(now);
+        self.talk.heard = now;
+        let checked = self.judge_heard(envelope, now);
+        self.keep(checked);
+    }
+
+    /// A frame leaves.
+    pub(crate) fn sends(&mut self, transmit: &Transmit, now: Time) {
+        let checked = match transmit {
+            Transmit::Envelope(envelope) => self.judge_sent(envelope, now),
+            Transmit::Shared(event) => {
+                self.must_not_wait("an event").and_then(|()| self.channels.event(&event.head))
+            }
+        };
+        self.keep(checked);
+    }
+
+    fn keep(&mut self, checked: Checked) {
+        if let Err(broken) = checked {
+            self.broken.get_or_insert(broken);
+        }
+    }
+
+    fn judge_heard(&mut self, envelope: &Envelope, now: Time) -> Checked {
+        let Envelope { head, frame } = envelope;
+        match frame {
+            Frame::Welcome(welcome) if welcome.session.resumed => {
+                self.resumes(welcome.recv, now);
+                return Ok(());
+            }
+            Frame::Welcome(_) => {
+                let deadlines = std::mem::take(&mut self.deadlines);
+                let left = std::mem::take(&mut self.left);
+                let told_time = now;
+                *self = Self { deadlines, left, told_time, ..Self::new(self.terms) };
+                self.talk = Talk { next: Some(1), heard: now, ..Talk::default() };
+                return Ok(());
+            }
+            Frame::Ping(ping) => self.talk.pings.push_back(ping.t),
+            _ => {}
+        }
+        if let Some(ack) = head.ack {
+            let top = self.top();
+            hold("I6", ack <= top, || format!("the peer acknowledges {ack}, sent was {top}"))?;
+            self.stream.acked = self.stream.acked.max(ack);
+        }
+        let Some(seq) = head.seq else { return Ok(()) };
+        if seq != self.stream.got + 1 {
+            return Ok(());
+        }
+        self.stream.got = seq;
+        self.stream.owed_since.get_or_insert(now);
+        self.note_taken(envelope, seq, now);
+        Ok(())
+    }
+
+    /// The peer's frame at this place is taken.
+    fn note_taken(&mut self, Envelope { head, frame }: &Envelope, seq: u64, now: Time) {
+        if self.terms.end == End::Client {
+            return;
+        }
+        let re = head.re.unwrap_or(head.id);
+        let overdue = head.ttl.map(|ttl| now + Duration::from_millis(ttl));
+        self.overdue.extend(overdue.map(|due| (head.id, due)));
+        match frame {
+            Frame::Cancel => self.cancelled.push(re),
+            Frame::Credit(credit) => {
+                *self.credit.entry(re).or_default() += u64::from(credit.n);
+            }
+            Frame::Message(_) if head.kind == REQUESTS[SAVE].kind => {
+                self.saves.insert(head.id, seq);
+            }
+            Frame::Subscribe(_) | Frame::Unsubscribe => self.channels.asked(head, frame),
+            _ => {}
+        }
+    }
+
+    fn judge_sent(&mut self, envelope: &Envelope, now: Time) -> Checked {
+        let Envelope { head, frame } = envelope;
+        hold("I15", !self.talk.said_bye, || format!("{} after the end", head.kind))?;
+        match frame {
+            Frame::Hello(hello) => {
+                let got = self.stream.got;
+                let recv = hello.resume.as_ref().map_or(got, |resume| resume.recv);
+                self.stream.told = got;
+                self.stream.owed_since = None;
+                hold("I6", recv == got, || format!("the hello tells {recv} of {got}"))?;
+            }
+            Frame::Welcome(welcome) => {
+                let (got, recv) = (self.stream.got, welcome.recv);
+                self.talk.next.get_or_insert(1);
+                self.talk.heard = now;
+                self.stream.told = got;
+                self.stream.owed_since = None;
+                hold("I6", recv == got, || format!("the welcome tells {recv} of {got}"))?;
+            }
+            Frame::Close(_) | Frame::Reject(_) => {
+                self.talk.said_bye = true;
+                self.talk.pings.clear();
+            }
+            Frame::Pong(pong) => {
+                let asked = self.talk.pings.pop_front();
+                let same = asked == Some(pong.t);
+                hold("I12", same, || format!("pong {} to {asked:?}", pong.t))?;
+            }
+            Frame::Ping(_) => {}
+            Frame::Ack(Ack { ch }) => self.channels.tells(ch)?,
+            _ => self.must_not_wait(&head.kind)?,
+        }
+        if let Some(ack) = head.ack {
+            self.judge_ack(ack)?;
+        }
+        let has_place = self.has_place(envelope);
+        hold("I2", head.seq.is_some() == has_place, || format!("{} at {:?}", head.kind, head.seq))?;
+        match head.seq {
+            Some(seq) => self.judge_place(envelope, seq, now),
+            None if self.terms.end == End::Server => self.channels.sent(head, frame),
+            None => Ok(()),
+        }
+    }
+
+    fn judge_ack(&mut self, ack: u64) -> Checked {
+        let got = self.stream.got;
+        let held = self.unhandled.values().min().copied();
+        let good = ack <= got && held.is_none_or(|held| ack < held);
+        hold("I6", good, || format!("acknowledges {ack}, has {got}, handles {held:?}"))?;
+        self.stream.told = self.stream.told.max(ack);
+        if self.stream.told == got {
+            self.stream.owed_since = None;
+        }
+        Ok(())
+    }
+
+    fn judge_place(&mut self, envelope: &Envelope, seq: u64, now: Time) -> Checked {
+        let head = &envelope.head;
+        let Some(next) = self.talk.next.replace(seq + 1) else {
+            return broken("I15", format!("{} before the welcome", head.kind));
+        };
+        hold("I2", seq == next, || format!("{} at {seq}, {next} is next", head.kind))?;
+        let is_again = seq <= self.top();
+        let named = (head.id, head.kind.to_string(), head.key.as_ref().map(ToString::to_string));
+        if is_again {
+            let before = self.stream.sent.get(&seq);
+            return hold("I2", before == Some(&named), || {
+                format!("{named:?} again at {seq}, where {before:?} was")
+            });
+        }
+        self.stream.sent.insert(seq, named);
+        let unacked = seq - self.stream.acked;
+        let is_let_past = matches!(envelope.frame, Frame::Credit(_) | Frame::Cancel);
+        let bound = self.terms.unacked * (1 + usize::from(is_let_past));
+        hold("I8", unacked <= bound as u64, || format!("{unacked} unacknowledged of {bound}"))?;
+        match self.terms.end {
+            End::Client => self.judge_wish(envelope),
+            End::Server => self.judge_answer(envelope, now),
+        }
+    }
+
+    /// A message of the client that leaves for the first time.
+    fn judge_wish(&mut self, Envelope { head, frame }: &Envelope) -> Checked {
+        match frame {
+            Frame::Cancel => {
+                self.given_up.retain(|id| Some(*id) != head.re);
+                Ok(())
+            }
+            // The applications here give credit for one item at a time.
+            Frame::Credit(credit) => hold("I9", credit.n == 1, || format!("gives {credit:?}")),
+            Frame::Message(payload) => {
+                let job = number(payload);
+                self.left.insert(job, head.id);
+                let deadline = self.deadlines.get(&job).copied().flatten();
+                let left = |deadline| deadline - self.told_time;
+                let ttl = deadline.map(|at| u64::try_from(left(at).as_millis()).unwrap_or(0));
+                hold("I5", head.ttl == ttl, || format!("job {job}: {:?} of {ttl:?}", head.ttl))?;
+                hold("I5", ttl != Some(0), || format!("job {job} leaves too late"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A message of the server that leaves for the first time.
+    fn judge_answer(&mut self, Envelope { head, frame }: &Envelope, now: Time) -> Checked {
+        self.channels.answered(head, frame);
+        let Some(re) = head.re else { return Ok(()) };
+        let is_over = self.answered.contains(&re);
+        hold("I5", !is_over, || format!("{} after the answer", head.kind))?;
+        if head.kind.ends_with(".item") {
+            let credit = self.credit.entry(re).or_default();
+            let Some(rest) = credit.checked_sub(1) else {
+                return Err(failure("I9", "an item without credit".to_owned()));
+            };
+            *credit = rest;
+            return Ok(());
+        }
+        self.is_handled(re, false, now);
+        self.promised.remove(&re);
+        self.answered.insert(re);
+        Ok(())
+    }
+
+    /// What held the acknowledgement back is over: it is due from here on.
+    fn is_handled(&mut self, id: MessageId, was_held: bool, now: Time) {
+        let was_waited_for = self.saves.remove(&id).is_some();
+        if (was_held || was_waited_for) && self.stream.owed_since.is_some() {
+            self.stream.owed_since = Some(now);
+        }
+    }
+
+    /// What must not leave before a pong that is due.
+    fn must_not_wait(&self, kind: &str) -> Checked {
+        let due = self.talk.pings.len();
+        hold("I12", due == 0, || format!("{kind} leaves before {due} pongs"))
+    }
+
+    /// Whether a frame belongs to the session stream of this side (the table of section 6).
+    fn has_place(&self, Envelope { head, frame }: &Envelope) -> bool {
+        match frame {
+            Frame::Message(_) => {
+                self.terms.end == End::Client || head.re.is_some() || head.ch.is_none()
+            }
+            Frame::Cancel | Frame::Credit(_) | Frame::Subscribe(_) | Frame::Unsubscribe => true,
+            Frame::Done(_) | Frame::Fault(_) | Frame::Unsubscribed(_) => true,
+            _ => false,
+        }
+    }
+}
