@@ -4,6 +4,7 @@
 //! repeat, acknowledge, count or wait for is seen here first, also where it does no harm yet.
 
 mod channels;
+mod stream;
 
 use crate::{
     contract::{REQUESTS, SAVE, number},
@@ -12,9 +13,10 @@ use crate::{
 };
 use channels::Channels;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
+use stream::{Stream, Talk};
 use ws_proto::{Address, CloseCode, Envelope, Frame, MessageId, frame::Ack};
 use ws_runtime::session::{Closed, Initiator, Time, Transmit};
 
@@ -57,39 +59,12 @@ pub(crate) struct Tap {
     promised: BTreeSet<MessageId>,
     /// What has had its terminal answer.
     answered: BTreeSet<MessageId>,
-    /// Credit that has come and was not used, by request.
+    /// Credit that has come and was not used; at a client what it may still give. By request.
     credit: BTreeMap<MessageId, u64>,
     /// Places of requests that are acknowledged when they were handled, by id.
     saves: BTreeMap<MessageId, u64>,
     /// Those of them that a handler works on.
     unhandled: BTreeMap<MessageId, u64>,
-}
-
-/// Both directions of the session stream.
-#[derive(Debug, Default)]
-struct Stream {
-    /// What was sent, by place.
-    sent: BTreeMap<u64, (MessageId, String, Option<String>)>,
-    /// The highest place that the peer acknowledged.
-    acked: u64,
-    /// The last place received without a hole.
-    got: u64,
-    /// The highest place of the peer that was acknowledged.
-    told: u64,
-    owed_since: Option<Time>,
-}
-
-/// One connection.
-#[derive(Debug, Default)]
-struct Talk {
-    /// The next place; none before the welcome.
-    next: Option<u64>,
-    pings: VecDeque<u64>,
-    heard: Time,
-    /// `$close` or `$reject` has left.
-    said_bye: bool,
-    /// The transport failed before the session ended the connection.
-    cut: bool,
 }
 
 impl Tap {
@@ -329,10 +304,14 @@ impl Tap {
 
     /// The peer's frame at this place is taken.
     fn note_taken(&mut self, Envelope { head, frame }: &Envelope, seq: u64, now: Time) {
+        let re = head.re.unwrap_or(head.id);
         if self.terms.end == End::Client {
+            // The applications here give credit for one item, and for one more with each.
+            if head.kind.ends_with(".item") {
+                *self.credit.entry(re).or_insert(1) += 1;
+            }
             return;
         }
-        let re = head.re.unwrap_or(head.id);
         let overdue = head.ttl.map(|ttl| now + Duration::from_millis(ttl));
         self.overdue.extend(overdue.map(|due| (head.id, due)));
         match frame {
@@ -436,8 +415,14 @@ impl Tap {
                 self.given_up.retain(|id| Some(*id) != head.re);
                 Ok(())
             }
-            // The applications here give credit for one item at a time.
-            Frame::Credit(credit) => hold("I9", credit.n == 1, || format!("gives {credit:?}")),
+            Frame::Credit(credit) => {
+                let left = self.credit.entry(head.re.unwrap_or(head.id)).or_insert(1);
+                let Some(rest) = left.checked_sub(u64::from(credit.n)) else {
+                    return broken("I9", format!("gives {credit:?} of {left}"));
+                };
+                *left = rest;
+                Ok(())
+            }
             Frame::Message(payload) => {
                 let job = number(payload);
                 self.left.insert(job, head.id);

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod faults;
+mod mutants;
 mod process;
 mod progress;
 mod python;
@@ -17,12 +18,14 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test           every check, in order, up to the first that fails
-  test --quick   the same without the rendered documentation and the Python client
+  test --quick   the same without simulation, mutants, documentation and the Python client
   chaos          20,000 lost connections, and nothing else is lost
   chaos --reconnects <n>
   faults         writes docs/faults.md again, from xtask/faults.txt
   schema         writes the committed files under schema/ again
   sim --seeds N  many simulated runs, see ws-sim/README.md
+  mutants        plants bugs in a copy of the core; the simulation has to notice each
+  mutants [--seeds <n>] [<name>]
   help           this text
 ";
 
@@ -38,6 +41,12 @@ fn main() -> ExitCode {
         ["faults"] => faults::write(&workspace),
         ["schema"] => progress::run(&[schema::step(&workspace)]),
         ["sim", rest @ ..] => sim::shown(&workspace, rest),
+        ["mutants"] => mutants(&workspace, mutants::SEEDS, None),
+        ["mutants", "--seeds", count, name @ ..] if name.len() < 2 => {
+            let seeds = count.parse().unwrap_or(mutants::SEEDS);
+            mutants(&workspace, seeds, name.first().copied())
+        }
+        ["mutants", name] => mutants(&workspace, mutants::SEEDS, Some(name)),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");
             true
@@ -48,4 +57,18 @@ fn main() -> ExitCode {
         }
     };
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Tries planted bugs, and shows what was noticed.
+fn mutants(workspace: &Workspace, seeds: u64, name: Option<&str>) -> bool {
+    match mutants::report(workspace, seeds, name) {
+        Ok(report) => {
+            print!("{report}");
+            report.is_good()
+        }
+        Err(text) => {
+            print!("{text}");
+            false
+        }
+    }
 }

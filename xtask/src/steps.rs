@@ -1,6 +1,7 @@
 //! The checks, in the order in which a mistake is cheapest to find.
 
 use crate::{
+    mutants,
     process::{Call, Ran, Workspace},
     progress::{Failure, Step, Verdict},
     python, sim,
@@ -23,10 +24,12 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         documentation(workspace),
         pure_build(workspace),
         pure_tree(workspace),
+        mutants::step(workspace),
     ]
 }
 
-/// Every check but the simulation, the rendered documentation and the Python client.
+/// Every check but the simulation, the rendered documentation, the Python client and the planted
+/// bugs.
 pub(crate) fn quick(workspace: &Workspace) -> Vec<Step> {
     vec![
         format(workspace),
@@ -159,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_run_leaves_out_simulation_documentation_and_python_only() {
+    fn the_quick_run_leaves_out_what_is_slow_only() {
         let workspace = Workspace::find();
         let names = |steps: Vec<Step>| steps.iter().map(|step| step.name).collect::<Vec<_>>();
         let mut left = names(all(&workspace));
-        let slow = ["simulation", "documentation", "python client"];
+        let slow = ["simulation", "documentation", "python client", "mutants"];
         left.retain(|name| !slow.contains(name));
         assert_eq!(names(quick(&workspace)), left);
         assert_eq!(names(all(&workspace)).len(), left.len() + slow.len());
