@@ -280,7 +280,7 @@ impl Tap {
                 let deadlines = std::mem::take(&mut self.deadlines);
                 let left = std::mem::take(&mut self.left);
                 let told_time = now;
-                *self = Self { deadlines, left, told_time, ..Self::new(self.terms) };
+                *self = Self { told_time, deadlines, left, ..Self::new(self.terms) };
                 self.talk = Talk { next: Some(1), heard: now, ..Talk::default() };
                 return Ok(());
             }
@@ -476,8 +476,13 @@ impl Tap {
             Frame::Message(_) => {
                 self.terms.end == End::Client || head.re.is_some() || head.ch.is_none()
             }
-            Frame::Cancel | Frame::Credit(_) | Frame::Subscribe(_) | Frame::Unsubscribe => true,
-            Frame::Done(_) | Frame::Fault(_) | Frame::Unsubscribed(_) => true,
+            Frame::Cancel
+            | Frame::Credit(_)
+            | Frame::Subscribe(_)
+            | Frame::Unsubscribe
+            | Frame::Done(_)
+            | Frame::Fault(_)
+            | Frame::Unsubscribed(_) => true,
             _ => false,
         }
     }
