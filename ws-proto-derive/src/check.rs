@@ -192,6 +192,7 @@ fn channel(cx: &Ctxt, variant: &Variant) {
         }
         None => {}
     }
+    snapshot(cx, variant);
     if variant.poisoned {
         return;
     }
@@ -228,6 +229,20 @@ fn latest_field(cx: &Ctxt, ty: &Type) {
              `bool`, `Uuid`, or an enum with `#[derive(AddressField)]`"
         );
         cx.over(ty, sentence);
+    }
+}
+
+/// The position is what puts a state and the events after it in order.
+fn snapshot(cx: &Ctxt, variant: &Variant) {
+    let words = &variant.words;
+    let snapshot = words.span("snapshot");
+    if let (Some("best_effort"), Some(snapshot)) = (words.choice("delivery"), snapshot) {
+        let sentence = "`snapshot` needs `delivery = at_least_once`: without positions nobody \
+                        knows which events a state shows";
+        cx.at(snapshot, sentence);
+    }
+    if let Some(ty) = words.ty("snapshot") {
+        nested_integers(cx, ty);
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::{
     ast::{Item, Role, Shape, Variant, read_crate},
     ctxt::Ctxt,
-    expand::{from_channel, requests::answer},
+    expand::{from_channel, requests::answer, snapshots},
 };
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -151,11 +151,13 @@ pub(crate) fn channel_impl(item: &Item, variant: &Variant) -> TokenStream {
     let event = event.map_or_else(|| quote!(#krate::NoEvents), |event| quote!(#event));
     let kind = &variant.wire;
     let from = from_channel(item, variant);
+    let snapshot = snapshots::mode(item, variant);
     quote! {
         #from
         impl #krate::Channel<#set> for #ident {
             type Event = #event;
             type Delivery = #krate::delivery::AtLeastOnce;
+            type Snapshot = #snapshot;
             const KIND: &'static ::core::primitive::str = #kind;
         }
         impl #krate::ClientPublish<#set> for #ident {}

@@ -80,6 +80,8 @@ pub fn requests(input: TokenStream) -> TokenStream {
 /// - `latest`: while a subscriber's connection is behind, a newer event takes the place of an older
 ///   one of the same kind that still waits; only for best-effort delivery. Fields marked
 ///   `#[ws(latest)]` say what else must be the same.
+/// - `snapshot = T`: the state that a subscriber starts from; the application makes it with
+///   `impl Snapshot<..>`. Only for at-least-once delivery.
 /// - `publish = client`: clients may publish to it.
 /// - `since`, `removed`, `name`: as for requests.
 #[proc_macro_derive(

@@ -70,6 +70,7 @@ pub(crate) const CHANNEL: &[Word] = &[
     word("history_bytes", Takes::Number),
     word("history_secs", Takes::Number),
     word("latest", Takes::Nothing),
+    word("snapshot", Takes::Type),
     word("publish", Takes::Choice(&["client"])),
     word("since", Takes::Number),
     word("removed", Takes::Number),

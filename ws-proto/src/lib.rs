@@ -34,14 +34,14 @@ pub use ids::{IdSource, MessageId, Position};
 pub use limits::Limits;
 pub use message::{
     AckMeaning, Call, Channel, ChannelSet, ChannelSpec, ClientPublish, Delivery, EncodedEvent,
-    EventSet, EventSpec, Never, NoChannels, NoEvents, NoRequests, Payload, Protocol, RequestSet,
-    RequestSpec, Resend, SchemaFn, UnknownEvent, delivery, retry, shape,
+    EventSet, EventSpec, HasSnapshot, Never, NoChannels, NoEvents, NoRequests, Payload, Protocol,
+    RequestSet, RequestSpec, Resend, SchemaFn, UnknownEvent, delivery, retry, shape, snapshot,
 };
 pub use publication::Publication;
 pub use raw::Raw;
 pub use serve::{
     Access, Answer, Authenticate, Authorize, Caller, Credentials, Dispatch, Items, Principal,
-    Reply, Serve,
+    Reply, Serve, Snapshot, Snapshots,
 };
 pub use version::{VersionRange, WIRE_VERSION};
 pub use ws_proto_derive::{AddressField, Channels, Events, Protocol, Requests};
@@ -50,7 +50,7 @@ pub use ws_proto_derive::{AddressField, Channels, Events, Protocol, Requests};
 pub mod prelude {
     pub use crate::{
         Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Items,
-        Never, Protocol, Requests, Serve,
+        Never, Protocol, Requests, Serve, Snapshot,
     };
 }
 

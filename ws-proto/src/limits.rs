@@ -28,6 +28,9 @@ pub struct Limits {
     pub inbound_bytes: usize,
     /// Subscriptions of one connection; default 128. Past it: `$err overloaded`.
     pub max_subs: usize,
+    /// Snapshots of channels that are made for one connection, or wait to be sent, at once; default
+    /// 8. Past it they wait for their turn.
+    pub max_snapshots: usize,
     /// Events of one subscription that are sent and not yet acknowledged; default 256. Past it the
     /// rest is served later from the log.
     pub window: u32,
@@ -50,6 +53,7 @@ impl Default for Limits {
             max_queued: 256,
             inbound_bytes: 4 * 1024 * 1024,
             max_subs: 128,
+            max_snapshots: 8,
             window: 256,
             stream_credit: 32,
             rate_per_s: 200,
@@ -84,17 +88,17 @@ impl Limits {
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
     /// Inbound: a message being read, and the requests and channel commands taken in. Outbound: the
-    /// answers that wait for room, the frames kept, refusals included (twice the outbox), the
-    /// stream items before it, the write buffer (twice, while it moves), and the best-effort events
-    /// of a slow reader, before the outbox and in it. Events of logs are shared and cost a cursor.
-    /// Calls of the client, `max_in_flight` at once, cost an entry each besides. What handlers
-    /// allocate, and what callers hold that wait for their turn, is theirs.
+    /// answers and the snapshots that wait for room, the frames kept, refusals included (twice the
+    /// outbox), the stream items before it, the write buffer (twice, while it moves), and the
+    /// best-effort events of a slow reader, before the outbox and in it. Events of logs are shared
+    /// and cost a cursor. Calls of the client, `max_in_flight` at once, cost an entry each besides.
+    /// What handlers allocate, and what callers hold that wait for their turn, is theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
         // Channel commands count twice: an `$unsub` of each channel passes their bound.
         let messages = 1 + 2 * self.max_in_flight + 3 * self.max_queued;
         let inbound = self.max_frame + self.inbound_bytes;
-        let answers = self.max_frame * self.max_in_flight;
+        let answers = self.max_frame * (self.max_in_flight + self.max_snapshots);
         let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;
         inbound + answers + outbound + Self::OVERHEAD * (messages + self.max_subs)
     }
@@ -123,6 +127,7 @@ impl Limits {
         let counts = [
             ("max_in_flight", self.max_in_flight),
             ("max_queued", self.max_queued),
+            ("max_snapshots", self.max_snapshots),
             ("window", self.window as usize),
             ("stream_credit", self.stream_credit as usize),
             ("rate_per_s", self.rate_per_s as usize),

@@ -3,8 +3,10 @@
 //! Generated handler traits name these types; `ws-runtime` drives them.
 
 mod app;
+mod snapshot;
 
 pub use app::Serve;
+pub use snapshot::{Snapshot, Snapshots};
 
 use crate::{
     address::AddressError,

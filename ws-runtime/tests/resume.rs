@@ -7,7 +7,7 @@ mod support;
 use futures_util::future::join_all;
 use scissors::Scissors;
 use std::time::Duration;
-use support::{App, Count, Echo, Hall, HallEvent, Lab, Say, Wait};
+use support::{App, Board, Count, Echo, Hall, HallEvent, Lab, Say, Wait};
 use ws_proto::{Credentials, Format, Limits};
 use ws_runtime::{
     CallError, Client, ConnState, Gap, Outcome, Server, ServerConfig, client::Backoff,
@@ -166,4 +166,58 @@ async fn a_kicked_session_does_not_come_back() {
     state.wait_for(|state| matches!(state, ConnState::Ready { .. })).await.unwrap();
     // The kick ended the session that waited; the client began another one.
     assert_eq!(client.call(Echo { text: "new".into() }).await.unwrap(), "new");
+}
+
+fn board() -> Board {
+    Board { name: "x".into() }
+}
+
+async fn pin(server: &Server<Lab>, app: &App, text: &str) {
+    app.0.pinned.lock().unwrap().push(text.to_owned());
+    server.publish(board(), &HallEvent::Said { text: text.to_owned() }).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_missed_more_than_the_log_has_goes_on_from_a_fresh_snapshot() {
+    // With its session, and without it.
+    for ttl in [Duration::from_secs(120), Duration::ZERO] {
+        for format in Format::ALL {
+            let app = App::default();
+            let config = ServerConfig { session_ttl: ttl, ..ServerConfig::default() };
+            let server = Server::<Lab>::with_config(app.clone(), config).unwrap();
+            let scissors = Scissors::default();
+            let client = connect(&server, &scissors, format).await;
+            let mut heard = client.subscribe(board()).await.unwrap();
+            scissors.cut();
+            for n in 0..20 {
+                pin(&server, &app, &n.to_string()).await;
+            }
+            let gap = heard.next().await.unwrap().unwrap_err();
+            assert!(matches!(gap, Gap::Restarted(Some(_))), "{gap:?}");
+            let state = heard.snapshot().unwrap().expect("the state in place of what is lost");
+            assert_eq!(state.texts.len(), 20);
+            pin(&server, &app, "after").await;
+            let after = HallEvent::Said { text: "after".into() };
+            assert_eq!(heard.next().await, Some(Ok(after)));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_whose_snapshot_is_made_while_away_stands_after_the_resume() {
+    for format in Format::ALL {
+        let (server, app) = lab();
+        let scissors = Scissors::default();
+        let client = connect(&server, &scissors, format).await;
+        let slow = || Board { name: "slow".into() };
+        let subscribing = tokio::spawn(client.subscribe(slow()));
+        app.0.waiting.notified().await;
+        scissors.cut();
+        app.0.go_on.notify_one();
+        let mut heard = subscribing.await.unwrap().unwrap();
+        assert!(heard.snapshot().unwrap().is_some());
+        let said = HallEvent::Said { text: "after".into() };
+        server.publish(slow(), &said).await.unwrap();
+        assert_eq!(heard.next().await, Some(Ok(said)));
+    }
 }

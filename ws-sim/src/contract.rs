@@ -112,6 +112,7 @@ const fn log(kind: &'static str, history: u32) -> ChannelSpec {
         history_secs: None,
         latest: false,
         client_publish: true,
+        snapshot: None,
         events: &[],
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     deprecated_attr, docs_of, option, quiet,
     requests::{match_or_empty, pack},
+    snapshots,
 };
 use crate::{
     ast::{Item, Shape, Variant},
@@ -19,7 +20,8 @@ pub(super) fn expand(item: &Item) -> TokenStream {
     let stubs =
         usable().filter(|v| v.poisoned).map(|variant| fallback::channel_impl(item, variant));
     let set = channel_set(item);
-    quote!(#(#structs)* #(#channels)* #(#stubs)* #set)
+    let snapshots = snapshots::expand(item);
+    quote!(#(#structs)* #(#channels)* #(#stubs)* #set #snapshots)
 }
 
 fn is_usable(variant: &Variant) -> bool {
@@ -60,7 +62,7 @@ fn channel_impl(item: &Item, variant: &Variant) -> TokenStream {
     let (ident, kind, quiet) = (&variant.ident, &variant.wire, quiet());
     let event = variant.words.ty("event").map(ToTokens::to_token_stream);
     let event = event.unwrap_or_else(|| quote!(#krate::NoEvents));
-    let delivery = delivery(variant);
+    let (delivery, snapshot) = (delivery(variant), snapshots::mode(item, variant));
     let publish = variant.words.flag("publish").then(|| {
         quote! {
             #[automatically_derived]
@@ -76,6 +78,7 @@ fn channel_impl(item: &Item, variant: &Variant) -> TokenStream {
         impl #krate::Channel<#set> for #ident {
             type Event = #event;
             type Delivery = #krate::delivery::#delivery;
+            type Snapshot = #snapshot;
             const KIND: &'static ::core::primitive::str = #kind;
         }
         #publish
@@ -117,6 +120,7 @@ fn spec(item: &Item, variant: &Variant) -> TokenStream {
     let history_secs = option(words.number("history_secs"));
     let latest = words.flag("latest");
     let publish = words.flag("publish");
+    let snapshot = snapshots::schema(item, variant);
     quote! {
         #krate::ChannelSpec {
             kind: #wire,
@@ -131,6 +135,7 @@ fn spec(item: &Item, variant: &Variant) -> TokenStream {
             history_secs: #history_secs,
             latest: #latest,
             client_publish: #publish,
+            snapshot: #snapshot,
             events: #krate::__private::events_of::<Self, #ident>(),
         }
     }

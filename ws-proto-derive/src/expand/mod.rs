@@ -6,6 +6,7 @@ mod channels;
 mod events;
 mod protocol;
 pub(crate) mod requests;
+pub(crate) mod snapshots;
 
 #[cfg(test)]
 mod tests;

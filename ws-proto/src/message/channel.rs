@@ -1,6 +1,10 @@
 //! Channels: what can be subscribed to (`docs/protocol.md`, section 8).
 
-use super::event::{EncodedEvent, EventSet, EventSpec};
+use super::{
+    SchemaFn,
+    event::{EncodedEvent, EventSet, EventSpec},
+    snapshot,
+};
 use crate::{
     address::{Address, AddressError},
     codec::DecodeError,
@@ -38,6 +42,8 @@ pub struct ChannelSpec {
     pub latest: bool,
     /// Whether clients may publish to it.
     pub client_publish: bool,
+    /// Makes the schema of its snapshot, on a channel that has one.
+    pub snapshot: Option<SchemaFn>,
     /// The events it carries.
     pub events: &'static [EventSpec],
 }
@@ -165,6 +171,8 @@ pub trait Channel<Set: ChannelSet>: Into<Set> + Send + 'static {
     type Event: EventSet;
     /// What is promised about its events.
     type Delivery: delivery::Mode;
+    /// Whether it has a snapshot, and of what type.
+    type Snapshot: snapshot::Mode;
     /// The channel's kind.
     const KIND: &'static str;
 }

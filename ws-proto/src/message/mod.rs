@@ -4,6 +4,7 @@ mod channel;
 mod event;
 mod protocol;
 mod request;
+pub mod snapshot;
 #[doc(hidden)]
 pub(crate) mod support;
 
@@ -15,6 +16,7 @@ pub use protocol::Protocol;
 pub use request::{
     AckMeaning, Call, Never, NoRequests, RequestSet, RequestSpec, Resend, retry, shape,
 };
+pub use snapshot::HasSnapshot;
 
 use crate::{
     codec::{DecodeError, EncodeError, Format},

@@ -7,14 +7,15 @@
 #![expect(clippy::must_use_candidate, reason = "only generated code calls these functions")]
 
 use super::{
-    Call, Channel, ChannelSet, ChannelSpec, EncodedEvent, EventSet, EventSpec, Payload, Protocol,
-    RequestSet, RequestSpec, Resend, UnknownEvent,
+    Call, Channel, ChannelSet, ChannelSpec, EncodedEvent, EventSet, EventSpec, HasSnapshot,
+    Payload, Protocol, RequestSet, RequestSpec, Resend, UnknownEvent,
 };
 use crate::{
     address::{AddressError, AddressField, AddressReader, AddressWriter},
     codec::{DecodeError, EncodeError, Format},
+    fault::Fault,
     raw::Raw,
-    serve::{Answer, Caller, Items, ReplySlot},
+    serve::{Answer, Caller, Items, ReplySlot, Snapshot},
 };
 use bytestring::ByteString;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -126,6 +127,28 @@ pub fn check_event<Set: ChannelSet, C: Channel<Set>>(
     EncodedEvent::new(C::KIND, &event).map_err(|error| DecodeError::Invalid(error.to_string()))
 }
 
+/// The schema of a channel's snapshot.
+pub fn snapshot_schema<C: HasSnapshot>(generator: &mut SchemaGenerator) -> Schema {
+    C::State::schema_in(generator)
+}
+
+/// Makes and encodes the snapshot of a channel.
+pub async fn take_snapshot<C: HasSnapshot, App: Snapshot<C>>(
+    app: &App,
+    caller: &Caller<'_, App::Principal>,
+    channel: &C,
+) -> Result<Raw, Fault> {
+    let state = app.snapshot(caller, channel).await?;
+    state
+        .to_raw(caller.format())
+        .map_err(|error| Fault::internal(format!("the snapshot cannot be encoded: {error}")))
+}
+
+/// What is asked for a snapshot has none.
+pub fn no_snapshot() -> Fault {
+    Fault::not_found("this channel has no snapshot")
+}
+
 /// "`Self` is the type of the channel field `Field`."
 pub trait ChannelField<Field>: AddressField {}
 
@@ -175,6 +198,7 @@ pub const fn check_protocol<P: Protocol>() {
             event += 1;
         }
         refuse_answers(&channels[at], requests);
+        refuse_snapshots(&channels[at]);
         at += 1;
     }
 }
@@ -268,6 +292,22 @@ const fn refuse_answers(channel: &ChannelSpec, requests: &[RequestSpec]) {
                 panic!("{}", sentence.as_str());
             }
             event += 1;
+        }
+        at += 1;
+    }
+}
+
+const fn refuse_snapshots(channel: &ChannelSpec) {
+    let mut at = 0;
+    while at < channel.events.len() && channel.snapshot.is_some() {
+        if is_same(channel.events[at].kind, "snapshot") {
+            let sentence = Sentence::new()
+                .push("`")
+                .push(channel.kind)
+                .push(".snapshot` is both the snapshot and an event of the channel `")
+                .push(channel.kind)
+                .push("`: give the event another `name`");
+            panic!("{}", sentence.as_str());
         }
         at += 1;
     }

@@ -60,7 +60,8 @@ fn messages(
     let events = channels.iter().flat_map(|channel| {
         channel.events.iter().flat_map(|event| messages_of_event(channel, event))
     });
-    requests.chain(events).chain(callbacks).collect()
+    let snapshots = channels.iter().filter_map(message_of_snapshot);
+    requests.chain(events).chain(snapshots).chain(callbacks).collect()
 }
 
 fn messages_of_request(spec: &RequestSpec, asker: Sender) -> Vec<Message> {
@@ -105,6 +106,21 @@ fn messages_of_event(channel: &ChannelSpec, event: &EventSpec) -> Vec<Message> {
     [from_server].into_iter().chain(published).collect()
 }
 
+fn message_of_snapshot(channel: &ChannelSpec) -> Option<Message> {
+    Some(Message {
+        kind: snapshot_kind(channel),
+        sender: Sender::Server,
+        head: head::SNAPSHOT,
+        payload: channel.snapshot?,
+        doc: "",
+        deprecated: channel.deprecated.is_some(),
+    })
+}
+
+fn snapshot_kind(channel: &ChannelSpec) -> String {
+    format!("{}.snapshot", channel.kind)
+}
+
 fn kind(channel: &ChannelSpec, event: &EventSpec) -> String {
     format!("{}.{}", channel.kind, event.kind)
 }
@@ -137,6 +153,10 @@ fn report_types(
         for event in channel.events {
             let what = format!("the event `{}` of the channel `{}`", event.kind, channel.kind);
             claim(kind(channel, event), what);
+        }
+        if channel.snapshot.is_some() {
+            let what = format!("the snapshot of the channel `{}`", channel.kind);
+            claim(snapshot_kind(channel), what);
         }
     }
 }
@@ -200,6 +220,9 @@ fn channel(spec: &ChannelSpec, definitions: &Definitions) -> Value {
     }
     if spec.latest {
         facts.insert("latest".into(), true.into());
+    }
+    if let Some(name) = definitions.payloads.get(&(Sender::Server, snapshot_kind(spec))) {
+        facts.insert("snapshot".into(), name.as_str().into());
     }
     if !spec.doc.is_empty() {
         facts.insert("description".into(), spec.doc.into());

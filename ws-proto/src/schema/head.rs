@@ -40,6 +40,11 @@ pub(super) const POSITIONED: HeadShape =
 /// An event of a `best_effort` channel.
 pub(super) const UNPOSITIONED: HeadShape =
     HeadShape { required: &[Field::Ch], optional: &[Field::Tp] };
+/// The snapshot of a channel.
+pub(super) const SNAPSHOT: HeadShape = HeadShape {
+    required: &[Field::Re, Field::Seq, Field::Ch, Field::Off],
+    optional: &[Field::Ack, Field::Tp],
+};
 /// An event that a client publishes.
 pub(super) const PUBLISH: HeadShape = HeadShape {
     required: &[Field::Ch, Field::Seq],

@@ -135,6 +135,7 @@ protocol!(
     &[
         ChannelSpec {
             client_publish: true,
+            snapshot: None,
             ..channel("room", Delivery::BestEffort, &[event::<Plain>("said")])
         },
         channel("room", Delivery::BestEffort, &[event::<Plain>("said")]),

@@ -60,6 +60,7 @@ pub(crate) const fn channel(
         history_secs: None,
         latest: false,
         client_publish: false,
+        snapshot: None,
         events,
     }
 }

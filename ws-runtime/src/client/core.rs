@@ -26,7 +26,7 @@ use tokio::{
 };
 use ws_proto::{
     Address, CloseCode, Position, Raw,
-    frame::{self, Done, GapReason, Reject},
+    frame::{self, Done, GapReason, NotRecovered, Reject},
 };
 
 /// What a handle asks for; waits while the session has no room.
@@ -72,7 +72,8 @@ pub(super) enum StreamPart {
     End(Reply),
 }
 
-pub(super) type Ready = oneshot::Sender<Result<Done, SubscribeError>>;
+/// Tells a subscriber that the subscription stands, with the snapshot if there is one.
+pub(super) type Ready = oneshot::Sender<Result<Option<Raw>, SubscribeError>>;
 
 pub(super) struct Core {
     orders: mpsc::Receiver<Order>,
@@ -95,6 +96,8 @@ pub(super) struct Core {
 struct Listener {
     feed: Arc<Feed>,
     ready: Option<Ready>,
+    /// What the answer or the gap that follows brings along.
+    snapshot: Option<Raw>,
 }
 
 impl Core {
@@ -170,7 +173,8 @@ impl Core {
                 let command = Command::Subscribe(address.clone(), since);
                 match session.handle_command(command, now) {
                     Ok(()) => {
-                        self.feeds.insert(address, Listener { feed, ready: Some(ready) });
+                        self.feeds
+                            .insert(address, Listener { feed, ready: Some(ready), snapshot: None });
                     }
                     Err(Misuse::AlreadySubscribed) => {
                         // The subscriber may have left.
@@ -207,16 +211,38 @@ impl Core {
 
     fn on_subscribed(&mut self, address: &Address, done: Done) {
         let Some(listener) = self.feeds.get_mut(address) else { return };
+        let snapshot = listener.snapshot.take();
         if let Some(ready) = listener.ready.take() {
             // A subscriber that left drops its subscription, which unsubscribes.
-            let _ = ready.send(Ok(done));
+            let _ = ready.send(Ok(snapshot));
             return;
         }
         let gap = match (done.recovered, done.reason) {
             (Some(true), _) => Gap::Resumed,
             (_, reason) => Gap::Restarted(reason),
         };
-        listener.feed.push(Item::Gap(gap, None));
+        listener.feed.push(match snapshot {
+            Some(state) => Item::Snapshot(gap, None, state),
+            None => Item::Gap(gap, None),
+        });
+    }
+
+    fn on_gap(&mut self, address: &Address, gap: frame::Gap, session: &mut Session, now: Time) {
+        let Some(listener) = self.feeds.get_mut(address) else { return };
+        let frame::Gap { reason, after, until, dropped } = gap;
+        let item = match (reason, listener.snapshot.take()) {
+            (GapReason::Version, _) => Item::Skipped(until.unwrap_or_default()),
+            (GapReason::Slow, _) => Item::Gap(Gap::Dropped(dropped.unwrap_or_default()), until),
+            (GapReason::Trimmed, None) => Item::Gap(Gap::Lost { after, until }, until),
+            (GapReason::Trimmed, Some(_)) if listener.feed.len() > 2 * self.window => {
+                let reason = "more snapshots than the announced window".to_owned();
+                return apply(Command::Close(CloseCode::MALFORMED, reason), session, now);
+            }
+            (GapReason::Trimmed, Some(state)) => {
+                Item::Snapshot(Gap::Restarted(Some(NotRecovered::Trimmed)), until, state)
+            }
+        };
+        listener.feed.push(item);
     }
 
     fn on_delivered(&self, delivered: Delivered, session: &mut Session, now: Time) {
@@ -303,15 +329,12 @@ impl Application for Core {
                 listener.feed.end();
             }
             Event::Delivered(delivered) => self.on_delivered(*delivered, session, now),
-            Event::Gap(address, gap) => {
-                let Some(listener) = self.feeds.get(&address) else { return };
-                let frame::Gap { reason, after, until, dropped } = gap;
-                listener.feed.push(match reason {
-                    GapReason::Version => Item::Skipped(until.unwrap_or_default()),
-                    GapReason::Slow => Item::Gap(Gap::Dropped(dropped.unwrap_or_default()), until),
-                    GapReason::Trimmed => Item::Gap(Gap::Lost { after, until }, until),
-                });
+            Event::Snapshot(address, state) => {
+                if let Some(listener) = self.feeds.get_mut(&address) {
+                    listener.snapshot = Some(state);
+                }
             }
+            Event::Gap(address, gap) => self.on_gap(&address, gap, session, now),
             Event::Live(address, _) => {
                 if let Some(listener) = self.feeds.get(&address) {
                     listener.feed.push(Item::Live);

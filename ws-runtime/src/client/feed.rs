@@ -34,6 +34,8 @@ pub(super) enum Item {
         payload: Raw,
     },
     Gap(super::Gap, Option<u64>),
+    /// A gap behind which the subscription goes on from this state.
+    Snapshot(super::Gap, Option<u64>, Raw),
     /// Events up to this position are not part of the negotiated version: nothing is missing.
     Skipped(u64),
     Live,

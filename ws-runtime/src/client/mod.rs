@@ -80,7 +80,7 @@ impl<P: Protocol> Client<P> {
     /// # Errors
     ///
     /// When the server refuses, or the client is closed.
-    pub fn subscribe<C>(&self, channel: C) -> Subscribing<C::Event, C::Delivery>
+    pub fn subscribe<C>(&self, channel: C) -> Subscribing<C::Event, C::Delivery, C::Snapshot>
     where
         C: Channel<P::Channels>,
     {
@@ -96,7 +96,7 @@ impl<P: Protocol> Client<P> {
         &self,
         channel: C,
         since: Option<Position>,
-    ) -> Subscribing<C::Event, C::Delivery>
+    ) -> Subscribing<C::Event, C::Delivery, C::Snapshot>
     where
         C: Channel<P::Channels>,
     {
@@ -111,10 +111,10 @@ impl<P: Protocol> Client<P> {
             ways.orders.send(order).await.map_err(|_| SubscribeError::Closed)?;
             let notes = ways.notes;
             // From here on, dropping this future unsubscribes.
-            let mut listener = Listener { address, kind: C::KIND, feed, notes, owns_channel: true };
+            let mut listener = Listener::new(address, C::KIND, feed, notes);
             let subscribed = subscribed.await.unwrap_or(Err(SubscribeError::Closed));
             listener.owns_channel = subscribed != Err(SubscribeError::AlreadySubscribed);
-            subscribed.map(|_| listener)
+            subscribed.map(|snapshot| listener.with(snapshot))
         })
     }
 

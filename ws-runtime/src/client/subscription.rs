@@ -16,8 +16,9 @@ use std::{
 };
 use tokio::sync::mpsc;
 use ws_proto::{
-    Address, DecodeError, EventSet, Fault, Raw, UnknownEvent, delivery,
+    Address, DecodeError, EventSet, Fault, Payload, Raw, UnknownEvent, delivery,
     frame::{NotRecovered, Unsubscribed},
+    snapshot,
 };
 
 /// What happened to the events of a subscription instead of their coming. Loss is an item of the
@@ -27,8 +28,10 @@ use ws_proto::{
 pub enum Gap {
     /// The connection was lost and is back; nothing is missing.
     Resumed,
-    /// The connection was lost and is back; events in between may be missing. Fetch the state
-    /// again. The reason is absent on a best-effort channel.
+    /// Events in between may be missing: the connection was lost and is back, or the application
+    /// was too slow for the log. On a channel with a snapshot the new state is there: replace what
+    /// you have by [`Subscription::snapshot`]. On another one, fetch the state again. The reason is
+    /// absent on a best-effort channel.
     Restarted(Option<NotRecovered>),
     /// Nothing after the position `after` up to and including `until` will come.
     Lost {
@@ -56,35 +59,35 @@ pub enum Gap {
 
 /// A subscription under way, from [`Client::subscribe`](super::Client::subscribe).
 #[must_use = "a subscription is made when this is awaited"]
-pub struct Subscribing<E, D> {
+pub struct Subscribing<E, D, S = snapshot::Absent> {
     run: BoxFuture<'static, Result<Listener, SubscribeError>>,
     read: ReadEvent<E>,
-    delivery: PhantomData<fn() -> D>,
+    modes: PhantomData<fn() -> (D, S)>,
 }
 
 /// How a kind and a payload become an event. Chosen where the channel is known, so that a type that
 /// is no event enum is an error at its channel and not at every use of it.
 type ReadEvent<E> = fn(&str, &Raw) -> Result<E, DecodeError>;
 
-impl<E: EventSet, D> Subscribing<E, D> {
+impl<E: EventSet, D, S> Subscribing<E, D, S> {
     pub(super) fn new(
         run: impl Future<Output = Result<Listener, SubscribeError>> + Send + 'static,
     ) -> Self {
-        Self { run: Box::pin(run), read: E::decode, delivery: PhantomData }
+        Self { run: Box::pin(run), read: E::decode, modes: PhantomData }
     }
 }
 
-impl<E, D> Future for Subscribing<E, D> {
-    type Output = Result<Subscription<E, D>, SubscribeError>;
+impl<E, D, S> Future for Subscribing<E, D, S> {
+    type Output = Result<Subscription<E, D, S>, SubscribeError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let listener = ready!(self.run.as_mut().poll(cx));
-        let (read, taken, delivery) = (self.read, None, PhantomData);
-        Poll::Ready(listener.map(|listener| Subscription { listener, read, taken, delivery }))
+        let (read, taken, modes) = (self.read, None, PhantomData);
+        Poll::Ready(listener.map(|listener| Subscription { listener, read, taken, modes }))
     }
 }
 
-impl<E, D> fmt::Debug for Subscribing<E, D> {
+impl<E, D, S> fmt::Debug for Subscribing<E, D, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Subscribing")
     }
@@ -95,12 +98,12 @@ impl<E, D> fmt::Debug for Subscribing<E, D> {
 /// An event is acknowledged when the application comes back for the next one; see
 /// [`Subscription::manual_ack`] for the other way.
 #[must_use = "dropping a subscription ends it"]
-pub struct Subscription<E, D> {
+pub struct Subscription<E, D, S = snapshot::Absent> {
     listener: Listener,
     read: ReadEvent<E>,
     /// The position to acknowledge when the application comes back.
     taken: Option<u64>,
-    delivery: PhantomData<fn() -> D>,
+    modes: PhantomData<fn() -> (D, S)>,
 }
 
 /// An event or a gap, and the position that it reaches.
@@ -114,6 +117,8 @@ pub(super) struct Listener {
     pub(super) notes: mpsc::UnboundedSender<Note>,
     /// False when the channel is somebody else's: dropping this leaves it alone.
     pub(super) owns_channel: bool,
+    /// The state at this point of the stream, until it is taken or the stream goes on.
+    snapshot: Option<Raw>,
 }
 
 impl Drop for Listener {
@@ -126,17 +131,42 @@ impl Drop for Listener {
 }
 
 impl Listener {
+    pub(super) fn new(
+        address: Address,
+        kind: &'static str,
+        feed: Arc<Feed>,
+        notes: mpsc::UnboundedSender<Note>,
+    ) -> Self {
+        Self { address, kind, feed, notes, owns_channel: true, snapshot: None }
+    }
+
+    /// A listener that starts from this state.
+    pub(super) fn with(mut self, snapshot: Option<Raw>) -> Self {
+        self.snapshot = snapshot;
+        self
+    }
+
+    fn take_snapshot<S: snapshot::Mode>(&mut self) -> Result<Option<S::State>, DecodeError> {
+        self.snapshot.take().map(|state| S::State::from_raw(&state)).transpose()
+    }
+
     fn acknowledge(&self, off: u64) {
         let _ = self.notes.send(Note::Consumed(self.address.clone(), off));
     }
 
     /// The next event or gap, with the position that it reaches.
-    fn poll<E>(&self, read: ReadEvent<E>, cx: &Context<'_>) -> Poll<Option<Reached<E>>> {
+    fn poll<E>(&mut self, read: ReadEvent<E>, cx: &Context<'_>) -> Poll<Option<Reached<E>>> {
         loop {
             let Some(item) = ready!(self.feed.poll(cx)) else { return Poll::Ready(None) };
+            // It would be older than what the application is given now.
+            self.snapshot = None;
             return Poll::Ready(Some(match item {
                 Item::Event { kind, off, payload } => (self.decode(read, &kind, &payload), off),
                 Item::Gap(gap, until) => (Err(gap), until),
+                Item::Snapshot(gap, until, state) => {
+                    self.snapshot = Some(state);
+                    (Err(gap), until)
+                }
                 Item::Ended(why) => (Err(Gap::Ended(why)), None),
                 Item::Live => continue,
                 Item::Skipped(off) => {
@@ -159,18 +189,35 @@ impl Listener {
     }
 }
 
-impl<E, D> Subscription<E, D> {
+impl<E, D, S: snapshot::Mode> Subscription<E, D, S> {
     /// The next event, or what happened instead; `None` when nothing more comes.
     pub async fn next(&mut self) -> Option<Result<E, Gap>> {
         poll_fn(|cx| self.poll(cx)).await
     }
 
+    /// The state of the channel at this point of the stream: what the next events follow. There
+    /// once after the subscription was made, unless the events after a position of ours follow, and
+    /// once after each [`Gap::Restarted`]. Take it before [`Subscription::next`] is called again:
+    /// then it would be older than what the application has.
+    ///
+    /// Some of the next events may be part of the state already.
+    ///
+    /// # Errors
+    ///
+    /// When what the server sent is not what the type says.
+    pub fn snapshot(&mut self) -> Result<Option<S::State>, DecodeError>
+    where
+        S: snapshot::Present,
+    {
+        self.listener.take_snapshot::<S>()
+    }
+
     /// Acknowledges by hand from here on: only for channels that are delivered at least once.
-    pub fn manual_ack(self) -> ManualSubscription<E>
+    pub fn manual_ack(self) -> ManualSubscription<E, S>
     where
         D: delivery::Acked,
     {
-        ManualSubscription { listener: self.listener, read: self.read }
+        ManualSubscription { listener: self.listener, read: self.read, mode: PhantomData }
     }
 
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<Result<E, Gap>>> {
@@ -185,7 +232,7 @@ impl<E, D> Subscription<E, D> {
     }
 }
 
-impl<E, D> Stream for Subscription<E, D> {
+impl<E, D, S: snapshot::Mode> Stream for Subscription<E, D, S> {
     type Item = Result<E, Gap>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -193,9 +240,9 @@ impl<E, D> Stream for Subscription<E, D> {
     }
 }
 
-impl<E, D> Unpin for Subscription<E, D> {}
+impl<E, D, S> Unpin for Subscription<E, D, S> {}
 
-impl<E, D> fmt::Debug for Subscription<E, D> {
+impl<E, D, S> fmt::Debug for Subscription<E, D, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Subscription({})", self.listener.address)
     }
@@ -203,9 +250,10 @@ impl<E, D> fmt::Debug for Subscription<E, D> {
 
 /// A subscription whose events are acknowledged by hand.
 #[must_use = "dropping a subscription ends it"]
-pub struct ManualSubscription<E> {
+pub struct ManualSubscription<E, S = snapshot::Absent> {
     listener: Listener,
     read: ReadEvent<E>,
+    mode: PhantomData<fn() -> S>,
 }
 
 /// An event that is not acknowledged yet. At most a window of them is out at once.
@@ -228,7 +276,7 @@ impl<E> Held<E> {
     }
 }
 
-impl<E> ManualSubscription<E> {
+impl<E, S: snapshot::Mode> ManualSubscription<E, S> {
     /// The next event, or what happened instead; `None` when nothing more comes. A gap needs no
     /// acknowledgement: the next one covers it.
     pub async fn next(&mut self) -> Option<Result<Held<E>, Gap>> {
@@ -240,9 +288,21 @@ impl<E> ManualSubscription<E> {
             notes: self.listener.notes.clone(),
         }))
     }
+
+    /// The state of the channel, as [`Subscription::snapshot`].
+    ///
+    /// # Errors
+    ///
+    /// When what the server sent is not what the type says.
+    pub fn snapshot(&mut self) -> Result<Option<S::State>, DecodeError>
+    where
+        S: snapshot::Present,
+    {
+        self.listener.take_snapshot::<S>()
+    }
 }
 
-impl<E> fmt::Debug for ManualSubscription<E> {
+impl<E, S> fmt::Debug for ManualSubscription<E, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ManualSubscription({})", self.listener.address)
     }

@@ -107,6 +107,16 @@ impl Cursor {
         self.asleep = false;
     }
 
+    /// Goes past everything that is not sent.
+    pub(super) fn leap(&mut self, log: &Log) -> u64 {
+        if self.sent < log.head() {
+            self.skip(log.head());
+        }
+        self.highest = self.highest.max(self.sent);
+        self.asleep = false;
+        self.sent
+    }
+
     /// After a publish: whether the subscriber has to be told. Told once, it is awake until it has
     /// taken everything.
     pub(super) fn wake(&mut self) -> bool {

@@ -246,6 +246,13 @@ impl Hub {
         }
     }
 
+    /// A subscriber gets a fresh state in place of the events that it has not been sent: it goes on
+    /// after the last one, whose position this gives. `None` without a subscription or a log.
+    pub fn leap(&mut self, who: ConnectionId, address: &Address) -> Option<u64> {
+        let (cursor, log) = self.cursor(who, address)?;
+        Some(cursor.leap(log?))
+    }
+
     /// A subscriber is done with the events up to a position; true when there is more for it.
     /// Going back changes nothing, and neither does the late word of one that left.
     ///

@@ -15,8 +15,8 @@ pub struct ServerConfig {
     pub heartbeat_timeout: Duration,
     /// How long the upgrade, and then the hello, may take; default 5 s each.
     pub handshake_timeout: Duration,
-    /// How long the application may take to authenticate a client, and to authorize what it asks;
-    /// default 10 s. Past it: no.
+    /// How long the application may take to authenticate a client, to authorize what it asks, and
+    /// to make the snapshot of a channel; default 10 s each. Past it: no.
     pub decision_timeout: Duration,
     /// How long a session is kept after its connection was lost; default 120 s. Zero: not at all,
     /// and clients begin anew after every loss.

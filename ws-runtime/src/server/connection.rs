@@ -10,6 +10,7 @@ use super::{
     publishing::FromClient,
     results::{Name, Results},
     rights::refusal,
+    snapshots::Snapshots,
 };
 use crate::{
     driver::Application,
@@ -26,7 +27,7 @@ use tokio::task::AbortHandle;
 use ws_proto::{
     Address, Answer, Credentials, Fault, FaultCode, Format, MessageId, Position, RequestSpec,
     Resend,
-    frame::Done,
+    frame::{Done, Unsubscribed},
     serve::{Link, PublishError},
 };
 
@@ -57,6 +58,7 @@ pub(crate) struct Connection {
     /// Channels that the client listened to before a resume, until the application has said that
     /// it still may.
     pub(super) on_trial: BTreeMap<Address, AbortHandle>,
+    pub(super) snapshots: Snapshots,
     /// Present once the client is taken in.
     pub(crate) keeping: Option<Keeping>,
     /// The connection belongs to the session that the client named.
@@ -88,6 +90,7 @@ impl Connection {
         let limits = &shared.config.limits;
         let (asking, line) = Asking::new(format, shared.config.call_timeout, limits.max_in_flight);
         let (window, mailbox) = (limits.window, Arc::new(Mailbox::new(limits, line)));
+        let snapshots = Snapshots::new(limits.max_snapshots);
         Self {
             id,
             shared,
@@ -105,6 +108,7 @@ impl Connection {
             behind: BTreeSet::new(),
             served: None,
             on_trial: BTreeMap::new(),
+            snapshots,
             keeping: None,
             handing_over: None,
         }
@@ -227,12 +231,9 @@ impl Connection {
                 let revoked = question.and_then(|question| question.revoked);
                 let decision = revoked.map_or(decision, Err);
                 let decision = decision.and_then(|since| self.enter(&address, since.as_ref()));
-                let entered = decision.is_ok();
-                self.apply(Command::Decide(ticket, decision), session, now);
-                if entered {
-                    self.behind.insert(address);
-                }
+                self.let_in(ticket, address, decision, session, now);
             }
+            Letter::Snapshot(made) => self.snapshot_made(*made, session, now),
             Letter::Publish(ticket, address, decision) => {
                 self.questions.remove(&ticket);
                 let from = self.wishes.remove(&ticket);
@@ -261,6 +262,11 @@ impl Connection {
         Err(refusal(&why))
     }
 
+    /// Whether nothing of a channel is sent for now. What it misses is there when that is over.
+    pub(super) fn is_silent(&self, address: &Address) -> bool {
+        self.on_trial.contains_key(address) || self.snapshots.is_under_way(address)
+    }
+
     pub(super) fn apply(&self, command: Command, session: &mut Session, now: Time) {
         // An event may have been on its way while its subscription ended: that is no misuse of
         // ours but a race that the session settles.
@@ -277,8 +283,8 @@ impl Application for Connection {
         let urgent = std::mem::take(&mut letters.urgent);
         let asks = std::mem::take(&mut letters.asks);
         let news = std::mem::take(&mut letters.news);
-        // Of a channel on trial nothing is taken; what it missed is there when it is over.
-        self.behind.extend(news.into_iter().filter(|address| !self.on_trial.contains_key(address)));
+        let news: Vec<_> = news.into_iter().filter(|address| !self.is_silent(address)).collect();
+        self.behind.extend(news);
         let passing = letters.take_passing();
         drop(letters);
         for command in urgent {
@@ -313,12 +319,13 @@ impl Application for Connection {
             Event::Unsubscribe(address) => {
                 self.behind.remove(&address);
                 self.on_trial.remove(&address);
+                self.snapshots.forget(&address);
                 self.shared.hubs.unsubscribe(self.id, &address);
             }
             Event::Consumed(address, off) => {
-                // Of a channel on trial nothing is sent, whatever was consumed of it before.
+                // Of a silent channel nothing is sent, whatever was consumed of it before.
                 let more = self.shared.hubs.consumed(self.id, &address, off);
-                if more && !self.on_trial.contains_key(&address) {
+                if more && !self.is_silent(&address) {
                     self.behind.insert(address);
                     self.serve_logs(session, now);
                 }
@@ -332,6 +339,7 @@ impl Application for Connection {
             // What follows happens on a client's side only.
             | Event::Welcome(_)
             | Event::Rejected(_)
+            | Event::Snapshot(..)
             | Event::Subscribed(..)
             | Event::NotSubscribed(..)
             | Event::Delivered(_)
@@ -399,6 +407,12 @@ impl Drop for AnswerGuard {
             self.mailbox.put(Letter::Work(answer));
         }
     }
+}
+
+/// Why a subscription ends.
+pub(super) fn denied(fault: Fault) -> Unsubscribed {
+    let Fault { code, message, retry, .. } = fault;
+    Unsubscribed { code, reason: message, retry }
 }
 
 fn unpublished(error: &PublishError) -> Fault {

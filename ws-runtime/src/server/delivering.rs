@@ -23,6 +23,9 @@ impl Connection {
                 None => {
                     self.behind.remove(&address);
                 }
+                Some(Outgoing::Gap(_)) if self.has_snapshot(&address) => {
+                    self.restart(address.clone());
+                }
                 Some(outgoing) => {
                     let delivery = self.delivery(&address, outgoing, version);
                     self.apply(Command::Deliver(address.clone(), delivery), session, now);
@@ -74,7 +77,7 @@ impl Connection {
             self.apply(Command::Deliver(address, Delivery::Gap(gap)), session, now);
         }
         for (address, event) in passing.events {
-            let may_listen = !self.on_trial.contains_key(&address);
+            let may_listen = !self.is_silent(&address);
             if may_listen && self.is_event_in(&address, &event.head.kind, version) {
                 self.apply(Command::Deliver(address, Delivery::Passing(event)), session, now);
             }

@@ -3,7 +3,7 @@
 
 use super::{
     Seat,
-    connection::{Connection, nil},
+    connection::{Connection, denied, nil},
     deciding::decide,
     guest::Guest,
     keeping::{Ask, Denied, HandOver, Handed, Keeping},
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::task::AbortHandle;
 use ws_proto::{
     Address, CloseCode, Fault, FaultCode,
-    frame::{ClientLimits, Hello, NotResumed, Unsubscribed},
+    frame::{ClientLimits, Hello, NotResumed},
 };
 
 impl Connection {
@@ -114,6 +114,7 @@ impl Connection {
             let resumption = Box::new(Resumption { acceptance, recv, limits });
             self.apply(Command::Resume(resumption), session, now);
         }
+        self.snapshots.pause();
         // What was asked on the connection before is of no interest any more.
         std::mem::take(&mut self.on_trial).values().for_each(AbortHandle::abort);
         for address in session.subscriptions() {
@@ -179,12 +180,16 @@ impl Connection {
         match decision {
             Ok(()) => {
                 self.shared.hubs.rewind(self.id, &address);
-                self.behind.insert(address);
+                if self.snapshots.is_under_way(&address) {
+                    self.restart(address);
+                } else {
+                    self.behind.insert(address);
+                }
             }
-            Err(Fault { code, message, retry, .. }) => {
+            Err(fault) => {
+                self.snapshots.forget(&address);
                 self.shared.hubs.unsubscribe(self.id, &address);
-                let why = Unsubscribed { code, reason: message, retry };
-                self.apply(Command::EndSubscription(address, why), session, now);
+                self.apply(Command::EndSubscription(address, denied(fault)), session, now);
             }
         }
     }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use ws_proto::{
     Access, Address, AddressError, Answer, Authenticate, Authorize, Caller, ChannelSet,
     ChannelSpec, Credentials, Dispatch, EncodedEvent, Fault, FaultCode, Principal, Protocol, Raw,
-    RequestSet, serve::Link,
+    RequestSet, Snapshots, serve::Link,
 };
 
 /// Who may come in.
@@ -45,6 +45,13 @@ pub(crate) trait Guest: Send + Sync + 'static {
         wish: Wish,
         link: Arc<dyn Link>,
     ) -> BoxFuture<'static, Result<(&'static ChannelSpec, EncodedEvent), Fault>>;
+
+    /// The state of a channel that they may listen to.
+    fn snapshot(
+        self: Arc<Self>,
+        address: Address,
+        link: Arc<dyn Link>,
+    ) -> BoxFuture<'static, Result<Raw, Fault>>;
 }
 
 /// An event that a client wants to publish.
@@ -122,7 +129,7 @@ struct TypedGuest<P, A: Authenticate, D> {
 
 impl<P, A, D> Host for Typed<P, A, D>
 where
-    P: Protocol,
+    P: Protocol<Channels: Snapshots<A>>,
     A: Authorize<P::Channels>,
     D: Desk<P, A>,
 {
@@ -141,7 +148,7 @@ where
 
 impl<P, A, D> Guest for TypedGuest<P, A, D>
 where
-    P: Protocol,
+    P: Protocol<Channels: Snapshots<A>>,
     A: Authorize<P::Channels>,
     D: Desk<P, A>,
 {
@@ -203,6 +210,18 @@ where
                 .check_event(event, &wish.payload)
                 .map(|event| (spec, event))
                 .map_err(|error| undecodable(&wish.kind, &error))
+        })
+    }
+
+    fn snapshot(
+        self: Arc<Self>,
+        address: Address,
+        link: Arc<dyn Link>,
+    ) -> BoxFuture<'static, Result<Raw, Fault>> {
+        Box::pin(async move {
+            let channel = parse::<P>(&address, link.version())?;
+            let caller = Caller::new(&self.principal, &link);
+            channel.snapshot(&self.host.app, &caller).await
         })
     }
 }

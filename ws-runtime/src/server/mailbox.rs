@@ -8,6 +8,7 @@ use super::{
     calling::CallLine,
     guest::Guest,
     keeping::{Ask, Claim, Denied},
+    snapshots::Made,
 };
 use crate::session::{Command, Ticket};
 use bytestring::ByteString;
@@ -118,6 +119,8 @@ pub(crate) enum Letter {
     Reauthorized(Address, Result<(), Fault>),
     /// May the client listen, after the position that it named?
     Subscribe(Ticket, Address, Result<Option<Position>, Fault>),
+    /// The state of a channel.
+    Snapshot(Box<Made>),
     /// May the client publish? If so, what.
     Publish(Ticket, Address, Result<EncodedEvent, Fault>),
 }

@@ -11,6 +11,7 @@ mod connection;
 mod greeting;
 mod deciding;
 mod delivering;
+mod snapshots;
 mod keeping;
 mod mailbox;
 mod link;
@@ -49,7 +50,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 use ws_proto::{
     Authorize, Channel, ChannelSet, Credentials, Dispatch, Protocol, RequestSet, RequestSpec,
-    Resend, schema,
+    Resend, Snapshots, schema,
     serve::{Publishing, encode_publication},
 };
 
@@ -106,7 +107,7 @@ pub struct ConnectionInfo {
 
 impl<P: Protocol> Server<P> {
     /// A server with the default configuration. Does not compile while a request has no handler
-    /// or the channels have no authorizer.
+    /// or the channels have no authorizer, or a snapshot that nothing makes.
     ///
     /// # Panics
     ///
@@ -115,6 +116,7 @@ impl<P: Protocol> Server<P> {
     pub fn new<A>(app: A) -> Self
     where
         A: Authorize<P::Channels>,
+        P::Channels: Snapshots<A>,
         P::Requests: Dispatch<A>,
     {
         Self::assemble(app, Methods, ServerConfig::default())
@@ -128,6 +130,7 @@ impl<P: Protocol> Server<P> {
     pub fn with_config<A>(app: A, config: ServerConfig) -> Result<Self, ConfigError>
     where
         A: Authorize<P::Channels>,
+        P::Channels: Snapshots<A>,
         P::Requests: Dispatch<A>,
     {
         Self::check(&config)?;
@@ -147,6 +150,7 @@ impl<P: Protocol> Server<P> {
     ) -> Result<Self, ConfigError>
     where
         A: Authorize<P::Channels>,
+        P::Channels: Snapshots<A>,
     {
         Self::check(&config)?;
         Ok(Self::assemble(app, Loop(calls), config))
@@ -161,6 +165,7 @@ impl<P: Protocol> Server<P> {
     fn assemble<A, D>(app: A, desk: D, config: ServerConfig) -> Self
     where
         A: Authorize<P::Channels>,
+        P::Channels: Snapshots<A>,
         D: Desk<P, A>,
     {
         let specs = <P::Channels as ChannelSet>::SPECS;

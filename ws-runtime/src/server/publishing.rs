@@ -131,6 +131,11 @@ impl Hubs {
         self.shard(address).hub.rewind(who, address);
     }
 
+    /// A subscriber goes on after the last event, whose position this gives.
+    pub(crate) fn leap(&self, who: ConnectionId, address: &Address) -> Option<u64> {
+        self.shard(address).hub.leap(who, address)
+    }
+
     /// A subscriber has consumed events; true when there may be more for it.
     pub(crate) fn consumed(&self, who: ConnectionId, address: &Address, off: u64) -> bool {
         // The session has checked that this was sent.

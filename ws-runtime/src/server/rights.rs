@@ -80,6 +80,7 @@ impl Connection {
         if let Some(asked) = self.on_trial.remove(&address) {
             asked.abort();
         }
+        self.revoke_snapshot(&address, &why, session, now);
         for question in self.questions.values_mut() {
             if question.subscribes.as_ref() == Some(&address) {
                 question.revoked = Some(refusal(&why));

@@ -3,13 +3,14 @@
 
 use super::{
     Session, Side, Transmit,
+    calling::too_large,
     command::{Delivery, Misuse, Ticket},
     event::{Event, Incoming},
     fault::PeerFault,
 };
 use std::collections::{BTreeMap, VecDeque};
 use ws_proto::{
-    Address, AddressError, Fault, FaultCode, Frame, Head, MessageId, Position, Raw,
+    Address, AddressError, Envelope, Fault, FaultCode, Frame, Head, MessageId, Position, Raw,
     frame::{Done, Unsubscribed},
 };
 
@@ -28,6 +29,8 @@ pub(super) struct Channels {
 #[derive(Debug, Default)]
 struct Channel {
     subscribed: bool,
+    /// The `$sub` that the subscription stands on.
+    sub: Option<MessageId>,
     asking: Option<Asking>,
     queue: VecDeque<Question>,
     /// The highest position sent: nothing above it can have been consumed.
@@ -107,6 +110,7 @@ impl Session {
             Ok(done) => {
                 if is_subscribe {
                     channel.subscribed = true;
+                    channel.sub = Some(re);
                     channel.sent = done.off.unwrap_or_default();
                 }
                 let ch = address.text().clone();
@@ -117,6 +121,26 @@ impl Session {
             }
         }
         self.ask_next(&address);
+        Ok(())
+    }
+
+    pub(super) fn snapshot(
+        &mut self,
+        address: &Address,
+        off: u64,
+        state: Raw,
+    ) -> Result<(), Misuse> {
+        self.expect_side(Side::Server)?;
+        let sub = self.channels.snapshot_of(address, off).ok_or(Misuse::NotSubscribed)?;
+        let mut head = self.head(format!("{}.snapshot", address.kind()));
+        head.re = Some(sub);
+        head.ch = Some(address.text().clone());
+        head.off = Some(off);
+        let envelope = Envelope { head, frame: Frame::Message(state) };
+        if too_large(&envelope, self.peer_frame).is_some() {
+            return Err(Misuse::SnapshotTooLarge);
+        }
+        self.outbox.push(envelope, None);
         Ok(())
     }
 
@@ -275,6 +299,16 @@ impl Channels {
         let last = self.by_address.get(address).and_then(|channel| channel.queue.back());
         matches!(question, Question::Unsubscribe(_))
             && !matches!(last, Some(Question::Unsubscribe(_)))
+    }
+
+    /// The `$sub` that a snapshot of this channel belongs to, whose events now follow `off`.
+    pub(super) fn snapshot_of(&mut self, address: &Address, off: u64) -> Option<MessageId> {
+        let channel = self.by_address.get_mut(address)?;
+        if let Some(Asking::Subscribe(sub)) = channel.asking {
+            return Some(sub);
+        }
+        channel.sent = channel.sent.max(off);
+        channel.sub.filter(|_| channel.subscribed)
     }
 
     fn next_question(&mut self, address: &Address) -> Option<Question> {

@@ -58,6 +58,9 @@ pub enum Command {
 
     /// Server: the answer to [`super::Event::Subscribe`] or [`super::Event::Publish`].
     Decide(Ticket, Result<Done, Fault>),
+    /// Server: the state of a channel, not older than this position. Before the `Decide` that lets
+    /// a subscriber in, or for one that goes on from there.
+    Snapshot(Address, u64, Raw),
     /// Server: send this to a subscriber. Ask [`super::Session::wants_deliveries`] first.
     Deliver(Address, Delivery),
     /// Server: end a subscription.
@@ -180,6 +183,9 @@ pub enum Misuse {
     /// More than the outbox holds.
     #[error("the outbox is full: ask `has_room` before each command that sends")]
     OutboxFull,
+    /// A snapshot that does not fit into one message.
+    #[error("the snapshot is larger than the peer takes: give less of the state")]
+    SnapshotTooLarge,
     /// A stream item without credit.
     #[error("the stream has no credit: wait for `Event::Credit`")]
     NoCredit,

@@ -45,6 +45,9 @@ pub enum Event {
     /// Server: the client is done with the channel's events up to this position.
     Consumed(Address, u64),
 
+    /// Client: the state of a channel. The [`Event::Subscribed`] or [`Event::Gap`] that follows says
+    /// from where on.
+    Snapshot(Address, Raw),
     /// Client: the subscription stands; events follow.
     Subscribed(Address, Done),
     /// Client: it was refused.

@@ -6,6 +6,7 @@ use super::{
     command::Misuse,
     event::{Delivered, Event},
     fault::PeerFault,
+    receive::channel,
 };
 use std::{collections::BTreeMap, time::Duration};
 use ws_proto::{
@@ -39,6 +40,10 @@ struct Subscription {
     /// The last event taken; `None` on a channel without positions, and before the first answer.
     at: Option<Position>,
     told: u64,
+    /// The last `$sub`.
+    sub: Option<MessageId>,
+    /// The snapshot that came before the answer to it.
+    snapshot: Option<Raw>,
     /// A connection was lost before the answer came: events that followed it may have been, too.
     has_missed: bool,
 }
@@ -151,6 +156,9 @@ impl Session {
                 };
                 subscription.told = done.off.unwrap_or_default();
                 let has_missed = std::mem::take(&mut subscription.has_missed) && done.off.is_none();
+                if let Some(state) = subscription.snapshot.take() {
+                    self.events.push_back(Event::Snapshot(address.clone(), state));
+                }
                 self.events.push_back(Event::Subscribed(address.clone(), done));
                 if has_missed {
                     self.events.push_back(Event::Gap(address, MISSED));
@@ -256,12 +264,51 @@ impl Session {
         }
     }
 
+    /// The state of a channel: the answer to its `$sub` follows, or the events after `off` do.
+    pub(super) fn on_snapshot(
+        &mut self,
+        head: &Head,
+        re: MessageId,
+        state: Raw,
+    ) -> Result<(), PeerFault> {
+        let (address, off) = (channel(head)?, head.off.ok_or(PeerFault::MissingField)?);
+        let is_snapshot = head.kind.strip_prefix(address.kind()) == Some(".snapshot");
+        let subscription = self.listening.by_address.get_mut(&address);
+        let Some(subscription) = subscription.filter(|it| is_snapshot && it.sub == Some(re)) else {
+            self.counters.strays += 1;
+            return Ok(());
+        };
+        match (&subscription.stage, &mut subscription.at) {
+            (Stage::Asking(_), _) => subscription.snapshot = Some(state),
+            (Stage::Live, Some(at)) if off > at.off => {
+                let after = std::mem::replace(&mut at.off, off);
+                let gap = Gap {
+                    reason: GapReason::Trimmed,
+                    after: Some(after),
+                    until: Some(off),
+                    dropped: None,
+                };
+                self.events.push_back(Event::Snapshot(address.clone(), state));
+                self.events.push_back(Event::Gap(address, gap));
+            }
+            // Everything that the state shows came already.
+            (Stage::Live, Some(_)) => {
+                self.counters.duplicates += 1;
+                self.listening.tell_again(&address, off, self.now);
+            }
+            (Stage::Live | Stage::Leaving { .. } | Stage::Wanted, _) => self.counters.strays += 1,
+        }
+        Ok(())
+    }
+
     fn ask(&mut self, address: &Address) {
         let since = self.listening.by_address.get(address).and_then(|sub| sub.at.clone());
         let ch = address.text().clone();
         let frame = self.control(Frame::Subscribe(Subscribe { since }), |head| head.ch = Some(ch));
         if let Some(subscription) = self.listening.by_address.get_mut(address) {
             subscription.stage = Stage::Asking(frame.head.id);
+            subscription.sub = Some(frame.head.id);
+            subscription.snapshot = None;
         }
         self.outbox.push(frame, None);
     }
@@ -282,7 +329,14 @@ impl Session {
 
 impl Subscription {
     fn new(since: Option<Position>) -> Self {
-        Self { stage: Stage::Wanted, at: since, told: 0, has_missed: false }
+        Self {
+            stage: Stage::Wanted,
+            at: since,
+            told: 0,
+            sub: None,
+            snapshot: None,
+            has_missed: false,
+        }
     }
 }
 

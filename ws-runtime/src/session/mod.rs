@@ -210,6 +210,7 @@ impl Session {
             Command::Publish(publish) => self.publish(*publish),
             Command::Consumed(address, off) => self.consumed(&address, off),
             Command::Decide(ticket, decision) => self.decided(ticket, decision),
+            Command::Snapshot(address, off, state) => self.snapshot(&address, off, state),
             Command::Deliver(address, delivery) => self.deliver(address, delivery),
             Command::EndSubscription(address, why) => self.end_subscription(&address, why),
         }

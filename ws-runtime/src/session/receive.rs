@@ -79,6 +79,7 @@ impl Session {
             Frame::Gap(gap) => self.on_gap(&channel(&head)?, gap),
             Frame::Unknown(_) => self.counters.strays += 1,
             Frame::Message(payload) => match (self.side, head.re, head.ch.is_some()) {
+                (Side::Client, Some(re), true) => self.on_snapshot(&head, re, payload)?,
                 (_, Some(re), _) => self.on_answer(re, &head.kind, payload),
                 (_, None, false) => self.on_request(head, payload),
                 (Side::Client, None, true) => self.on_event(head, payload)?,
@@ -166,7 +167,7 @@ fn answered(head: &Head) -> Result<ws_proto::MessageId, PeerFault> {
 }
 
 /// The channel that a frame of the server is about.
-fn channel(head: &Head) -> Result<Address, PeerFault> {
+pub(super) fn channel(head: &Head) -> Result<Address, PeerFault> {
     let text = head.ch.clone().ok_or(PeerFault::MissingField)?;
     Address::parse(text).map_err(|_| PeerFault::Malformed)
 }

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use tokio::sync::Notify;
 use ws_proto::{
     Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Items, Never,
-    Protocol, Requests, UnknownEvent,
+    Protocol, Requests, Snapshot, UnknownEvent,
 };
 
 #[derive(Protocol)]
@@ -61,9 +61,18 @@ pub(crate) enum LabChannel {
     /// What may be missed.
     #[channel(event = Tick, delivery = best_effort)]
     Ticks,
+    /// What is pinned to a board, and what was before.
+    #[channel(event = HallEvent, delivery = at_least_once, history = 4, snapshot = Pins)]
+    Board { name: String },
     /// Nobody may listen.
     #[channel(event = Tick, delivery = best_effort)]
     Secret,
+}
+
+/// The state of a board.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Pins {
+    pub texts: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Events)]
@@ -98,6 +107,10 @@ pub(crate) struct Signs {
     pub authenticated: AtomicU32,
     /// Nobody may listen to the hall `gone` any more.
     pub is_gone: AtomicBool,
+    /// What snapshots show.
+    pub pinned: Mutex<Vec<String>>,
+    /// A snapshot of the slow board may go on.
+    pub go_on: Notify,
 }
 
 impl Signs {
@@ -145,7 +158,9 @@ impl Authorize<LabChannel> for App {
             {
                 Err(Fault::forbidden("it is gone"))
             }
-            Access::Subscribe(LabChannel::Hall { .. } | LabChannel::Ticks) => Ok(()),
+            Access::Subscribe(
+                LabChannel::Hall { .. } | LabChannel::Ticks | LabChannel::Board { .. },
+            ) => Ok(()),
             Access::Publish(LabChannel::Hall { name }) if name == "open" => Ok(()),
             Access::Publish(LabChannel::Hall { name }) if name.starts_with("slow") => {
                 std::future::pending().await
@@ -154,6 +169,23 @@ impl Authorize<LabChannel> for App {
                 Err(Fault::forbidden("not for you"))
             }
         }
+    }
+}
+
+impl Snapshot<Board> for App {
+    async fn snapshot(&self, _: &Caller<'_, String>, board: &Board) -> Result<Pins, Fault> {
+        match &*board.name {
+            "closed" => return Err(Fault::forbidden("nobody sees this board")),
+            "broken" => panic!("the snapshot fails"),
+            "stuck" => std::future::pending().await,
+            "huge" => return Ok(Pins { texts: vec!["x".repeat(70_000)] }),
+            "slow" => {
+                self.0.waiting.notify_one();
+                self.0.go_on.notified().await;
+            }
+            _ => {}
+        }
+        Ok(Pins { texts: self.0.pinned.lock().unwrap().clone() })
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn command(
         (Who::S, "pass") => {
             Command::Deliver(short.address(1)?, Delivery::Passing(event(short, ids)?))
         }
+        (Who::S, "snapshot") => Command::Snapshot(short.address(1)?, short.number(2)?, payload()?),
         (Who::S, "gap") => Command::Deliver(short.address(1)?, Delivery::Gap(gap(short)?)),
         (Who::S, "live") => Command::Deliver(short.address(1)?, Delivery::Live(short.number(2)?)),
         (Who::S, "end") => {
@@ -138,13 +139,6 @@ fn drain(short: &Short) -> Result<Drain, String> {
 }
 
 fn answer(short: &Short, payload: Raw) -> Result<Answer, String> {
-    let payload = match short.field_number::<usize>("bytes")? {
-        None => payload,
-        Some(bytes) => {
-            let text = "x".repeat(bytes);
-            Raw::encode(payload.format(), &text).map_err(|error| error.to_string())?
-        }
-    };
     match short.at(2)? {
         "ok" => Ok(Answer::Ok(payload)),
         "err" => Ok(Answer::Err(payload)),
@@ -197,7 +191,10 @@ fn event(short: &Short, ids: &mut IdSource) -> Result<Arc<Publication>, String> 
 }
 
 fn payload_of(short: &Short, format: Format) -> Result<Raw, String> {
-    let value = short.json.clone().unwrap_or_default();
+    let value = match short.field_number("bytes")? {
+        None => short.json.clone().unwrap_or_default(),
+        Some(bytes) => Value::String("x".repeat(bytes)),
+    };
     Raw::encode(format, &value).map_err(|error| error.to_string())
 }
 

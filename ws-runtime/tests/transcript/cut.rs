@@ -333,6 +333,7 @@ impl<'a> Room<'a> {
             }
             Event::Subscribe(_, address, _)
             | Event::Unsubscribe(address)
+            | Event::Snapshot(address, _)
             | Event::Subscribed(address, _)
             | Event::NotSubscribed(address, _)
             | Event::Gap(address, _)

@@ -68,6 +68,7 @@ fn of_channels(event: &Event) -> Short {
         Event::Subscribed(address, done) => {
             about("subscribed", address).json(json_of(serde_json::to_value(done)))
         }
+        Event::Snapshot(address, state) => about("snapshot", address).json(value(state)),
         Event::NotSubscribed(address, fault) => {
             about("not_subscribed", address).word(fault.code.name())
         }

@@ -35,6 +35,7 @@ const fn spec(kind: &'static str, delivery: Delivery) -> ChannelSpec {
         history_secs: None,
         latest: false,
         client_publish: true,
+        snapshot: None,
         events: &[],
     }
 }
