@@ -43,11 +43,18 @@ pub enum ChatRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Channels)]
 pub enum ChatChannel {
     /// A room.
-    #[channel(event = RoomEvent, delivery = at_least_once, history = 16)]
+    #[channel(event = RoomEvent, delivery = at_least_once, history = 16, snapshot = Roster)]
     Room {
         /// Its name.
         id: String,
     },
+}
+
+/// Who is in a room.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Roster {
+    /// Their names.
+    pub members: Vec<String>,
 }
 
 /// What happens in a room.
@@ -78,6 +85,22 @@ fn a_derived_protocol_has_a_document() {
     assert_eq!(document["x-ws-protocol"]["requests"]["join"].get("error"), None);
     let said = &document["x-ws-protocol"]["channels"]["room"]["events"]["said"]["payload"];
     assert_eq!(defs[said.as_str().unwrap()]["properties"]["by"]["type"], "string");
+}
+
+#[test]
+fn a_channel_names_its_snapshot() {
+    let document = schema::document::<Chat>().unwrap();
+    let defs = &document["$defs"];
+    assert_eq!(document["x-ws-protocol"]["channels"]["room"]["snapshot"], "Roster");
+    assert_eq!(defs["Roster"]["required"], serde_json::json!(["members"]));
+    let message = &defs["RoomSnapshotMessage"];
+    assert_eq!(message["properties"]["type"]["const"], "room.snapshot");
+    let required = message["required"].as_array().unwrap();
+    for field in ["re", "seq", "ch", "off"] {
+        assert!(required.contains(&field.into()), "{field}");
+    }
+    let messages = defs["ServerMessage"].to_string();
+    assert!(messages.contains("RoomSnapshotMessage"), "{messages}");
 }
 
 #[test]

@@ -105,7 +105,6 @@ pub(crate) const CHANNELS: &[ChannelSpec] = &[
     channel("room", Delivery::AtLeastOnce, ROOM_EVENTS),
     ChannelSpec {
         client_publish: true,
-        snapshot: None,
         fields: &["room", "team"],
         ..channel("typing", Delivery::BestEffort, &[event::<Keys>("keys"), event::<User>("who")])
     },

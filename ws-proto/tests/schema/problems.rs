@@ -135,7 +135,6 @@ protocol!(
     &[
         ChannelSpec {
             client_publish: true,
-            snapshot: None,
             ..channel("room", Delivery::BestEffort, &[event::<Plain>("said")])
         },
         channel("room", Delivery::BestEffort, &[event::<Plain>("said")]),
