@@ -221,3 +221,31 @@ async fn a_subscription_whose_snapshot_is_made_while_away_stands_after_the_resum
         assert_eq!(heard.next().await, Some(Ok(said)));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_snapshot_that_a_second_loss_interrupts_is_made_anew() {
+    for format in Format::ALL {
+        let (server, app) = lab();
+        let scissors = Scissors::default();
+        let client = connect(&server, &scissors, format).await;
+        let slow = || Board { name: "slow".into() };
+        let said = |text: &str| HallEvent::Said { text: text.to_owned() };
+        let subscribing = tokio::spawn(client.subscribe(slow()));
+        app.0.waiting.notified().await;
+        app.0.go_on.notify_one();
+        let mut heard = subscribing.await.unwrap().unwrap();
+        scissors.cut();
+        for n in 0..20 {
+            server.publish(slow(), &said(&n.to_string())).await.unwrap();
+        }
+        app.0.waiting.notified().await;
+        scissors.cut();
+        app.0.waiting.notified().await;
+        app.0.go_on.notify_one();
+        let gap = heard.next().await.unwrap().unwrap_err();
+        assert!(matches!(gap, Gap::Restarted(Some(_))), "{gap:?}");
+        assert!(heard.snapshot().unwrap().is_some());
+        server.publish(slow(), &said("after")).await.unwrap();
+        assert_eq!(heard.next().await, Some(Ok(said("after"))));
+    }
+}

@@ -91,7 +91,7 @@ async fn without_a_snapshot_there_is_no_subscription() {
     let (server, signs) = lab();
     let client = connect(&server, Format::MessagePack).await;
     for (name, code) in [
-        ("closed", FaultCode::Forbidden),
+        ("empty", FaultCode::Forbidden),
         ("broken", FaultCode::Internal),
         ("stuck", FaultCode::Internal),
         ("huge", FaultCode::TooLarge),
@@ -101,9 +101,11 @@ async fn without_a_snapshot_there_is_no_subscription() {
         assert_eq!(fault.code, code, "{name}");
     }
     // None of them is left behind.
-    let mut heard = client.subscribe(board("a")).await.unwrap();
-    pin(&server, &signs, "a", "one").await;
-    assert_eq!(heard.next().await, Some(Ok(said("one"))));
+    pin(&server, &signs, "empty", "one").await;
+    let mut heard = client.subscribe(board("empty")).await.unwrap();
+    assert_eq!(heard.snapshot().unwrap(), Some(pins(&["one"])));
+    pin(&server, &signs, "empty", "two").await;
+    assert_eq!(heard.next().await, Some(Ok(said("two"))));
 }
 
 #[tokio::test]

@@ -175,7 +175,9 @@ impl Authorize<LabChannel> for App {
 impl Snapshot<Board> for App {
     async fn snapshot(&self, _: &Caller<'_, String>, board: &Board) -> Result<Pins, Fault> {
         match &*board.name {
-            "closed" => return Err(Fault::forbidden("nobody sees this board")),
+            "empty" if self.0.pinned.lock().unwrap().is_empty() => {
+                return Err(Fault::forbidden("nobody sees an empty board"));
+            }
             "broken" => panic!("the snapshot fails"),
             "stuck" => std::future::pending().await,
             "huge" => return Ok(Pins { texts: vec!["x".repeat(70_000)] }),
