@@ -209,7 +209,7 @@ impl Core {
         apply(command, session, now);
     }
 
-    fn on_subscribed(&mut self, address: &Address, done: Done) {
+    fn on_subscribed(&mut self, address: &Address, done: &Done) {
         let Some(listener) = self.feeds.get_mut(address) else { return };
         let snapshot = listener.snapshot.take();
         if let Some(ready) = listener.ready.take() {
@@ -316,7 +316,7 @@ impl Application for Core {
             }
             Event::Request(request) => self.serving.start(*request),
             Event::Stop(work, _) => self.serving.stop(work),
-            Event::Subscribed(address, done) => self.on_subscribed(&address, done),
+            Event::Subscribed(address, done) => self.on_subscribed(&address, &done),
             Event::NotSubscribed(address, fault) => {
                 let Some(listener) = self.feeds.remove(&address) else { return };
                 match listener.ready {
