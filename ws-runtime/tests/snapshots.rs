@@ -4,7 +4,7 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 use support::{App, Board, Echo, HallEvent, Lab, Pins, Signs};
-use ws_proto::{FaultCode, Format, Position};
+use ws_proto::{Fault, FaultCode, Format, Position};
 use ws_runtime::{
     Client, Gap, Server, ServerConfig,
     client::{Held, SubscribeError},
@@ -124,6 +124,17 @@ async fn leaving_while_the_snapshot_is_made_leaves_nothing_behind() {
     let mut heard = again.await.unwrap().unwrap();
     assert_eq!(heard.snapshot().unwrap(), Some(pins(&["one"])));
     assert_eq!(heard.next().await, Some(Ok(said("one"))));
+}
+
+#[tokio::test]
+async fn a_right_that_is_taken_away_while_the_snapshot_is_made_refuses_the_subscription() {
+    let (server, signs) = lab();
+    let client = connect(&server, Format::Json).await;
+    let subscribing = tokio::spawn(client.subscribe(board("slow")));
+    signs.waiting.notified().await;
+    server.unsubscribe("ann", board("slow"), Fault::forbidden("not any more")).unwrap();
+    let refused = subscribing.await.unwrap().unwrap_err();
+    assert_eq!(refused, SubscribeError::Refused(Fault::forbidden("not any more")));
 }
 
 #[tokio::test]
