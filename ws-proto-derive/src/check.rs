@@ -159,7 +159,8 @@ fn request(cx: &Ctxt, variant: &Variant) {
                         needs no stored result";
         cx.at(second, sentence);
     }
-    for word in ["reply", "error", "stream"] {
+    upload(cx, words);
+    for word in ["reply", "error", "stream", "upload"] {
         if let Some(ty) = words.ty(word) {
             nested_integers(cx, ty);
         }
@@ -170,6 +171,30 @@ fn request(cx: &Ctxt, variant: &Variant) {
              ()` where there is nothing to say"
         );
         cx.at(ident.span(), sentence);
+    }
+}
+
+/// What an upload cannot be besides.
+fn upload(cx: &Ctxt, words: &Words) {
+    for word in ["idempotent", "dedup"] {
+        if let Some(second) = words.later_of("upload", word) {
+            let sentence = format!(
+                "`upload` and `{word}` exclude each other: parts are not kept once they are sent, \
+                 so an upload is never sent again by itself"
+            );
+            cx.at(second, sentence);
+        }
+    }
+    if let Some(second) = words.later_of("upload", "stream") {
+        let sentence = "`upload` and `stream` exclude each other: make two requests of it, one for \
+                        each direction";
+        cx.at(second, sentence);
+    }
+    if let (Some("handled"), Some(second)) = (words.choice("ack"), words.later_of("upload", "ack"))
+    {
+        let sentence = "`upload` and `ack = handled` exclude each other: the parts could not be \
+                        acknowledged before the handler has returned, which waits for them";
+        cx.at(second, sentence);
     }
 }
 

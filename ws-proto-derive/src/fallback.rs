@@ -129,6 +129,10 @@ pub(crate) fn call_impl(item: &Item, variant: &Variant) -> TokenStream {
     }
     let (krate, set, ident) = (&item.krate, &item.ident, &variant.ident);
     let (reply, error) = answer(item, variant);
+    let (part, shape) = match variant.words.ty("upload") {
+        Some(part) => (quote!(#part), quote!(Parts)),
+        None => (quote!(#krate::Never), quote!(Once)),
+    };
     quote! {
         impl ::core::convert::From<#ident> for #set {
             fn from(_: #ident) -> Self { ::core::unreachable!() }
@@ -137,8 +141,9 @@ pub(crate) fn call_impl(item: &Item, variant: &Variant) -> TokenStream {
             type Reply = #reply;
             type Error = #error;
             type Item = #krate::Never;
+            type Part = #part;
             type Retry = #krate::retry::Yes;
-            type Shape = #krate::shape::Once;
+            type Shape = #krate::shape::#shape;
             const SPEC: #krate::RequestSpec = ::core::unreachable!();
         }
     }

@@ -45,6 +45,8 @@ pub fn protocol(input: TokenStream) -> TokenStream {
 /// - `reply = T`: the successful answer. Mandatory; `()` where there is nothing to say.
 /// - `error = E`: the typed error; none unless given.
 /// - `stream = T`: items that are sent before the answer.
+/// - `upload = T`: parts that the caller sends before the answer. Such a request is never sent
+///   again, so it is neither `idempotent` nor `dedup`, and `ack = received`.
 /// - `idempotent` or `dedup`: the request may be sent again when its outcome is unknown.
 /// - `ordered`: one at a time per connection, in the order sent.
 /// - `cancel`: the handler is dropped when nobody waits any more.

@@ -54,6 +54,7 @@ pub(crate) const RPC: &[Word] = &[
     word("reply", Takes::Type),
     word("error", Takes::Type),
     word("stream", Takes::Type),
+    word("upload", Takes::Type),
     word("idempotent", Takes::Nothing),
     word("dedup", Takes::Nothing),
     word("ordered", Takes::Nothing),

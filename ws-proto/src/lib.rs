@@ -40,8 +40,8 @@ pub use message::{
 pub use publication::Publication;
 pub use raw::Raw;
 pub use serve::{
-    Access, Answer, Authenticate, Authorize, Caller, Credentials, Dispatch, Items, Principal,
-    Reply, Serve, Snapshot, Snapshots,
+    Access, Answer, Authenticate, Authorize, Broken, Caller, Credentials, Dispatch, Items, Parts,
+    Principal, Reply, Serve, Snapshot, Snapshots,
 };
 pub use version::{VersionRange, WIRE_VERSION};
 pub use ws_proto_derive::{AddressField, Channels, Events, Protocol, Requests};
@@ -50,7 +50,7 @@ pub use ws_proto_derive::{AddressField, Channels, Events, Protocol, Requests};
 pub mod prelude {
     pub use crate::{
         Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Items,
-        Never, Protocol, Requests, Serve, Snapshot,
+        Never, Parts, Protocol, Requests, Serve, Snapshot,
     };
 }
 

@@ -23,7 +23,7 @@ pub struct Limits {
     /// `$err overloaded`.
     pub max_queued: usize,
     /// Bytes of the requests and channel commands of one connection that are taken in and not yet
-    /// answered; default 4,194,304, which is `max_in_flight` messages of the largest size. Past it:
+    /// answered, and of the parts of uploads that are not yet read; default 4,194,304, which is `max_in_flight` messages of the largest size. Past it:
     /// `$err overloaded`.
     pub inbound_bytes: usize,
     /// Subscriptions of one connection; default 128. Past it: `$err overloaded`.
@@ -36,6 +36,10 @@ pub struct Limits {
     pub window: u32,
     /// Stream items of one request sent ahead of the receiver's credit request; default 32.
     pub stream_credit: u32,
+    /// Parts of one upload that its handler has not read, and those that may still come; default
+    /// 8. Their bytes count in `inbound_bytes`; where there is no room, the upload ends with
+    /// `$err overloaded`.
+    pub upload_window: u32,
     /// Inbound messages per second of one connection, control frames included; default 200.
     pub rate_per_s: u32,
     /// How far the rate may be exceeded for a moment, in messages; default 400.
@@ -56,6 +60,7 @@ impl Default for Limits {
             max_snapshots: 8,
             window: 256,
             stream_credit: 32,
+            upload_window: 8,
             rate_per_s: 200,
             rate_burst: 400,
         }
@@ -87,20 +92,22 @@ impl Limits {
 
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
-    /// Inbound: a message being read, and the requests and channel commands taken in. Outbound: the
-    /// answers and the snapshots that wait for room, the frames kept, refusals included (twice the
-    /// outbox), the stream items before it, the write buffer (twice, while it moves), and the
-    /// best-effort events of a slow reader, before the outbox and in it. Events of logs are shared
-    /// and cost a cursor. Calls of the client, `max_in_flight` at once, cost an entry each besides.
-    /// What handlers allocate, and what callers hold that wait for their turn, is theirs.
+    /// Inbound: a message being read, the requests and channel commands taken in, and the parts of
+    /// uploads that wait for their handlers. Outbound: the answers and the snapshots that wait for
+    /// room, the frames kept, refusals included (twice the outbox), the stream items before it, the
+    /// write buffer (twice, while it moves), and the best-effort events of a slow reader, before
+    /// the outbox and in it. Events of logs are shared and cost a cursor. Calls of the client,
+    /// `max_in_flight` at once, cost an entry each besides. What handlers allocate, and what
+    /// callers hold that wait for their turn, is theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
         // Channel commands count twice: an `$unsub` of each channel passes their bound.
         let messages = 1 + 2 * self.max_in_flight + 3 * self.max_queued;
+        let parts = self.max_in_flight * self.upload_window as usize;
         let inbound = self.max_frame + self.inbound_bytes;
         let answers = self.max_frame * (self.max_in_flight + self.max_snapshots);
         let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;
-        inbound + answers + outbound + Self::OVERHEAD * (messages + self.max_subs)
+        inbound + answers + outbound + Self::OVERHEAD * (messages + parts + self.max_subs)
     }
 
     /// Says which bound makes no sense, and why.
@@ -130,6 +137,7 @@ impl Limits {
             ("max_snapshots", self.max_snapshots),
             ("window", self.window as usize),
             ("stream_credit", self.stream_credit as usize),
+            ("upload_window", self.upload_window as usize),
             ("rate_per_s", self.rate_per_s as usize),
             ("rate_burst", self.rate_burst as usize),
         ];

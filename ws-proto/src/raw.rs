@@ -58,6 +58,13 @@ impl Raw {
         Self::scanned(format, bytes)
     }
 
+    /// The same in memory of its own: the bytes of a payload share the message that they came in,
+    /// which may be much longer, and would keep it.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..*self }
+    }
+
     /// Decodes the payload straight into its type.
     ///
     /// # Errors

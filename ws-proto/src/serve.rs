@@ -3,9 +3,11 @@
 //! Generated handler traits name these types; `ws-runtime` drives them.
 
 mod app;
+mod parts;
 mod snapshot;
 
 pub use app::Serve;
+pub use parts::{Broken, Parts};
 pub use snapshot::{Snapshot, Snapshots};
 
 use crate::{
@@ -161,6 +163,12 @@ pub trait Link: Send + Sync + 'static {
     fn as_any(&self) -> Option<&dyn Any> {
         None
     }
+    /// Ready with the next part of an upload; `None` after the last. `Err` when no more will come.
+    fn poll_part(&self, _: &mut task::Context<'_>) -> task::Poll<Option<Result<Raw, Cancelled>>> {
+        task::Poll::Ready(None)
+    }
+    /// A part is not what its type says: this answers the request, whatever its handler says.
+    fn refuse_part(&self, _: Fault) {}
 }
 
 /// Nobody waits for the answer any more: it was cancelled, or its deadline passed.
@@ -314,6 +322,12 @@ impl<'a, P> Caller<'a, P> {
     pub fn link(&self) -> &'a dyn Link {
         &**self.link
     }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn parts<T: Payload>(&self) -> Parts<T> {
+        Parts::new(Arc::clone(self.link))
+    }
 }
 
 impl<P> Clone for Caller<'_, P> {
@@ -421,6 +435,12 @@ impl ReplySlot {
     #[must_use]
     pub fn items<T: Payload>(&self) -> Items<T> {
         Items { link: Arc::clone(&self.link), item: PhantomData }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn parts<T: Payload>(&self) -> Parts<T> {
+        Parts::new(Arc::clone(&self.link))
     }
 }
 

@@ -4,6 +4,7 @@
 mod address_field;
 mod channels;
 mod events;
+mod flow;
 mod protocol;
 pub(crate) mod requests;
 pub(crate) mod snapshots;

@@ -1,6 +1,8 @@
 //! `#[derive(Requests)]`: payload structs, the handler trait, the call enum, and the tables.
 
-use super::{deprecated_attr, docs_of, field_attrs, option, quiet, schema_name, serde_derives};
+use super::{
+    deprecated_attr, docs_of, field_attrs, flow::flow, option, quiet, schema_name, serde_derives,
+};
 use crate::{
     ast::{Item, Role, Shape, Variant},
     check::shown,
@@ -145,10 +147,16 @@ fn call_impl(item: &Item, variant: &Variant) -> TokenStream {
     let reply = given("reply").unwrap_or_else(|| quote!(()));
     let error = given("error").unwrap_or_else(never);
     let stream = given("stream");
-    let shape = if stream.is_some() { quote!(Items) } else { quote!(Once) };
+    let upload = given("upload");
+    let shape = match (&stream, &upload) {
+        (Some(_), _) => quote!(Items),
+        (None, Some(_)) => quote!(Parts),
+        (None, None) => quote!(Once),
+    };
     let may_resend = variant.words.flag("idempotent") || variant.words.flag("dedup");
     let retry = if may_resend { quote!(Yes) } else { quote!(No) };
     let item_type = stream.unwrap_or_else(never);
+    let part_type = upload.unwrap_or_else(never);
     let spec = spec(item, variant);
     let from = from_payload(item, variant);
     let quiet = quiet();
@@ -160,6 +168,7 @@ fn call_impl(item: &Item, variant: &Variant) -> TokenStream {
             type Reply = #reply;
             type Error = #error;
             type Item = #item_type;
+            type Part = #part_type;
             type Retry = #krate::retry::#retry;
             type Shape = #krate::shape::#shape;
             const SPEC: #krate::RequestSpec = #spec;
@@ -176,6 +185,9 @@ fn spec(item: &Item, variant: &Variant) -> TokenStream {
     let streams = words.flag("stream");
     let item_kind = option(streams.then(|| format!("{wire}.item")));
     let item_schema = option(streams.then(|| quote!(#krate::__private::item_schema::<#set, Self>)));
+    let uploads = words.flag("upload");
+    let part_kind = option(uploads.then(|| format!("{wire}.part")));
+    let part_schema = option(uploads.then(|| quote!(#krate::__private::part_schema::<#set, Self>)));
     let since = variant.since();
     let removed = option(words.number("removed"));
     let deprecated = option(variant.deprecated.as_ref());
@@ -193,6 +205,7 @@ fn spec(item: &Item, variant: &Variant) -> TokenStream {
             ok: #ok,
             err: #err,
             item: #item_kind,
+            part: #part_kind,
             doc: #doc,
             since: #since,
             removed: #removed,
@@ -205,6 +218,7 @@ fn spec(item: &Item, variant: &Variant) -> TokenStream {
             reply: #krate::__private::reply_schema::<#set, Self>,
             error: #krate::__private::error_schema::<#set, Self>,
             item_schema: #item_schema,
+            part_schema: #part_schema,
         }
     }
 }
@@ -271,11 +285,11 @@ fn request_set(names: &Names<'_>) -> TokenStream {
         }
         let (ident, payload_type) = (&variant.ident, variant.payload());
         let (pattern, payload) = unpack(variant);
-        let items = variant
-            .words
-            .flag("stream")
-            .then(|| quote!(#krate::__private::reply_items::<Self, #payload_type>(&__ws_slot),));
-        quote!(#pattern => #call::#ident(#payload, #items #krate::Reply::new(__ws_slot)),)
+        let flow = flow(variant, |_, _, make| {
+            let make = format_ident!("reply_{make}");
+            quote!(#krate::__private::#make::<Self, #payload_type>(&__ws_slot),)
+        });
+        quote!(#pattern => #call::#ident(#payload, #flow #krate::Reply::new(__ws_slot)),)
     });
     let quiet = quiet();
     quote! {
@@ -333,7 +347,10 @@ fn method(item: &Item, variant: &Variant) -> TokenStream {
     let krate = &item.krate;
     let (name, payload, docs) = (variant.method(), variant.payload(), docs_of(variant, item.role));
     let (reply, error) = answer(item, variant);
-    let items = variant.words.ty("stream").map(|ty| quote!(items: #krate::Items<#ty>,));
+    let flow = flow(variant, |carrier, ty, name| {
+        let name = format_ident!("{name}");
+        quote!(#name: #krate::#carrier<#ty>,)
+    });
     // Where a poisoned variant does not say what it answers, any method is accepted.
     let future = if variant.poisoned && !variant.words.flag("reply") {
         quote!(::core::future::Future)
@@ -346,7 +363,7 @@ fn method(item: &Item, variant: &Variant) -> TokenStream {
             &self,
             caller: &#krate::Caller<'_, Self::Principal>,
             req: #payload,
-            #items
+            #flow
         ) -> impl #future + ::core::marker::Send;
     }
 }
@@ -371,7 +388,7 @@ fn skeleton(names: &Names<'_>) -> String {
             (reply, Some(error)) => (reply.map(shown), shown(error)),
             (reply, None) => (reply.map(shown), "Never".to_owned()),
         };
-        let items = variant.words.ty("stream").map(|ty| format!(", items: Items<{}>", shown(ty)));
+        let flow = flow(variant, |carrier, ty, name| format!(", {name}: {carrier}<{}>", shown(ty)));
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             text,
@@ -379,7 +396,7 @@ fn skeleton(names: &Names<'_>) -> String {
              {error}> {{ .. }}",
             variant.method(),
             shown(&variant.payload()),
-            items.unwrap_or_default(),
+            flow.unwrap_or_default(),
             reply.unwrap_or_default(),
         );
     }
@@ -396,13 +413,14 @@ fn dispatch(names: &Names<'_>) -> TokenStream {
         }
         let (method, payload_type) = (variant.method(), variant.payload());
         let (pattern, payload) = unpack(variant);
-        let items = variant.words.flag("stream").then(
-            || quote!(#krate::__private::caller_items::<Self, #payload_type, _>(__ws_caller),),
-        );
+        let flow = flow(variant, |_, _, make| {
+            let make = format_ident!("caller_{make}");
+            quote!(#krate::__private::#make::<Self, #payload_type, _>(__ws_caller),)
+        });
         quote! {
             #pattern => {
                 let __ws_result =
-                    <__WsApp as #handler>::#method(__ws_app, __ws_caller, #payload, #items).await;
+                    <__WsApp as #handler>::#method(__ws_app, __ws_caller, #payload, #flow).await;
                 #krate::__private::answer::<Self, #payload_type, _>(__ws_caller, &__ws_result)
             }
         }
@@ -434,8 +452,8 @@ fn call_enum(names: &Names<'_>) -> TokenStream {
     let slots = sound().map(|variant| {
         let (ident, payload) = (&variant.ident, variant.payload());
         let (docs, deprecated) = (docs_of(variant, item.role), deprecated_attr(variant));
-        let items = variant.words.ty("stream").map(|ty| quote!(#krate::Items<#ty>,));
-        quote!(#docs #deprecated #ident(#payload, #items #krate::Reply<#set, #payload>))
+        let flow = flow(variant, |carrier, ty, _| quote!(#krate::#carrier<#ty>,));
+        quote!(#docs #deprecated #ident(#payload, #flow #krate::Reply<#set, #payload>))
     });
     let shown = variants.iter().map(|variant| {
         let (ident, name) = (&variant.ident, variant.ident.to_string());

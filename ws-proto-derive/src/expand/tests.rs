@@ -57,6 +57,13 @@ fn a_sound_enum_makes_no_error() {
         }
     );
     assert!(sentences(requests, ask).is_empty());
+    let import = quote!(
+        enum Ask {
+            #[rpc(reply = R, error = E, upload = P, ordered, cancel, ack = received)]
+            Import { name: String },
+        }
+    );
+    assert!(sentences(requests, import).is_empty());
     let place = quote!(
         enum Place {
             #[channel(event = E, delivery = at_least_once, history = 1, publish = client)]

@@ -65,6 +65,7 @@ pub fn frames<C: Codec>() -> Vec<Frame> {
         Frame::Close(close),
         Frame::Cancel,
         Frame::Credit(Credit { n: 32 }),
+        Frame::End,
         Frame::Subscribe(Subscribe::default()),
         Frame::Subscribe(Subscribe { since: Some(position) }),
         Frame::Unsubscribe,

@@ -40,8 +40,10 @@ pub enum Frame {
     Close(Close),
     /// `$cancel`: the request named by `re` is no longer wanted.
     Cancel,
-    /// `$credit`: how many more items the request named by `re` may send.
+    /// `$credit`: how many more items or parts of the request named by `re` may come.
     Credit(Credit),
+    /// `$end`: no more parts of the request named by `re` follow.
+    End,
     /// `$sub`: listen to the channel named by `ch`.
     Subscribe(Subscribe),
     /// `$unsub`: stop listening to the channel named by `ch`.
@@ -143,6 +145,7 @@ control_frames! {
     "$close" => Close(plain);
     "$cancel" => Cancel;
     "$credit" => Credit(plain);
+    "$end" => End;
     "$sub" => Subscribe(plain);
     "$unsub" => Unsubscribe;
     "$ok" => Done(plain);

@@ -18,6 +18,8 @@ pub struct RequestSpec {
     pub err: &'static str,
     /// The `type` of its stream items, `join.item`; `None` when it does not stream.
     pub item: Option<&'static str>,
+    /// The `type` of the parts of its upload, `import.part`; `None` when it has none.
+    pub part: Option<&'static str>,
     /// The variant's documentation.
     pub doc: &'static str,
     /// The first version that has it.
@@ -42,6 +44,8 @@ pub struct RequestSpec {
     pub error: SchemaFn,
     /// The schema of a stream item.
     pub item_schema: Option<SchemaFn>,
+    /// The schema of a part of the upload.
+    pub part_schema: Option<SchemaFn>,
 }
 
 /// Whether a request may be sent again when it may have been worked on.
@@ -106,9 +110,11 @@ pub trait Call<Set: RequestSet>: Payload {
     type Error: Payload + Debug;
     /// A stream item; [`Never`] when the request does not stream.
     type Item: Payload;
+    /// A part of its upload; [`Never`] when it has none.
+    type Part: Payload;
     /// [`retry::Allowed`] or not.
     type Retry: 'static;
-    /// [`shape::Single`] or [`shape::Streaming`].
+    /// [`shape::Single`], [`shape::Streaming`] or [`shape::Uploading`].
     type Shape: 'static;
     /// Facts about the request.
     const SPEC: RequestSpec;
@@ -134,30 +140,53 @@ pub mod retry {
     impl Allowed for Yes {}
 }
 
-/// Whether a request answers once or streams items first.
+/// Whether a request is one message and one answer, or has items or parts besides.
 pub mod shape {
-    /// One answer.
+    /// One message, one answer.
     #[derive(Debug)]
     pub enum Once {}
     /// Items, then one answer.
     #[derive(Debug)]
     pub enum Items {}
+    /// Parts of the caller, then one answer.
+    #[derive(Debug)]
+    pub enum Parts {}
 
-    /// The request answers once: `client.call(..)`.
+    /// The request streams no items.
     #[diagnostic::on_unimplemented(
         message = "this request streams items: send it with `client.stream(..)`",
         label = "declared `#[rpc(stream = ..)]`"
     )]
     pub trait Single {}
     impl Single for Once {}
+    impl Single for Parts {}
+
+    /// The request has no parts.
+    #[diagnostic::on_unimplemented(
+        message = "this request takes an upload: send it with `client.upload(..)`",
+        label = "declared `#[rpc(upload = ..)]`"
+    )]
+    pub trait Whole {}
+    impl Whole for Once {}
+    impl Whole for Items {}
 
     /// The request streams items: `client.stream(..)`.
     #[diagnostic::on_unimplemented(
-        message = "this request answers once: send it with `client.call(..)`",
+        message = "this request answers once: send it with `client.call(..)`, or with \
+                   `client.upload(..)` if it is declared `upload = ..`",
         label = "declared without `stream = ..`"
     )]
     pub trait Streaming {}
     impl Streaming for Items {}
+
+    /// The request takes an upload: `client.upload(..)`.
+    #[diagnostic::on_unimplemented(
+        message = "this request takes no upload: send it with `client.call(..)`, or with \
+                   `client.stream(..)` if it is declared `stream = ..`",
+        label = "declared without `upload = ..`"
+    )]
+    pub trait Uploading {}
+    impl Uploading for Parts {}
 }
 
 /// The type with no value: the error of a request that its handler cannot refuse.

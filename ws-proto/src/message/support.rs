@@ -15,7 +15,7 @@ use crate::{
     codec::{DecodeError, EncodeError, Format},
     fault::Fault,
     raw::Raw,
-    serve::{Answer, Caller, Items, ReplySlot, Snapshot},
+    serve::{Answer, Caller, Items, Parts, ReplySlot, Snapshot},
 };
 use bytestring::ByteString;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -55,6 +55,11 @@ pub fn item_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerato
     R::Item::schema_in(generator)
 }
 
+/// The schema of the parts of a request's upload.
+pub fn part_schema<Set: RequestSet, R: Call<Set>>(generator: &mut SchemaGenerator) -> Schema {
+    R::Part::schema_in(generator)
+}
+
 /// Decodes the payload of a request.
 pub fn decode_request<Set: RequestSet, R: Call<Set>>(raw: &Raw) -> Result<R, DecodeError> {
     R::from_raw(raw)
@@ -81,6 +86,16 @@ pub fn caller_items<Set: RequestSet, R: Call<Set>, P>(caller: &Caller<'_, P>) ->
 /// The way for stream items, for the call enum.
 pub fn reply_items<Set: RequestSet, R: Call<Set>>(slot: &ReplySlot) -> Items<R::Item> {
     slot.items()
+}
+
+/// The parts of an upload, for a handler.
+pub fn caller_parts<Set: RequestSet, R: Call<Set>, P>(caller: &Caller<'_, P>) -> Parts<R::Part> {
+    caller.parts()
+}
+
+/// The parts of an upload, for the call enum.
+pub fn reply_parts<Set: RequestSet, R: Call<Set>>(slot: &ReplySlot) -> Parts<R::Part> {
+    slot.parts()
 }
 
 /// "The event `Variant` carries `Self`": the payload of a newtype variant.
@@ -234,6 +249,10 @@ const fn refuse_unanswerable(callbacks: &[RequestSpec], requests: &[RequestSpec]
             let why = "`, which streams: a client answers once, so leave out `stream`";
             refuse_callback(kind, why);
         }
+        if callbacks[at].part.is_some() {
+            let why = "`, which takes an upload: a client takes none, so leave out `upload`";
+            refuse_callback(kind, why);
+        }
         if matches!(callbacks[at].resend, Resend::Dedup) {
             let why = "`, which says `dedup`: a client keeps no results, so say `idempotent`, or \
                        nothing";
@@ -278,13 +297,17 @@ const fn refuse_answers(channel: &ChannelSpec, requests: &[RequestSpec]) {
         while event < channel.events.len() && is_same(channel.kind, requests[at].kind) {
             let kind = channel.events[event].kind;
             let is_item = is_same(kind, "item") && requests[at].item.is_some();
-            if is_same(kind, "ok") || is_same(kind, "err") || is_item {
+            let is_part = is_same(kind, "part") && requests[at].part.is_some();
+            if is_same(kind, "ok") || is_same(kind, "err") || is_item || is_part {
+                let what = if is_part { "a part" } else { "an answer" };
                 let sentence = Sentence::new()
                     .push("`")
                     .push(channel.kind)
                     .push(".")
                     .push(kind)
-                    .push("` is both an answer of the request `")
+                    .push("` is both ")
+                    .push(what)
+                    .push(" of the request `")
                     .push(channel.kind)
                     .push("` and an event of the channel `")
                     .push(channel.kind)

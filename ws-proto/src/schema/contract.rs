@@ -81,6 +81,9 @@ fn messages_of_request(spec: &RequestSpec, asker: Sender) -> Vec<Message> {
     if let (Some(kind), Some(payload)) = (spec.item, spec.item_schema) {
         messages.push(answer(kind, payload, ""));
     }
+    if let (Some(kind), Some(payload)) = (spec.part, spec.part_schema) {
+        messages.push(Message { sender: Sender::Client, ..answer(kind, payload, "") });
+    }
     // The type without values makes no message.
     messages.retain(|message| has_values(message.payload));
     messages
@@ -148,6 +151,9 @@ fn report_types(
         for answer in [Some(spec.ok), Some(spec.err), spec.item].into_iter().flatten() {
             claim(answer.to_owned(), format!("an answer to the request `{}`", spec.kind));
         }
+        if let Some(part) = spec.part {
+            claim(part.to_owned(), format!("a part of the request `{}`", spec.kind));
+        }
     }
     for channel in channels {
         for event in channel.events {
@@ -173,6 +179,9 @@ fn request(spec: &RequestSpec, asker: Sender, definitions: &Definitions) -> Valu
     name("error", asker.other(), spec.err);
     if let Some(item) = spec.item {
         name("stream", asker.other(), item);
+    }
+    if let Some(part) = spec.part {
+        name("upload", Sender::Client, part);
     }
     let resend = match spec.resend {
         Resend::Never => "never",

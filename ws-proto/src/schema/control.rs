@@ -72,7 +72,8 @@ const FRAMES: &[Frame] = &[
     frame("$ack", BOTH, ACKED, schema_of::<Ack>, "What was received or consumed."),
     frame("$close", BOTH, ACKED, schema_of::<Close>, "Why the connection is about to close."),
     frame("$cancel", BOTH, ABOUT, schema_of::<()>, "The request `re` is no longer wanted."),
-    frame("$credit", BOTH, ABOUT, schema_of::<Credit>, "The request `re` may send more items."),
+    frame("$credit", BOTH, ABOUT, schema_of::<Credit>, "More of the request `re` may come."),
+    frame("$end", BOTH, ABOUT, schema_of::<()>, "No more parts of the request `re` follow."),
     frame("$sub", CLIENT, COMMAND, schema_of::<Subscribe>, "Listen to the channel `ch`."),
     frame("$unsub", CLIENT, COMMAND, schema_of::<()>, "Stop listening to the channel `ch`."),
     frame(

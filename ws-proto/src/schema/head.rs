@@ -31,7 +31,7 @@ pub(super) const REQUEST: HeadShape = HeadShape {
     required: &[Field::Seq],
     optional: &[Field::Ack, Field::Key, Field::Ttl, Field::Tp],
 };
-/// What answers a message: `x.ok`, `x.err`, `x.item`.
+/// What answers a message, `x.ok`, `x.err`, `x.item`, and what belongs to one, `x.part`.
 pub(super) const ANSWER: HeadShape =
     HeadShape { required: &[Field::Re, Field::Seq], optional: &[Field::Ack, Field::Tp] };
 /// An event of an `at_least_once` channel.

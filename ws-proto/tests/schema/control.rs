@@ -82,6 +82,7 @@ fn from_client() -> Vec<Frame> {
         Frame::Hello(Box::new(bare)),
         Frame::Cancel,
         Frame::Credit(Credit { n: 32 }),
+        Frame::End,
         Frame::Subscribe(Subscribe::default()),
         Frame::Subscribe(Subscribe { since: Some(Position { epoch: "e".into(), off: 18 }) }),
         Frame::Unsubscribe,
@@ -178,7 +179,7 @@ fn a_frame_of_the_other_side_is_not_valid() {
     assert!(
         from_client()
             .iter()
-            .filter(|frame| !matches!(frame, Frame::Cancel | Frame::Credit(_)))
+            .filter(|frame| !matches!(frame, Frame::Cancel | Frame::Credit(_) | Frame::End))
             .all(|frame| !server.is_valid(&message(frame)))
     );
 }
@@ -207,7 +208,7 @@ fn every_mutation_of_the_header_is_refused() {
 /// The header fields without which the frame means nothing.
 fn required(kind: &str) -> &'static [&'static str] {
     match kind {
-        "$cancel" | "$credit" | "$ok" | "$err" => &["re", "seq"],
+        "$cancel" | "$credit" | "$end" | "$ok" | "$err" => &["re", "seq"],
         "$sub" | "$unsub" | "$unsubbed" => &["seq", "ch"],
         "$live" | "$gap" => &["ch"],
         _ => &[],

@@ -13,6 +13,7 @@ pub(crate) const fn request<Q: Payload, R: Payload, E: Payload>(
         ok: names[1],
         err: names[2],
         item: None,
+        part: None,
         doc: "",
         since: 1,
         removed: None,
@@ -25,6 +26,7 @@ pub(crate) const fn request<Q: Payload, R: Payload, E: Payload>(
         reply: R::schema_in as SchemaFn,
         error: E::schema_in as SchemaFn,
         item_schema: None,
+        part_schema: None,
     }
 }
 
