@@ -83,6 +83,7 @@ const fn request(kind: &'static str, ok: &'static str, err: &'static str) -> Req
         ok,
         err,
         item: None,
+        part: None,
         doc: "",
         since: 1,
         removed: None,
@@ -95,6 +96,7 @@ const fn request(kind: &'static str, ok: &'static str, err: &'static str) -> Req
         reply: any_shape,
         error: any_shape,
         item_schema: None,
+        part_schema: None,
     }
 }
 

@@ -33,6 +33,8 @@ use ws_proto::{
 #[derive(Debug)]
 pub(super) enum Order {
     Call { call: Box<Call>, deadline: Option<Instant>, to: Answers },
+    Part(CallId, Raw),
+    End(CallId),
     Publish { publish: Box<Publish>, deadline: Option<Instant>, to: oneshot::Sender<Reply> },
     Subscribe { address: Address, since: Option<Position>, feed: Arc<Feed>, ready: Ready },
 }
@@ -43,6 +45,9 @@ impl Order {
         match self {
             Self::Call { to: Answers::Once(to), .. } | Self::Publish { to, .. } => to.is_closed(),
             Self::Call { to: Answers::Stream(to), .. } => to.is_closed(),
+            Self::Call { to: Answers::Upload { answer, .. }, .. } => answer.is_closed(),
+            // The session drops what belongs to a call that is over.
+            Self::Part(..) | Self::End(_) => false,
             Self::Subscribe { ready, .. } => ready.is_closed(),
         }
     }
@@ -63,6 +68,11 @@ pub(super) enum Note {
 pub(super) enum Answers {
     Once(oneshot::Sender<Reply>),
     Stream(mpsc::UnboundedSender<StreamPart>),
+    /// The answer of an upload, and how many parts it was granted until now.
+    Upload {
+        answer: oneshot::Sender<Reply>,
+        granted: watch::Sender<u64>,
+    },
 }
 
 /// One item, or the end of a stream. The queue is bounded by the credit that its reader granted.
@@ -135,6 +145,8 @@ impl Core {
                 Order::Publish { to, .. } => {
                     resolve(Answers::Once(to), Reply::Lost(Outcome::NotSent));
                 }
+                // Their call has its outcome below.
+                Order::Part(..) | Order::End(_) => {}
                 // Dropping `ready` tells the subscriber.
                 Order::Subscribe { feed, .. } => feed.end(),
             }
@@ -161,6 +173,8 @@ impl Core {
                 self.calls.insert(call.call, to);
                 apply(Command::Call(call), session, now);
             }
+            Order::Part(call, part) => apply(Command::Part(call, part), session, now),
+            Order::End(call) => apply(Command::End(call), session, now),
             Order::Publish { mut publish, deadline, to } => {
                 let Ok(ttl) = remaining(deadline) else {
                     return resolve(Answers::Once(to), Reply::Timeout(Outcome::NotSent));
@@ -316,6 +330,11 @@ impl Application for Core {
             }
             Event::Request(request) => self.serving.start(*request),
             Event::Stop(work, _) => self.serving.stop(work),
+            Event::Granted(call, n) => {
+                if let Some(Answers::Upload { granted, .. }) = self.calls.get(&call) {
+                    granted.send_modify(|granted| *granted = granted.saturating_add(n.into()));
+                }
+            }
             Event::Subscribed(address, done) => self.on_subscribed(&address, &done),
             Event::NotSubscribed(address, fault) => {
                 let Some(listener) = self.feeds.remove(&address) else { return };
@@ -355,6 +374,8 @@ impl Application for Core {
             | Event::Credit(..)
             // What follows happens on a server's side only.
             | Event::Hello(..)
+            | Event::Part(..)
+            | Event::End(_)
             | Event::Subscribe(..)
             | Event::Unsubscribe(_)
             | Event::Publish(..)
@@ -373,5 +394,6 @@ fn resolve(to: Answers, reply: Reply) {
     match to {
         Answers::Once(to) => drop(to.send(reply)),
         Answers::Stream(to) => drop(to.send(StreamPart::End(reply))),
+        Answers::Upload { answer, .. } => drop(answer.send(reply)),
     }
 }

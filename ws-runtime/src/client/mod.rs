@@ -1,5 +1,5 @@
-//! A typed client: calls, streams, subscriptions and publishes over a connection that comes back by
-//! itself.
+//! A typed client: calls, streams, uploads, subscriptions and publishes over a connection that comes
+//! back by itself.
 //!
 //! Start at [`Client`]; `core` is the half behind the handles, `connect` the loop that connects.
 
@@ -12,6 +12,7 @@ mod reconnect;
 mod serving;
 mod streaming;
 mod subscription;
+mod uploading;
 mod ways;
 
 pub use crate::asking::{CallBuilder, CallError, Calling};
@@ -20,6 +21,7 @@ pub use error::{ConnState, ConnectError, SubscribeError};
 pub use reconnect::Backoff;
 pub use streaming::ItemStream;
 pub use subscription::{Gap, Held, ManualSubscription, Subscribing, Subscription};
+pub use uploading::Upload;
 pub use ways::PublishCall;
 
 use self::core::{Note, Order};
@@ -59,7 +61,7 @@ impl<P: Protocol> Client<P> {
     pub fn call<R>(&self, request: R) -> CallBuilder<R::Reply, R::Error, R::Retry>
     where
         R: Call<P::Requests>,
-        R::Shape: shape::Single,
+        R::Shape: shape::Single + shape::Whole,
     {
         CallBuilder::new(self.plan(&request))
     }
@@ -72,6 +74,17 @@ impl<P: Protocol> Client<P> {
         R::Shape: shape::Streaming,
     {
         ItemStream::new(self.plan(&request), self.shared.ways.clone(), self.shared.stream_credit)
+    }
+
+    /// Asks a request whose parts follow, as many as the server takes. Parts are kept by nobody
+    /// once they are sent: an upload survives a resumed session, and no other loss.
+    #[expect(clippy::needless_pass_by_value, reason = "a request is given away")]
+    pub fn upload<R>(&self, request: R) -> Upload<R::Part, R::Reply, R::Error>
+    where
+        R: Call<P::Requests>,
+        R::Shape: shape::Uploading,
+    {
+        Upload::new(self.plan(&request), self.shared.ways.clone(), self.shared.format)
     }
 
     /// Listens to a channel. The subscription survives reconnects; what could not be delivered is

@@ -130,6 +130,7 @@ impl Connection {
         };
         let guard = AnswerGuard { mailbox: Arc::clone(&self.mailbox), work, done: false };
         let span = tracing::debug_span!("request", kind = &*kind, %id, session = link.session());
+        let judge = Arc::clone(&link);
         let erased: Arc<dyn Link> = Arc::clone(&link) as Arc<dyn Link>;
         let task = tokio::spawn(tracing::Instrument::instrument(
             async move {
@@ -140,7 +141,7 @@ impl Connection {
                         results.answer(name, &payload, serve).await
                     }
                 };
-                guard.answer(answer);
+                guard.answer(judge.judged(answer));
             },
             span,
         ));
@@ -314,6 +315,16 @@ impl Application for Connection {
                 }
             }
             Event::Answered(call, reply) => self.asking.answered(call, reply),
+            Event::Part(work, part) => {
+                if let Some(running) = self.running.get(&work) {
+                    running.link.part(part);
+                }
+            }
+            Event::End(work) => {
+                if let Some(running) = self.running.get(&work) {
+                    running.link.parts_end();
+                }
+            }
             Event::Subscribe(ticket, address, since) => self.ask_subscribe(ticket, address, since),
             Event::Publish(ticket, incoming) => self.ask_publish(ticket, *incoming),
             Event::Unsubscribe(address) => {
@@ -340,6 +351,7 @@ impl Application for Connection {
             | Event::Welcome(_)
             | Event::Rejected(_)
             | Event::Snapshot(..)
+            | Event::Granted(..)
             | Event::Subscribed(..)
             | Event::NotSubscribed(..)
             | Event::Delivered(_)

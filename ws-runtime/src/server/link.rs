@@ -7,11 +7,12 @@ use super::{
 use crate::session::{Command, WorkId};
 use std::{
     any::Any,
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 use ws_proto::{
-    Address, EncodedEvent, Format, MessageId, Raw,
+    Address, Answer, EncodedEvent, Fault, Format, MessageId, Raw,
     serve::{Cancelled, Link, Publishing},
 };
 
@@ -37,6 +38,17 @@ struct State {
     cancelled: bool,
     credit: u32,
     wakers: Vec<Waker>,
+    upload: Upload,
+}
+
+/// The parts of an upload that wait for their handler: at most a window of them.
+#[derive(Default)]
+struct Upload {
+    waiting: VecDeque<Raw>,
+    is_read: bool,
+    is_ended: bool,
+    /// What is wrong with a part that was read.
+    refusal: Option<Fault>,
 }
 
 /// Tasks of one handler that may wait on its link at once; more than this is a loop that leaks.
@@ -55,12 +67,41 @@ impl RequestLink {
 
     /// Nobody waits for the answer any more.
     pub(crate) fn cancel(&self) {
-        self.change(|state| state.cancelled = true);
+        self.change(|state| {
+            state.cancelled = true;
+            state.upload.waiting.clear();
+        });
     }
 
     /// The peer takes more items.
     pub(crate) fn credit(&self, n: u32) {
         self.change(|state| state.credit = state.credit.saturating_add(n));
+    }
+
+    /// A part of the upload came.
+    pub(crate) fn part(&self, part: Raw) {
+        // Nobody reads on after a part that was refused.
+        self.change(|state| {
+            if state.upload.refusal.is_none() {
+                state.upload.waiting.push_back(part);
+            }
+        });
+    }
+
+    /// The last part came.
+    pub(crate) fn parts_end(&self) {
+        self.change(|state| state.upload.is_ended = true);
+    }
+
+    /// The answer, which is a fault where a part was not what its type says.
+    pub(crate) fn judged(&self, answer: Answer) -> Answer {
+        self.lock().upload.refusal.take().map_or(answer, Answer::Fault)
+    }
+
+    fn read(&self, n: u32) {
+        if let Some(work) = self.work {
+            self.connection.mailbox.put(Letter::Work(Command::Read(work, n)));
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -139,5 +180,33 @@ impl Link for RequestLink {
         if let Some(work) = self.work {
             self.connection.mailbox.put(Letter::Work(Command::Item(work, item)));
         }
+    }
+
+    fn poll_part(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Raw, Cancelled>>> {
+        let mut state = self.lock();
+        if state.cancelled {
+            return Poll::Ready(Some(Err(Cancelled)));
+        }
+        if let Some(part) = state.upload.waiting.pop_front() {
+            drop(state);
+            self.read(1);
+            return Poll::Ready(Some(Ok(part)));
+        }
+        if state.upload.is_ended {
+            return Poll::Ready(None);
+        }
+        state.remember(cx);
+        let is_first = !std::mem::replace(&mut state.upload.is_read, true);
+        drop(state);
+        if is_first {
+            self.read(0);
+        }
+        Poll::Pending
+    }
+
+    fn refuse_part(&self, fault: Fault) {
+        let mut state = self.lock();
+        state.upload.waiting.clear();
+        state.upload.refusal.get_or_insert(fault);
     }
 }

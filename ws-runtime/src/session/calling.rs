@@ -74,6 +74,9 @@ impl Session {
         if !is_message {
             return Some(envelope);
         }
+        if envelope.head.re.is_some() {
+            return self.part_ready_to_leave(envelope, call);
+        }
         if !open.is_supported(version) {
             self.resolve(call, Reply::Unsupported { negotiated: version });
             return None;
@@ -156,7 +159,7 @@ impl Session {
         waiting
     }
 
-    fn resolve(&mut self, call: CallId, reply: Reply) {
+    pub(super) fn resolve(&mut self, call: CallId, reply: Reply) {
         if self.calls.close(call).is_some() {
             self.events.push_back(Event::Answered(call, reply));
         }
@@ -182,7 +185,7 @@ impl Session {
         ttl: Option<Duration>,
     ) -> Open {
         let deadline = ttl.map(|ttl| self.now + ttl);
-        Open { id, kind, versions, deadline, sent: false, cancelled: false }
+        Open { id, kind, versions, deadline, sent: false, cancelled: false, parts: 0, ended: false }
     }
 
     fn send_call(&mut self, call: CallId, open: Open, envelope: Envelope) -> Result<(), Misuse> {

@@ -22,6 +22,10 @@ pub(super) struct Open {
     pub(super) sent: bool,
     /// The peer was told that the answer is no longer wanted.
     pub(super) cancelled: bool,
+    /// Parts of its upload that the peer takes.
+    pub(super) parts: u32,
+    /// Its last part was given to us.
+    pub(super) ended: bool,
 }
 
 /// Which of the answers of a request a `type` is.

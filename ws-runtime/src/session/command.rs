@@ -42,10 +42,17 @@ pub enum Command {
     Cancel(CallId),
     /// More items of a streaming call are wanted.
     Credit(CallId, u32),
+    /// One part of an upload; needs credit, see [`super::Event::Granted`].
+    Part(CallId, Raw),
+    /// No more parts of an upload follow.
+    End(CallId),
     /// The answer to [`super::Event::Request`]. A second one is ignored.
     Answer(WorkId, Answer),
     /// One item of a streaming request; needs credit, see [`super::Event::Credit`].
     Item(WorkId, Raw),
+    /// So many parts of an upload were read, and no longer wait. The first one asks the peer for
+    /// parts, and may say zero.
+    Read(WorkId, u32),
 
     /// Client: listen to a channel, after the position if there is one.
     Subscribe(Address, Option<Position>),
@@ -186,7 +193,7 @@ pub enum Misuse {
     /// A snapshot that does not fit into one message.
     #[error("the snapshot is larger than the peer takes: give less of the state")]
     SnapshotTooLarge,
-    /// A stream item without credit.
-    #[error("the stream has no credit: wait for `Event::Credit`")]
+    /// A stream item or a part without credit, or a part after the end.
+    #[error("there is no credit: wait for `Event::Credit` or `Event::Granted`")]
     NoCredit,
 }

@@ -29,12 +29,18 @@ pub enum Event {
     Answered(CallId, Reply),
     /// One item of a streaming call.
     Item(CallId, Raw),
+    /// The peer takes this many more parts of an upload.
+    Granted(CallId, u32),
     /// A request to work on; answer with [`super::Command::Answer`].
     Request(Box<Request>),
     /// Nobody waits for the answer any more. The handler may go on; its answer is then dropped.
     Stop(WorkId, Stop),
     /// The peer takes this many more items of a streaming request.
     Credit(WorkId, u32),
+    /// One part of an upload. It counts as waiting until [`super::Command::Read`] says otherwise.
+    Part(WorkId, Raw),
+    /// No more parts of an upload follow.
+    End(WorkId),
 
     /// Server: may the client listen to this channel, after this position?
     Subscribe(Ticket, Address, Option<Position>),
@@ -155,6 +161,8 @@ pub enum Stop {
     Cancelled,
     /// Its deadline passed; the answer `deadline` was sent.
     Deadline,
+    /// A part of its upload found no room; the answer `overloaded` was sent.
+    NoRoom,
 }
 
 /// An event that a client wants to publish.

@@ -22,6 +22,9 @@ pub enum PeerFault {
     /// A field that this type of frame needs is missing.
     #[error("a header field that this type needs is missing")]
     MissingField,
+    /// A part of an upload beyond the credit, or after its end.
+    #[error("a part of an upload beyond its credit")]
+    NoCredit,
     /// The first frame was not a hello.
     #[error("the first frame must be `$hello`")]
     NoHello,
@@ -61,9 +64,10 @@ impl From<PeerFault> for CloseCode {
             | PeerFault::ConsumedAboveSent
             | PeerFault::CannotResume
             | PeerFault::SequenceGap => Self::SEQUENCE_FAULT,
-            PeerFault::Malformed | PeerFault::MissingField | PeerFault::WrongDirection => {
-                Self::MALFORMED
-            }
+            PeerFault::Malformed
+            | PeerFault::MissingField
+            | PeerFault::NoCredit
+            | PeerFault::WrongDirection => Self::MALFORMED,
             PeerFault::NoHello => Self::NO_HELLO,
             PeerFault::Silent => Self::HEARTBEAT_MISSED,
             PeerFault::RateExceeded => Self::RATE_LIMITED,

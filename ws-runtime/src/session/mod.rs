@@ -25,6 +25,7 @@ mod calls;
 mod calling;
 mod work;
 mod serving;
+mod uploading;
 mod listening;
 mod channels;
 mod alive;
@@ -118,7 +119,7 @@ impl Session {
             outbox: Outbox::new(limits),
             inbox: Inbox::default(),
             calls: Calls::default(),
-            work: Work::new(limits.max_in_flight, limits.max_queued),
+            work: Work::new(limits),
             listening: Listening::default(),
             channels: Channels::default(),
             alive: Alive::new(config.heartbeat_interval, config.heartbeat_timeout, now),
@@ -205,6 +206,15 @@ impl Session {
                 Ok(())
             }
             Command::Item(work, item) => self.item(work, item),
+            Command::Part(call, part) => self.part(call, part),
+            Command::End(call) => {
+                self.end_parts(call);
+                Ok(())
+            }
+            Command::Read(work, n) => {
+                self.parts_read(work, n);
+                Ok(())
+            }
             Command::Subscribe(address, since) => self.subscribe(&address, since),
             Command::Unsubscribe(address) => self.unsubscribe(&address),
             Command::Publish(publish) => self.publish(*publish),

@@ -67,6 +67,7 @@ impl Session {
             Frame::Close(close) => self.on_close(close),
             Frame::Cancel => self.on_cancel(answered(&head)?),
             Frame::Credit(credit) => self.on_credit(answered(&head)?, credit.n),
+            Frame::End => self.on_end(answered(&head)?),
             Frame::Subscribe(subscribe) => self.on_subscribe(&head, subscribe.since)?,
             Frame::Unsubscribe => self.on_unsubscribe(&head)?,
             Frame::Done(done) => self.on_done(answered(&head)?, done),
@@ -80,7 +81,7 @@ impl Session {
             Frame::Unknown(_) => self.counters.strays += 1,
             Frame::Message(payload) => match (self.side, head.re, head.ch.is_some()) {
                 (Side::Client, Some(re), true) => self.on_snapshot(&head, re, payload)?,
-                (_, Some(re), _) => self.on_answer(re, &head.kind, payload),
+                (_, Some(re), _) => self.on_related(re, &head.kind, payload)?,
                 (_, None, false) => self.on_request(head, payload),
                 (Side::Client, None, true) => self.on_event(head, payload)?,
                 (Side::Server, None, true) => self.on_publish(&head, payload)?,
@@ -177,6 +178,7 @@ fn is_sequenced(frame: &Frame, is_event: bool) -> bool {
     match frame {
         Frame::Cancel
         | Frame::Credit(_)
+        | Frame::End
         | Frame::Subscribe(_)
         | Frame::Unsubscribe
         | Frame::Done(_)
@@ -211,6 +213,7 @@ fn sender_of(frame: &Frame) -> Sender {
         | Frame::Close(_)
         | Frame::Cancel
         | Frame::Credit(_)
+        | Frame::End
         | Frame::Fault(_)
         | Frame::Unknown(_)
         | Frame::Message(_) => Sender::Both,

@@ -63,6 +63,8 @@ impl Session {
     pub(super) fn on_credit(&mut self, re: MessageId, n: u32) {
         if let Some(work) = self.work.credit(re, n) {
             self.events.push_back(Event::Credit(work, n));
+        } else {
+            self.granted(re, n);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{Time, event::Request};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use ws_proto::{Fault, FaultCode, MessageId, RequestSpec};
+use ws_proto::{Fault, FaultCode, Limits, MessageId, RequestSpec};
 
 /// Names a request of the peer towards our application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,10 +19,11 @@ pub(super) struct Work {
     running: usize,
     ordered_running: bool,
     next: u64,
-    /// Bytes of the payloads of all entries.
+    /// Bytes of the payloads of all entries, and of the parts that wait.
     bytes: usize,
     in_flight_max: usize,
     queued_max: usize,
+    window: u32,
 }
 
 #[derive(Debug)]
@@ -37,6 +38,33 @@ pub(super) struct Entry {
     request: Option<Box<Request>>,
     /// The terminal answer is out; only the handler is still running.
     answered: bool,
+    /// Present while parts may come.
+    upload: Option<Upload>,
+}
+
+/// The parts of a request's upload.
+#[derive(Debug, Default)]
+struct Upload {
+    /// How many more the peer may send.
+    credit: u32,
+    /// Bytes of each that the handler has not read.
+    waiting: VecDeque<usize>,
+    /// Read, and not yet made good by credit.
+    owed: u32,
+    /// The handler has begun to read.
+    is_read: bool,
+    is_ended: bool,
+}
+
+/// What became of a part of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It waits for the handler.
+    Held(WorkId),
+    /// There is no such upload any more.
+    Stray,
+    /// The peer was not asked for it.
+    NoCredit,
 }
 
 /// What became of a request whose time is up, or that was cancelled.
@@ -49,7 +77,7 @@ pub(super) enum Ended {
 }
 
 impl Work {
-    pub(super) fn new(in_flight_max: usize, queued_max: usize) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
             entries: BTreeMap::new(),
             by_id: BTreeMap::new(),
@@ -59,8 +87,9 @@ impl Work {
             ordered_running: false,
             next: 0,
             bytes: 0,
-            in_flight_max,
-            queued_max,
+            in_flight_max: limits.max_in_flight,
+            queued_max: limits.max_queued,
+            window: limits.upload_window,
         }
     }
 
@@ -92,7 +121,9 @@ impl Work {
         let bytes = request.payload.bytes().len();
         self.bytes += bytes;
         let request = Some(Box::new(request));
-        let entry = Entry { id, seq, spec, credit: 0, bytes, deadline, request, answered: false };
+        let upload = spec.part.map(|_| Upload::default());
+        let entry =
+            Entry { id, seq, spec, credit: 0, bytes, deadline, request, answered: false, upload };
         self.entries.insert(work, entry);
         self.queue.push_back(work);
         Ok(())
@@ -137,6 +168,7 @@ impl Work {
             self.queue.retain(|other| *other != work);
             return self.remove(work).map(Ended::Waiting);
         }
+        self.end_upload(work);
         Some(Ended::Running(work))
     }
 
@@ -154,7 +186,65 @@ impl Work {
             return self.remove(work).map(Ended::Waiting);
         }
         entry.answered = true;
+        self.end_upload(work);
         Some(Ended::Running(work))
+    }
+
+    /// A part of the upload `id`, of this type and size.
+    pub(super) fn take_part(&mut self, id: MessageId, kind: &str, bytes: usize) -> Taken {
+        let Some((work, entry)) = self.uploading(id) else { return Taken::Stray };
+        let Some(upload) = entry.upload.as_mut().filter(|_| entry.spec.part == Some(kind)) else {
+            return Taken::Stray;
+        };
+        if upload.credit == 0 {
+            return Taken::NoCredit;
+        }
+        upload.credit -= 1;
+        upload.waiting.push_back(bytes);
+        entry.bytes += bytes;
+        self.bytes += bytes;
+        Taken::Held(work)
+    }
+
+    /// The handler has read this many parts; gives how many more the peer may be asked for.
+    pub(super) fn parts_read(&mut self, work: WorkId, n: u32) -> Option<(MessageId, u32)> {
+        let window = self.window;
+        let entry = self.entries.get_mut(&work)?;
+        let upload = entry.upload.as_mut()?;
+        let count = upload.waiting.len().min(n as usize);
+        let bytes: usize = upload.waiting.drain(..count).sum();
+        entry.bytes -= bytes;
+        self.bytes -= bytes;
+        let owed = if upload.is_read { u32::try_from(count).unwrap_or(n) } else { window };
+        upload.owed += owed;
+        upload.is_read = true;
+        // A frame for each part would double the messages.
+        if upload.is_ended || upload.owed < window.div_ceil(2) {
+            return None;
+        }
+        let more = std::mem::take(&mut upload.owed);
+        upload.credit += more;
+        Some((entry.id, more))
+    }
+
+    /// The peer sent its last part; `None` when there is no such upload any more.
+    pub(super) fn last_part(&mut self, id: MessageId) -> Option<WorkId> {
+        let (work, entry) = self.uploading(id)?;
+        let upload = entry.upload.as_mut().filter(|upload| !upload.is_ended)?;
+        upload.is_ended = true;
+        upload.credit = 0;
+        Some(work)
+    }
+
+    /// The request counts as answered from here on, while its handler still runs.
+    pub(super) fn answered(&mut self, work: WorkId) -> Option<MessageId> {
+        self.end_upload(work);
+        let entry = self.entries.get_mut(&work).filter(|entry| !entry.answered)?;
+        entry.answered = true;
+        if let Some(deadline) = entry.deadline.take() {
+            self.deadlines.remove(&(deadline, work));
+        }
+        Some(entry.id)
     }
 
     /// Every request that has not started: a draining server refuses them.
@@ -177,6 +267,9 @@ impl Work {
                 entry.answered = true;
                 running.push(*work);
             }
+        }
+        for work in &running {
+            self.end_upload(*work);
         }
         running
     }
@@ -209,6 +302,20 @@ impl Work {
 
     pub(super) fn due(&self) -> Option<Time> {
         self.deadlines.first().map(|(due, _)| *due)
+    }
+
+    fn uploading(&mut self, id: MessageId) -> Option<(WorkId, &mut Entry)> {
+        let work = *self.by_id.get(&id)?;
+        self.entries.get_mut(&work).filter(|entry| entry.upload.is_some()).map(|e| (work, e))
+    }
+
+    /// Nobody reads what waits of an upload: its room is free again.
+    fn end_upload(&mut self, work: WorkId) {
+        let Some(entry) = self.entries.get_mut(&work) else { return };
+        let waiting = entry.upload.take().map(|upload| upload.waiting).unwrap_or_default();
+        let bytes: usize = waiting.iter().sum();
+        entry.bytes -= bytes;
+        self.bytes -= bytes;
     }
 
     fn remove(&mut self, work: WorkId) -> Option<Entry> {

@@ -19,6 +19,7 @@ const fn request(kind: &'static str, [ok, err]: [&'static str; 2]) -> RequestSpe
         ok,
         err,
         item: Some("join.item"),
+        part: None,
         doc: "",
         since: 1,
         removed: None,
@@ -31,6 +32,7 @@ const fn request(kind: &'static str, [ok, err]: [&'static str; 2]) -> RequestSpe
         reply: any_shape,
         error: any_shape,
         item_schema: None,
+        part_schema: None,
     }
 }
 

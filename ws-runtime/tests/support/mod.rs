@@ -9,7 +9,7 @@ use std::sync::{
 use tokio::sync::Notify;
 use ws_proto::{
     Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Items, Never,
-    Protocol, Requests, Snapshot, UnknownEvent,
+    Parts, Protocol, Requests, Snapshot, UnknownEvent,
 };
 
 #[derive(Protocol)]
@@ -46,6 +46,12 @@ pub(crate) enum LabRequest {
     /// Brings an answer of this many bytes.
     #[rpc(reply = String)]
     Large { bytes: u32 },
+    /// Adds numbers up, unless told to stop at one of them.
+    #[rpc(reply = u32, error = Refusal, upload = u32)]
+    Sum { until: Option<u32> },
+    /// Takes texts and reads none, until nobody waits.
+    #[rpc(reply = (), upload = String)]
+    Hoard,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -246,5 +252,39 @@ impl LabHandler for App {
 
     async fn large(&self, _: &Caller<'_, String>, req: Large) -> Result<String, Never> {
         Ok("x".repeat(req.bytes as usize))
+    }
+
+    async fn sum(
+        &self,
+        _: &Caller<'_, String>,
+        req: Sum,
+        mut parts: Parts<u32>,
+    ) -> Result<u32, Refusal> {
+        let mut sum = 0;
+        while let Some(part) = parts.next().await {
+            let Ok(part) = part else {
+                self.0.cancelled.notify_one();
+                break;
+            };
+            sum += part;
+            if req.until == Some(part) {
+                return if part == 0 { Err(Refusal { why: "zero".into() }) } else { Ok(sum) };
+            }
+        }
+        Ok(sum)
+    }
+
+    async fn hoard(
+        &self,
+        caller: &Caller<'_, String>,
+        _: Hoard,
+        mut parts: Parts<String>,
+    ) -> Result<(), Never> {
+        let first = parts.next().await;
+        self.0.waiting.notify_one();
+        caller.cancelled().await;
+        drop(first);
+        self.0.cancelled.notify_one();
+        Ok(())
     }
 }

@@ -32,6 +32,8 @@ pub(crate) fn command(
             let n = u32::try_from(short.number(2)?).map_err(|error| error.to_string())?;
             Command::Credit(CallId(short.number(1)?), n)
         }
+        (Who::C, "part") => Command::Part(CallId(short.number(1)?), payload()?),
+        (Who::C, "end") => Command::End(CallId(short.number(1)?)),
         (Who::C, "subscribe") => {
             Command::Subscribe(short.address(1)?, short.field_position("since")?)
         }
@@ -49,6 +51,10 @@ pub(crate) fn command(
         (Who::S, "drain") => Command::Drain(drain(short)?),
         (_, "answer") => Command::Answer(WorkId(short.number(1)?), answer(short, payload()?)?),
         (Who::S, "item") => Command::Item(WorkId(short.number(1)?), payload()?),
+        (Who::S, "read") => {
+            let n = u32::try_from(short.number(2)?).map_err(|error| error.to_string())?;
+            Command::Read(WorkId(short.number(1)?), n)
+        }
         (Who::S, "decide") => Command::Decide(Ticket(short.number(1)?), decision(short)?),
         (Who::S, "deliver") => {
             Command::Deliver(short.address(1)?, Delivery::Kept(event(short, ids)?))

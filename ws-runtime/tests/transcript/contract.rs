@@ -10,6 +10,7 @@ const REQUESTS: &[RequestSpec] = &[
     RequestSpec { since: 2, ..request("whisper", ["whisper.ok", "whisper.err"]) },
     RequestSpec { ordered: true, ..request("say", ["say.ok", "say.err"]) },
     RequestSpec { item: Some("history.item"), ..request("history", ["history.ok", "history.err"]) },
+    RequestSpec { part: Some("import.part"), ..request("import", ["import.ok", "import.err"]) },
     RequestSpec { ack: AckMeaning::Handled, ..request("save", ["save.ok", "save.err"]) },
 ];
 
@@ -33,6 +34,7 @@ const fn request(kind: &'static str, [ok, err]: [&'static str; 2]) -> RequestSpe
         ok,
         err,
         item: None,
+        part: None,
         doc: "",
         since: 1,
         removed: None,
@@ -45,6 +47,7 @@ const fn request(kind: &'static str, [ok, err]: [&'static str; 2]) -> RequestSpe
         reply: any,
         error: any,
         item_schema: None,
+        part_schema: None,
     }
 }
 

@@ -394,6 +394,7 @@ pub(crate) fn set(config: &mut Config, name: &str, value: u64) -> Result<(), Str
         "max_frame" => config.limits.max_frame = count,
         "max_in_flight" => config.limits.max_in_flight = count,
         "inbound_bytes" => config.limits.inbound_bytes = count,
+        "upload_window" => config.limits.upload_window = small,
         "max_queued" => config.limits.max_queued = count,
         "max_subs" => config.limits.max_subs = count,
         "rate_per_s" => config.limits.rate_per_s = small,

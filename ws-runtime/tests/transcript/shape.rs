@@ -122,7 +122,7 @@ pub(crate) fn build(
 pub(crate) fn is_sequenced(who: Who, envelope: &Envelope) -> bool {
     let head = &envelope.head;
     match &*head.kind {
-        "$cancel" | "$credit" | "$sub" | "$unsub" | "$ok" | "$err" | "$unsubbed" => true,
+        "$cancel" | "$credit" | "$end" | "$sub" | "$unsub" | "$ok" | "$err" | "$unsubbed" => true,
         kind if kind.starts_with('$') => false,
         _ => who == Who::C || head.re.is_some() || head.ch.is_none(),
     }

@@ -39,12 +39,18 @@ pub(crate) fn tell(event: &Event) -> Short {
             let why = match stop {
                 Stop::Cancelled => "cancelled",
                 Stop::Deadline => "deadline",
+                Stop::NoRoom => "no_room",
             };
             Short::of(["stop"]).word(work.0.to_string()).word(why)
         }
         Event::Credit(work, n) => {
             Short::of(["credit"]).word(work.0.to_string()).word(n.to_string())
         }
+        Event::Granted(call, n) => {
+            Short::of(["granted"]).word(call.0.to_string()).word(n.to_string())
+        }
+        Event::Part(work, part) => Short::of(["part"]).word(work.0.to_string()).json(value(part)),
+        Event::End(work) => Short::of(["end"]).word(work.0.to_string()),
         other => of_channels(other),
     }
 }
