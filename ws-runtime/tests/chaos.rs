@@ -10,7 +10,7 @@ mod ledger;
 mod proxy;
 
 use futures_util::future::join_all;
-use ledger::{Books, Count, Enter, Entry, Ledger, Room};
+use ledger::{Books, Count, Enter, Entry, Ledger, Recount, Room};
 use proxy::Proxy;
 use std::{
     collections::HashSet,
@@ -189,7 +189,7 @@ async fn call(run: Arc<Run>, client: Client<Ledger>, client_number: usize) -> Do
                 }
                 Err(error) => done.fail(number, &error),
             },
-            10..=14 => {
+            10..=13 => {
                 let entry = Entry::Entered { number };
                 match client.publish(Room { name: room.clone() }, &entry).await {
                     Ok(position) => {
@@ -198,6 +198,14 @@ async fn call(run: Arc<Run>, client: Client<Ledger>, client_number: usize) -> Do
                     }
                     Err(error) => done.fail(number, &error),
                 }
+            }
+            14 => {
+                let mut upload = client.upload(Recount {}).timeout(HANG);
+                for part in 1..=40 {
+                    upload.send(&part).await.expect("a part of an upload");
+                }
+                assert_eq!(upload.finish().await, Ok(40));
+                done.streams += 1;
             }
             _ => {
                 let mut items = client.stream(Count { to: 40 }).timeout(HANG);

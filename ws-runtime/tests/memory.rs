@@ -17,7 +17,7 @@ use tokio::{
     sync::{Mutex, MutexGuard},
     time::timeout,
 };
-use ws_proto::{CloseCode, Format, Frame, Limits};
+use ws_proto::{CloseCode, Format, Frame, Limits, MessageId};
 use ws_runtime::{Server, ServerConfig};
 
 #[global_allocator]
@@ -318,6 +318,65 @@ async fn streams_with_credit_without_end() {
     let signs = Arc::clone(&scales.signs);
     scales.weigh(peer, bound).await;
     signs.cancelled.notified().await;
+}
+
+/// As many uploads as may run, each with credit that its handler has given.
+async fn uploads(peer: &mut Peer) -> Vec<MessageId> {
+    let mut uploads = Vec::new();
+    for _ in 0..Limits::default().max_in_flight {
+        let id = peer.id();
+        let hoard = peer.placed("hoard", &json!({}), |head| head.id = id);
+        peer.send(&hoard).await;
+        uploads.push(id);
+    }
+    let mut granted = 0;
+    while granted < uploads.len() {
+        let Seen::Envelope(envelope) = peer.next().await else { panic!("no credit") };
+        granted += usize::from(matches!(envelope.frame, Frame::Credit(_)));
+    }
+    uploads
+}
+
+#[tokio::test]
+async fn the_largest_parts_of_uploads_that_nobody_reads() {
+    for format in Format::ALL {
+        let scales = Scales::set().await;
+        let mut peer = Peer::welcomed(scales.address, format).await;
+        let Limits { upload_window, inbound_bytes, .. } = Limits::default();
+        for upload in uploads(&mut peer).await {
+            for _ in 0..upload_window {
+                let part = peer.placed("hoard.part", &json!(padding()), |head| {
+                    head.re = Some(upload);
+                });
+                let frame = peer.framed(&part);
+                assert!(write(&mut peer, &frame).await);
+            }
+        }
+        settle(&mut peer).await;
+        assert!(scales.cost() > inbound_bytes / 2, "the parts did wait");
+        let bound = scales.bound();
+        scales.weigh(peer, bound).await;
+    }
+}
+
+#[tokio::test]
+async fn small_parts_in_large_messages_keep_none_of_them() {
+    let scales = Scales::set().await;
+    let mut peer = Peer::welcomed(scales.address, Format::Json).await;
+    for upload in uploads(&mut peer).await {
+        for _ in 0..Limits::default().upload_window {
+            let part = peer.placed("hoard.part", &json!("a"), |head| head.re = Some(upload));
+            let spaces = [b' '; 60_000];
+            let padded = [&part[..1], &spaces, &part[1..]].concat();
+            let frame = peer.framed(&padded);
+            assert!(write(&mut peer, &frame).await);
+        }
+    }
+    settle(&mut peer).await;
+    let kept = HEAP.current_usage() - scales.before;
+    assert!(kept <= 4 * 1024 * 1024, "{kept} bytes for parts of one letter");
+    let bound = scales.bound();
+    scales.weigh(peer, bound).await;
 }
 
 #[tokio::test]

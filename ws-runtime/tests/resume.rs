@@ -7,7 +7,7 @@ mod support;
 use futures_util::future::join_all;
 use scissors::Scissors;
 use std::time::Duration;
-use support::{App, Board, Count, Echo, Hall, HallEvent, Lab, Say, Wait};
+use support::{App, Board, Count, Echo, Hall, HallEvent, Lab, Say, Sum, Wait};
 use ws_proto::{Credentials, Format, Limits};
 use ws_runtime::{
     CallError, Client, ConnState, Gap, Outcome, Server, ServerConfig, client::Backoff,
@@ -132,6 +132,23 @@ async fn calls_and_streams_survive_any_number_of_cuts() {
     assert_eq!(texts.len(), 100, "each event is there once, or its loss is");
     assert_eq!(counted, (1..=300).collect::<Vec<_>>());
     cutting.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_goes_on_over_many_cuts() {
+    let (server, _) = lab();
+    let scissors = Scissors::default();
+    for format in Format::ALL {
+        let client = connect(&server, &scissors, format).await;
+        let mut upload = client.upload(Sum { until: None });
+        for n in 1..=100 {
+            if n % 10 == 0 {
+                scissors.cut();
+            }
+            upload.send(&n).await.unwrap();
+        }
+        assert_eq!(upload.finish().await.unwrap(), 5050);
+    }
 }
 
 #[tokio::test(start_paused = true)]

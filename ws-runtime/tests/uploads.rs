@@ -4,8 +4,11 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 use support::{App, Echo, Hoard, Lab, Refusal, Signs, Sum};
-use ws_proto::{FaultCode, Format};
-use ws_runtime::{CallError, Client, Outcome, Server, testing};
+use ws_proto::{Credentials, FaultCode, Format, Limits};
+use ws_runtime::{
+    CallError, Client, Outcome, Server, testing,
+    transport::{Transport, memory},
+};
 
 fn lab() -> (Server<Lab>, Arc<Signs>) {
     let app = App::default();
@@ -152,4 +155,46 @@ async fn a_part_that_is_too_large_is_a_fault_and_the_connection_lives() {
     let CallError::Fault(fault, Outcome::Unknown) = error else { panic!("{error:?}") };
     assert_eq!(fault.code, FaultCode::TooLarge);
     assert_eq!(client.call(Echo { text: "still here".into() }).await.unwrap(), "still here");
+}
+
+/// The same request, but other parts.
+mod newer {
+    use ws_proto::{Protocol, Requests};
+
+    #[derive(Protocol)]
+    #[protocol(name = "lab", version = 3, requests = NewerRequest)]
+    pub(crate) struct Newer;
+
+    #[derive(Debug, Requests)]
+    pub(crate) enum NewerRequest {
+        #[rpc(reply = u32, upload = String)]
+        Sum,
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_another_type_is_the_fault_of_the_client_and_ends_the_upload() {
+    let (server, signs) = lab();
+    let connector = server.clone();
+    let client = Client::<newer::Newer>::builder("ws://memory")
+        .token(|| async { "ann".to_owned() })
+        .connector(move |format| {
+            let server = connector.clone();
+            Box::pin(async move {
+                let (ours, theirs) = memory::pair(format, &Limits::default());
+                let credentials = Credentials::default();
+                tokio::spawn(async move { server.serve(Box::new(theirs), credentials).await });
+                let ours: Box<dyn Transport> = Box::new(ours);
+                Ok(ours)
+            })
+        })
+        .connect()
+        .await
+        .unwrap();
+    let mut upload = client.upload(newer::Sum {});
+    upload.send(&"no number".to_owned()).await.unwrap();
+    signs.cancelled.notified().await;
+    let error = upload.finish().await.unwrap_err();
+    let CallError::Fault(fault, Outcome::Unknown) = error else { panic!("{error:?}") };
+    assert_eq!(fault.code, FaultCode::Invalid);
 }

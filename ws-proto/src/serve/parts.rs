@@ -1,7 +1,7 @@
 //! The parts of an upload, as its handler reads them (`docs/protocol.md`, section 7).
 
 use super::{Cancelled, Link};
-use crate::{fault::Fault, message::Payload, raw::Raw};
+use crate::{code::Retry, fault::Fault, message::Payload, raw::Raw};
 use std::{fmt, future::poll_fn, sync::Arc};
 
 /// The parts of an upload, in the order sent. Reading them is what makes more of them come: the
@@ -53,7 +53,9 @@ impl<T> Parts<T> {
 
     fn refuse(&self, error: &crate::DecodeError) -> Broken {
         let text = error.to_string();
-        self.link.refuse_part(Fault::invalid(format!("a part of the upload: {text}")));
+        // The parts before it were worked on.
+        let fault = Fault::invalid(format!("a part of the upload: {text}"));
+        self.link.refuse_part(fault.retry(Retry::Unknown));
         Broken::Invalid(text)
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 use ws_proto::{
     Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Items, Never,
-    Position, Protocol, Requests,
+    Parts, Position, Protocol, Requests,
 };
 
 #[derive(Protocol)]
@@ -22,6 +22,9 @@ pub(crate) enum LedgerRequest {
     /// Counts up to a number, one item each.
     #[rpc(reply = u32, stream = u32)]
     Count { to: u32 },
+    /// Counts the parts, which must be the numbers from one.
+    #[rpc(reply = u32, upload = u32)]
+    Recount,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Channels)]
@@ -117,5 +120,19 @@ impl LedgerHandler for Books {
             }
         }
         Ok(req.to)
+    }
+
+    async fn recount(
+        &self,
+        _: &Caller<'_, String>,
+        _: Recount,
+        mut parts: Parts<u32>,
+    ) -> Result<u32, Never> {
+        let mut last = 0;
+        while let Some(Ok(part)) = parts.next().await {
+            assert_eq!(part, last + 1, "a part of an upload");
+            last = part;
+        }
+        Ok(last)
     }
 }

@@ -22,6 +22,8 @@ const SKIPPED: &[(&str, &str)] = &[
     ("resume-refused", "its sessions are not resumed"),
     ("resume-while-draining", "its story is the end of a connection"),
     ("server-stops", "its story is the end of a connection"),
+    ("upload-and-heartbeat", "its story is a silent connection"),
+    ("upload-lost", "its sessions are not resumed"),
     ("version-refused", "no session begins"),
 ];
 
