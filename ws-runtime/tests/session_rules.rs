@@ -4,7 +4,7 @@ mod session_pair;
 
 use bytestring::ByteString;
 use proptest::{collection::vec, prelude::*};
-use session_pair::{Pair, acceptance, acts, config, hello, honest_acts, null};
+use session_pair::{Pair, acceptance, acts, config, hello, honest_acts, null, upload_acts};
 use std::time::Duration;
 use ws_proto::{
     Address, Answer, CloseCode, Envelope, FaultCode, Format, Frame, Head, IdSource, Limits,
@@ -48,6 +48,21 @@ proptest! {
             prop_assert_eq!(*count, 1, "{:?} has no outcome", call);
         }
         prop_assert!(pair.is_all_answered(), "{:?}", pair.asked.answers);
+    }
+
+    #[test]
+    fn each_part_arrives_once_and_in_order_over_lost_connections(
+        acts in vec(upload_acts(), 40..200),
+    ) {
+        let mut pair = Pair::keeping();
+        pair.open();
+        for act in acts {
+            pair.act(&act);
+        }
+        pair.finish();
+        for (call, count) in &pair.answers {
+            prop_assert_eq!(*count, 1, "{:?} has no outcome", call);
+        }
     }
 
     #[test]

@@ -3,16 +3,18 @@
 mod act;
 mod asking;
 mod kept;
+mod uploads;
 mod setup;
 
 use act::{Act, foreign_frame};
-pub(crate) use act::{acts, honest_acts};
+pub(crate) use act::{acts, honest_acts, upload_acts};
 use asking::Asked;
 use bytestring::ByteString;
 use kept::{Kept, Log, Places};
 pub(crate) use setup::{acceptance, config, hello, null};
 use setup::{number, numbered, room};
 use std::{collections::BTreeMap, time::Duration};
+use uploads::Uploads;
 use ws_proto::{
     Answer, CloseCode, Envelope, Fault, Format, Frame, Head, IdSource, MessageId, Position,
     frame::{Done, Hello, Unsubscribed},
@@ -37,6 +39,7 @@ pub(crate) struct Pair {
     /// What each side sent in this session, by `seq`.
     places: [Places; 2],
     works: BTreeMap<WorkId, u64>,
+    uploads: Uploads,
     tickets: Vec<Ticket>,
     /// What the server asks.
     pub(crate) asked: Asked,
@@ -61,6 +64,7 @@ impl Pair {
             terminal: BTreeMap::new(),
             places: Default::default(),
             works: BTreeMap::new(),
+            uploads: Uploads::default(),
             tickets: Vec::new(),
             asked: Asked::default(),
             hello: None,
@@ -98,6 +102,9 @@ impl Pair {
                 let answer = Answer::Ok(numbered(self.works.get(&work).copied().unwrap_or(0)));
                 self.tell_server(Command::Answer(work, answer));
             }
+            Act::Part(call) => self.part(call),
+            Act::Read(work, n) => self.read(work, n),
+            Act::End(call) => self.end(call),
             Act::Item(work) => self.tell_server(Command::Item(WorkId(work), null())),
             Act::Decide(ticket, yes) => {
                 let decision = if yes { Ok(self.done()) } else { Err(Fault::forbidden("no")) };
@@ -154,6 +161,7 @@ impl Pair {
         self.terminal.clear();
         self.places = Default::default();
         self.works.clear();
+        self.uploads.begin();
         self.tickets.clear();
         self.asked.begin();
         self.log.at = None;
@@ -177,7 +185,10 @@ impl Pair {
 
     fn call(&mut self, kind: usize, ttl_ms: Option<u64>, credit: u32) {
         let call = CallId(self.calls);
-        let kind = ["join", "say", "save", "dance"].get(kind).copied().unwrap_or("join");
+        let kind = ["join", "say", "save", "dance", "import"].get(kind).copied().unwrap_or("join");
+        if kind == "import" {
+            self.uploads.calls.push(call);
+        }
         let command = Command::Call(Box::new(Call {
             call,
             kind: ByteString::from_static(kind),
@@ -322,6 +333,11 @@ impl Pair {
                     self.works.insert(request.work, call);
                     self.start(call);
                 }
+                Event::Part(work, part) => {
+                    let call = self.works.get(&work).copied();
+                    self.uploads.arrived(work, call, number(&part));
+                }
+                Event::End(work) => self.uploads.ended(work),
                 Event::Subscribe(ticket, ..) => self.tickets.push(ticket),
                 Event::Publish(ticket, incoming) => {
                     self.start(number(&incoming.payload));
@@ -364,6 +380,14 @@ impl Pair {
     fn done(&self) -> Done {
         let off = Some(self.log.head);
         Done { epoch: Some("e1".to_owned()), off, recovered: None, reason: None }
+    }
+
+    /// The first connection stands.
+    pub(crate) fn open(&mut self) {
+        self.connect();
+        self.settle();
+        self.accept(false);
+        self.settle();
     }
 
     /// The connection ends, another one comes, and a well-behaved server answers everything.

@@ -10,6 +10,7 @@ use ws_runtime::session::{Acceptance, Config, Contract};
 const REQUESTS: &[RequestSpec] = &[
     request("join", ["join.ok", "join.err"]),
     RequestSpec { ordered: true, ..request("say", ["say.ok", "say.err"]) },
+    RequestSpec { part: Some("import.part"), ..request("import", ["import.ok", "import.err"]) },
     RequestSpec { ack: AckMeaning::Handled, ..request("save", ["save.ok", "save.err"]) },
 ];
 
@@ -47,6 +48,7 @@ pub(crate) fn config(seed: u64) -> Config {
     config.limits.max_in_flight = 2;
     config.limits.max_queued = 2;
     config.limits.max_subs = 1;
+    config.limits.upload_window = 3;
     config.limits.rate_per_s = 50;
     config.limits.rate_burst = 10;
     config
