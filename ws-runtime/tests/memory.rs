@@ -366,8 +366,8 @@ async fn small_parts_in_large_messages_keep_none_of_them() {
     for upload in uploads(&mut peer).await {
         for _ in 0..Limits::default().upload_window {
             let part = peer.placed("hoard.part", &json!("a"), |head| head.re = Some(upload));
-            let spaces = [b' '; 60_000];
-            let padded = [&part[..1], &spaces, &part[1..]].concat();
+            let spaces = vec![b' '; 60_000];
+            let padded = [&part[..1], &*spaces, &part[1..]].concat();
             let frame = peer.framed(&padded);
             assert!(write(&mut peer, &frame).await);
         }
