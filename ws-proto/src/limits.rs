@@ -23,8 +23,8 @@ pub struct Limits {
     /// `$err overloaded`.
     pub max_queued: usize,
     /// Bytes of the requests and channel commands of one connection that are taken in and not yet
-    /// answered, and of the parts of uploads that are not yet read; default 4,194,304, which is `max_in_flight` messages of the largest size. Past it:
-    /// `$err overloaded`.
+    /// answered, and of the parts of uploads that are not yet read; default 4,194,304, which is
+    /// `max_in_flight` messages of the largest size. Past it: `$err overloaded`.
     pub inbound_bytes: usize,
     /// Subscriptions of one connection; default 128. Past it: `$err overloaded`.
     pub max_subs: usize,

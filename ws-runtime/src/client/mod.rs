@@ -1,5 +1,5 @@
-//! A typed client: calls, streams, uploads, subscriptions and publishes over a connection that comes
-//! back by itself.
+//! A typed client: calls, streams, uploads, subscriptions and publishes over a connection that
+//! comes back by itself.
 //!
 //! Start at [`Client`]; `core` is the half behind the handles, `connect` the loop that connects.
 

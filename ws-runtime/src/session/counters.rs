@@ -10,7 +10,8 @@ pub struct Counters {
     pub sent: u64,
     /// Frames of the peer's session stream that had been received before.
     pub duplicates: u64,
-    /// Answers to nothing, parts of an upload that is over, events of no subscription, control frames of a newer peer.
+    /// Answers to nothing, parts of an upload that is over, events of no subscription, control
+    /// frames of a newer peer.
     pub strays: u64,
     /// Requests and publishes that were refused because the peer was too fast.
     pub rate_limited: u64,
