@@ -9,7 +9,7 @@ mod ledger;
 #[path = "support/proxy.rs"]
 mod proxy;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_all};
 use ledger::{Books, Count, Enter, Entry, Ledger, Recount, Room};
 use proxy::Proxy;
 use std::{
@@ -28,7 +28,7 @@ use tokio::{
 };
 use ws_proto::{Format, Limits};
 use ws_runtime::{
-    CallError, Client, Server, ServerConfig,
+    CallError, Client, ConnState, Server, ServerConfig,
     client::Backoff,
     transport::connect::{ConnectError, Target, connect},
 };
@@ -77,7 +77,10 @@ async fn every_lost_connection_loses_nothing() {
         tokio::spawn(call(Arc::clone(&run), client, number))
     });
     let callers = join_all(callers.collect::<Vec<_>>());
-    run.proxy.cut(reconnects).await;
+    tokio::select! {
+        () = run.proxy.cut(reconnects) => {}
+        end = first_end(&clients) => panic!("a client gave up: {end}"),
+    }
     let done = timeout(HANG, callers).await.expect("each call is answered");
     let done: Vec<Done> = done.into_iter().map(|done| done.expect("a caller panics")).collect();
     for room in (0..CLIENTS).map(own_room).chain([COMMON.to_owned()]) {
@@ -172,6 +175,18 @@ impl Run {
         }
         calls
     }
+}
+
+/// Waits until a client has ended for good, and says how: no loss of a connection may do that.
+async fn first_end(clients: &[Client<Ledger>]) -> String {
+    let ends = clients.iter().map(|client| {
+        let mut states = client.state();
+        Box::pin(async move {
+            let ended = states.wait_for(|state| matches!(state, ConnState::Closed(_))).await;
+            ended.map_or_else(|error| error.to_string(), |state| format!("{state:?}"))
+        })
+    });
+    select_all(ends).await.0
 }
 
 /// Asks and publishes until the connections live, and then no more.

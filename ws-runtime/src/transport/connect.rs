@@ -176,6 +176,11 @@ fn refused(error: &tungstenite::Error) -> ConnectError {
             tungstenite::Error::Protocol(cut @ ProtocolError::HandshakeIncomplete) => {
                 ConnectError::Unreachable(cut.to_string())
             }
+            // The answer came in very small pieces, as bad networks deliver it: the next
+            // attempt may fare better, and the backoff bounds what a hostile server gains.
+            tungstenite::Error::AttackAttempt => {
+                ConnectError::Unreachable("the answer to the upgrade came too slowly".into())
+            }
             other => ConnectError::Protocol(other.to_string()),
         };
     };
@@ -190,5 +195,16 @@ fn refused(error: &tungstenite::Error) -> ConnectError {
         retry_after: retry_after
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_in_very_small_pieces_is_the_networks_fault() {
+        let error = refused(&tungstenite::Error::AttackAttempt);
+        assert!(matches!(error, ConnectError::Unreachable(_)), "{error}");
     }
 }
