@@ -22,6 +22,13 @@ use ws_proto::{
     Dispatch, Format, Limits, Protocol, RequestSet, Secret, Serve, frame::ClientInfo, schema,
 };
 
+/// Makes a connection for a format.
+type FormatConnector = Arc<
+    dyn Fn(Format) -> BoxFuture<'static, Result<Box<dyn Transport>, connect::ConnectError>>
+        + Send
+        + Sync,
+>;
+
 /// Orders that wait for the driver; past it the caller waits.
 const ORDERS: usize = 64;
 
@@ -29,7 +36,7 @@ const ORDERS: usize = 64;
 #[must_use = "a client is made by `.connect()` or `.connect_lazy()`"]
 pub struct ClientBuilder<P> {
     target: Target,
-    connector: Option<Connector>,
+    connector: Option<FormatConnector>,
     token: Option<TokenSource>,
     backoff: Backoff,
     call_timeout: Option<Duration>,
@@ -145,8 +152,7 @@ impl<P: Protocol> ClientBuilder<P> {
             + Sync
             + 'static,
     {
-        let format = self.format;
-        self.connector = Some(Arc::new(move || connector(format)));
+        self.connector = Some(Arc::new(connector));
         self
     }
 
@@ -184,12 +190,14 @@ impl<P: Protocol> ClientBuilder<P> {
         self.target.formats = vec![self.format];
         self.target.limits = self.limits;
         let target = Arc::new(self.target);
-        let connector = self.connector.unwrap_or_else(|| {
-            Arc::new(move || {
+        let format = self.format;
+        let connector: Connector = match self.connector {
+            Some(connector) => Arc::new(move || connector(format)),
+            None => Arc::new(move || {
                 let target = Arc::clone(&target);
                 Box::pin(async move { connect(&target).await })
-            })
-        });
+            }),
+        };
         let (orders, taken_orders) = mpsc::channel(ORDERS);
         let (notes, taken_notes) = mpsc::unbounded_channel();
         let (set_state, state) = watch::channel(ConnState::Connecting { attempt: 1 });
