@@ -156,7 +156,7 @@ impl Keeping {
     pub(crate) fn renew_ticket(&mut self, session: &Session) -> Secret {
         self.ticket = new_ticket();
         self.previous = self.shown.take();
-        self.received = session.counters().received;
+        self.received = session.counters().heard();
         self.ticket.clone()
     }
 
@@ -195,7 +195,7 @@ impl Keeping {
         (principal, format): (&str, Format),
         session: &Session,
     ) -> Result<(), Denied> {
-        let heard = session.counters().received > self.received;
+        let heard = session.counters().heard() > self.received;
         let previous = self.previous.as_ref().filter(|_| !heard);
         let shown = &ask.resume.ticket;
         if !is_same(shown, &self.ticket) && !previous.is_some_and(|it| is_same(shown, it)) {

@@ -6,6 +6,8 @@
 pub struct Counters {
     /// Frames received.
     pub received: u64,
+    /// `$close` frames among them.
+    pub farewells: u64,
     /// Frames sent.
     pub sent: u64,
     /// Frames of the peer's session stream that had been received before.
@@ -15,4 +17,13 @@ pub struct Counters {
     pub strays: u64,
     /// Requests and publishes that were refused because the peer was too fast.
     pub rate_limited: u64,
+}
+
+impl Counters {
+    /// Frames that show that the peer had the welcome: a farewell does not, for a peer that waited
+    /// for the welcome in vain says it too.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.received.saturating_sub(self.farewells)
+    }
 }

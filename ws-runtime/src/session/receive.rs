@@ -64,7 +64,10 @@ impl Session {
             // Being heard was all that a pong is for.
             Frame::Pong(_) => {}
             Frame::Ack(ack) => self.on_ack(&ack)?,
-            Frame::Close(close) => self.on_close(close),
+            Frame::Close(close) => {
+                self.counters.farewells += 1;
+                self.on_close(close);
+            }
             Frame::Cancel => self.on_cancel(answered(&head)?),
             Frame::Credit(credit) => self.on_credit(answered(&head)?, credit.n),
             Frame::End => self.on_end(answered(&head)?),

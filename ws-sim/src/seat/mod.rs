@@ -173,7 +173,7 @@ impl Seat {
             return Err(NotResumed::Unknown);
         }
         let Some(kept) = &self.kept else { return Err(NotResumed::Unknown) };
-        let heard = self.session.counters().received > kept.received;
+        let heard = self.session.counters().heard() > kept.received;
         let previous = kept.previous.as_ref().filter(|_| !heard);
         let shown = resume.ticket.expose();
         if shown != kept.ticket.to_string() && previous.is_none_or(|previous| shown != previous) {
@@ -214,7 +214,7 @@ impl Seat {
             return Ok(false);
         };
         let ticket = base.next_seed();
-        let received = self.session.counters().received;
+        let received = self.session.counters().heard();
         if let Some(kept) = &mut self.kept {
             kept.ticket = ticket;
             kept.previous = Some(shown);
