@@ -33,7 +33,7 @@ const HANG: Duration = Duration::from_secs(24 * 3600);
 /// same faults. A fault happens when a certain message comes along, so it meets traffic and not
 /// silence. Messages keep their order, as they do on a socket.
 ///
-/// Use it in `#[tokio::test(start_paused = true)]` (tokio's `test-util` feature): waiting takes no
+/// Use it in `#[tokio::test(start_paused = true)]`: waiting takes no
 /// time, and a run of many reconnects takes milliseconds. `Display` says the seed, what happened
 /// and when. Clones share what happened; settings belong before the first connection.
 ///
