@@ -1,7 +1,7 @@
 //! An event on its way to the subscribers of a channel (`docs/protocol.md`, section 8).
 
 use crate::{
-    codec::{EncodeError, Format},
+    codec::{EncodeError, Format, written},
     envelope::Head,
     frame::Frame,
     message::EncodedEvent,
@@ -95,12 +95,12 @@ impl Encoding {
 
     fn encode(&self, head: &Head, format: Format) -> Bytes {
         let payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut message = Vec::new();
+        let frame = payload.map(Frame::Message);
         // The header was checked and the payload is encoded: there is nothing left that can fail.
-        let encoded = payload
-            .map(|payload| format.encode_envelope(head, &Frame::Message(payload), &mut message));
-        debug_assert_eq!(encoded, Some(Ok(())), "a publication cannot be encoded");
-        message.into()
+        let message =
+            frame.and_then(|frame| written(|out| format.encode_envelope(head, &frame, out)).ok());
+        debug_assert!(message.is_some(), "a publication cannot be encoded");
+        message.unwrap_or_default()
     }
 }
 

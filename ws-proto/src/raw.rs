@@ -1,6 +1,6 @@
 //! A payload that is still, or already, bytes.
 
-use crate::codec::{DecodeError, EncodeError, Format};
+use crate::codec::{DecodeError, EncodeError, Format, written};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
@@ -43,9 +43,8 @@ impl Raw {
     /// When the value is outside the data model (a map whose keys are not text, an integer past
     /// 2^53 - 1, a float that is not finite, nesting too deep), or its own `Serialize` fails.
     pub fn encode<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<Self, EncodeError> {
-        let mut bytes = Vec::new();
-        format.encode_payload(value, &mut bytes)?;
-        Ok(Self::scanned(format, bytes.into()))
+        let bytes = written(|out| format.encode_payload(value, out))?;
+        Ok(Self::scanned(format, bytes))
     }
 
     /// The payload `null`.

@@ -113,7 +113,9 @@ pub(crate) async fn idle(
     poll_fn(|cx| {
         loop {
             application.poll_commands(cx, session, clock.now());
-            timer.run_due(cx, session);
+            let now = clock.now();
+            run_due(session, now);
+            timer.arm(cx, session, now);
             let mut told = false;
             while let Some(event) = session.poll_event() {
                 application.on_event(event, session, clock.now());
@@ -152,13 +154,14 @@ impl Turn {
             let more_to_read = self.read(cx, session, application);
             // Answers to pings are queued below us.
             self.stall.added(unwritten, self.transport.unwritten());
-            application.poll_commands(cx, session, self.clock.now());
+            let now = self.clock.now();
+            application.poll_commands(cx, session, now);
             if application.is_handed_over() {
                 return Poll::Ready(None);
             }
-            self.timer.run_due(cx, session);
+            run_due(session, now);
             let written = self.write(cx, session);
-            let told = self.tell(session, application);
+            let told = self.tell(session, application, now);
             if let Some(closed) = self.closed.take() {
                 return Poll::Ready(Some(closed));
             }
@@ -167,9 +170,10 @@ impl Turn {
             }
             let blocked = self.flush(cx, session) || written.blocked;
             self.watch_stall(cx, blocked, session);
-            if self.tell(session, application) {
+            if self.tell(session, application, self.clock.now()) {
                 continue;
             }
+            self.timer.arm(cx, session, now);
             if more_to_read {
                 // A fast peer: let others have the worker, and go on after them.
                 cx.waker().wake_by_ref();
@@ -185,19 +189,20 @@ impl Turn {
         session: &mut Session,
         application: &mut impl Application,
     ) -> bool {
+        // One moment for the whole batch: it was there when the reading began.
+        let now = self.clock.now();
         for _ in 0..BATCH {
             if session.is_ending() || application.poll_room(cx).is_pending() {
                 return false;
             }
             let Poll::Ready(received) = self.transport.poll_recv(cx) else { return false };
-            self.take(received, session);
-            self.tell(session, application);
+            self.take(received, session, now);
+            self.tell(session, application, now);
         }
         true
     }
 
-    fn take(&self, received: Received, session: &mut Session) {
-        let now = self.clock.now();
+    fn take(&self, received: Received, session: &mut Session, now: Time) {
         match received {
             Received::Message(message) => self.take_message(&message, session, now),
             Received::Activity => session.handle_activity(now),
@@ -225,6 +230,7 @@ impl Turn {
     /// Writes until the session has nothing or the transport is full.
     fn write(&mut self, cx: &mut Context<'_>, session: &mut Session) -> Written {
         let mut any = false;
+        let mut scratch = Vec::new();
         loop {
             match self.transport.poll_ready(cx) {
                 Poll::Pending => return Written { any, blocked: true },
@@ -237,36 +243,34 @@ impl Turn {
             let Some(transmit) = session.poll_transmit() else {
                 return Written { any, blocked: false };
             };
-            if let Some(message) = self.encode(transmit, session) {
-                let unwritten = self.transport.unwritten();
-                if let Err(error) = self.transport.start_send(message) {
-                    lost(session, None, error.to_string(), self.clock.now());
-                }
-                self.stall.added(unwritten, self.transport.unwritten());
-                any = true;
-            }
+            any |= self.send(&transmit, &mut scratch, session);
         }
     }
 
-    fn encode(&self, transmit: Transmit, session: &mut Session) -> Option<Bytes> {
+    /// Gives one message to the transport; false when it cannot be encoded.
+    fn send(&mut self, transmit: &Transmit, scratch: &mut Vec<u8>, session: &mut Session) -> bool {
         let format = self.transport.format();
-        match transmit {
-            Transmit::Shared(publication) => Some(publication.bytes(format).clone()),
+        let message = match transmit {
+            Transmit::Shared(publication) => &**publication.bytes(format),
             Transmit::Envelope(envelope) => {
-                let mut message = Vec::new();
-                match envelope.encode(format, &mut message) {
-                    Ok(()) => Some(message.into()),
-                    Err(error) => {
-                        // A place in the session stream is given: without this frame the peer
-                        // would wait for it, so the connection cannot go on.
-                        tracing::error!(kind = %envelope.head.kind, %error, "cannot encode a frame");
-                        let close = Command::Close(CloseCode::INTERNAL, "internal error".into());
-                        let _ = session.handle_command(close, self.clock.now());
-                        None
-                    }
+                scratch.clear();
+                if let Err(error) = envelope.encode(format, scratch) {
+                    // A place in the session stream is given: without this frame the peer would
+                    // wait for it, so the connection cannot go on.
+                    tracing::error!(kind = %envelope.head.kind, %error, "cannot encode a frame");
+                    let close = Command::Close(CloseCode::INTERNAL, "internal error".into());
+                    let _ = session.handle_command(close, self.clock.now());
+                    return false;
                 }
+                scratch
             }
+        };
+        let unwritten = self.transport.unwritten();
+        if let Err(error) = self.transport.start_send(message) {
+            lost(session, None, error.to_string(), self.clock.now());
         }
+        self.stall.added(unwritten, self.transport.unwritten());
+        true
     }
 
     /// Hands over what is queued; true when the transport takes no more of it now.
@@ -291,14 +295,19 @@ impl Turn {
     }
 
     /// Tells the application everything there is to tell; true when there was anything.
-    fn tell(&mut self, session: &mut Session, application: &mut impl Application) -> bool {
+    fn tell(
+        &mut self,
+        session: &mut Session,
+        application: &mut impl Application,
+        now: Time,
+    ) -> bool {
         let mut told = false;
         while let Some(event) = session.poll_event() {
             told = true;
             if let Event::Closed(closed) = &event {
                 self.closed = Some(closed.clone());
             }
-            application.on_event(event, session, self.clock.now());
+            application.on_event(event, session, now);
         }
         told
     }
@@ -386,16 +395,14 @@ impl Timer {
         Self { clock, at: None, sleep: Box::pin(sleep_until(clock.start)) }
     }
 
-    /// Does what is due, and remembers to come back for the next.
-    fn run_due(&mut self, cx: &mut Context<'_>, session: &mut Session) {
-        // One moment for the whole turn: a clock that runs on must not keep the turn from ending.
-        let now = self.clock.now();
-        if session.poll_timeout().is_some_and(|due| due <= now) {
-            session.handle_timeout(now);
-        }
+    /// Remembers to come back for what is due after this moment, which is the same for the whole
+    /// turn: a clock that runs on must not keep the turn from ending. Called when everything is
+    /// written, since most deadlines end with that.
+    fn arm(&mut self, cx: &mut Context<'_>, session: &Session, now: Time) {
         // What is still due needs an output to be taken first.
         let Some(due) = session.poll_timeout().filter(|due| *due > now) else { return };
-        if self.at != Some(due) {
+        // Most deadlines move away before they come: a timer that is too early only asks again.
+        if self.at.is_none_or(|at| at > due) {
             self.at = Some(due);
             self.sleep.as_mut().reset(self.clock.instant(due));
         }
@@ -403,5 +410,12 @@ impl Timer {
             self.at = None;
             cx.waker().wake_by_ref();
         }
+    }
+}
+
+/// Does what is due.
+fn run_due(session: &mut Session, now: Time) {
+    if session.poll_timeout().is_some_and(|due| due <= now) {
+        session.handle_timeout(now);
     }
 }

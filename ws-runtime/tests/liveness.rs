@@ -65,7 +65,7 @@ impl Peer {
         let frame = Frame::Message(Raw::encode(Format::Json, payload).unwrap());
         let mut message = Vec::new();
         Envelope { head, frame }.encode(Format::Json, &mut message).unwrap();
-        self.transport.start_send(message.into()).unwrap();
+        self.transport.start_send(&message).unwrap();
     }
 
     fn subscribe(&mut self, ch: &'static str) {

@@ -54,5 +54,5 @@ fn send(transport: &mut memory::Memory, kind: &str, payload: &Value) {
     let frame = Frame::Message(Raw::encode(Format::Json, payload).unwrap());
     let mut message = Vec::new();
     Envelope { head, frame }.encode(Format::Json, &mut message).unwrap();
-    transport.start_send(message.into()).unwrap();
+    transport.start_send(&message).unwrap();
 }

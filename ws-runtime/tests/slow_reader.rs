@@ -233,7 +233,7 @@ impl Transport for Gated {
         self.inner.poll_ready(cx)
     }
 
-    fn start_send(&mut self, message: bytes::Bytes) -> Result<(), Lost> {
+    fn start_send(&mut self, message: &[u8]) -> Result<(), Lost> {
         self.inner.start_send(message)
     }
 

@@ -44,7 +44,7 @@ async fn a_frame_of_the_other_kind_is_wrong_and_not_the_end() {
         let mut client = WebSocket::client(client, other, &limits).await;
         let mut server = WebSocket::server(server, mine, &limits).await;
         for _ in 0..2 {
-            client.start_send("{}".into()).unwrap();
+            client.start_send(b"{}").unwrap();
             poll_fn(|cx| client.poll_flush(cx)).await.unwrap();
             assert_eq!(poll_fn(|cx| server.poll_recv(cx)).await, Received::WrongKind);
         }

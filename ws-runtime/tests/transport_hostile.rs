@@ -196,7 +196,7 @@ async fn what_a_client_sends_is_masked_with_a_new_mask_each_time() {
     let mut client = WebSocket::client(near, Format::MessagePack, &Limits::default()).await;
     let mut masks = Vec::new();
     for _ in 0..8 {
-        client.start_send("abcdefg".into()).unwrap();
+        client.start_send(b"abcdefg").unwrap();
         poll_fn(|cx| client.poll_flush(cx)).await.unwrap();
         let mut frame = [0; 13];
         peer.read_exact(&mut frame).await.unwrap();

@@ -54,7 +54,7 @@ async fn credentials_reach_the_server() {
     target.authorization = Some(Secret::new("Basic abc"));
     target.cookie = Some(Secret::new("sid=1"));
     let mut transport = connect(&target).await.unwrap();
-    transport.start_send("who".into()).unwrap();
+    transport.start_send(b"who").unwrap();
     poll_fn(|cx| transport.poll_flush(cx)).await.unwrap();
     let answer = poll_fn(|cx| transport.poll_recv(cx)).await;
     assert_eq!(answer, Received::Message("ünsagbar|Basic abc|sid=1".into()));
@@ -153,7 +153,7 @@ async fn echoed(target: &Target, format: Format) -> Format {
     for size in [0, 2, 300, target.limits.max_frame] {
         let message = Bytes::from(vec![b'x'; size]);
         poll_fn(|cx| transport.poll_ready(cx)).await.unwrap();
-        transport.start_send(message.clone()).unwrap();
+        transport.start_send(&message).unwrap();
         poll_fn(|cx| transport.poll_flush(cx)).await.unwrap();
         let answer = timeout(HANG, poll_fn(|cx| transport.poll_recv(cx))).await.unwrap();
         assert_eq!(answer, Received::Message(message), "{size} bytes");
@@ -235,7 +235,7 @@ async fn echo(mut transport: Box<dyn Transport>, who: Bytes) {
     while let Received::Message(message) = poll_fn(|cx| transport.poll_recv(cx)).await {
         let answer = if message == "who" { who.clone() } else { message };
         poll_fn(|cx| transport.poll_ready(cx)).await.unwrap();
-        transport.start_send(answer).unwrap();
+        transport.start_send(&answer).unwrap();
         poll_fn(|cx| transport.poll_flush(cx)).await.unwrap();
     }
     poll_fn(|cx| transport.poll_close(cx, None)).await;

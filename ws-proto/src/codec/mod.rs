@@ -16,7 +16,7 @@ pub use msgpack::MessagePack;
 use crate::{envelope::Head, frame::Frame, raw::Raw};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 /// A wire format: how an envelope becomes one message, and back.
 ///
@@ -228,6 +228,24 @@ fn whole<E>(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>
         out.truncate(start);
     }
     result
+}
+
+/// What was written, in memory of exactly its length. The memory that it is written into is used
+/// again: a payload grows by many small steps, and each thread would pay for all of them each time.
+pub(crate) fn written<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Bytes, E> {
+    /// What a thread keeps.
+    const KEPT: usize = 64 * 1024;
+    thread_local! {
+        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    // Taken out and not borrowed: a value's own `Serialize` may encode another one.
+    let mut out = SCRATCH.take();
+    out.clear();
+    let written = write(&mut out).map(|()| Bytes::copy_from_slice(&out));
+    if out.capacity() <= KEPT {
+        SCRATCH.set(out);
+    }
+    written
 }
 
 #[cfg(test)]

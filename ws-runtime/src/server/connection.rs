@@ -4,6 +4,7 @@ use super::{
     Shared,
     calling::Asking,
     guest::{Guest, Wish},
+    handler::Handler,
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
     mailbox::{Letter, Mailbox},
@@ -128,25 +129,49 @@ impl Connection {
                 return self.apply(Command::Answer(work, Answer::Fault(fault)), session, now);
             }
         };
-        let guard = AnswerGuard { mailbox: Arc::clone(&self.mailbox), work, done: false };
         let span = tracing::debug_span!("request", kind = &*kind, %id, session = link.session());
-        let judge = Arc::clone(&link);
         let erased: Arc<dyn Link> = Arc::clone(&link) as Arc<dyn Link>;
-        let task = tokio::spawn(tracing::Instrument::instrument(
-            async move {
-                let answer = match kept {
-                    None => guest.serve(kind, payload, erased).await,
-                    Some((results, name)) => {
-                        let serve = guest.serve(kind, payload.clone(), erased);
-                        results.answer(name, &payload, serve).await
-                    }
-                };
-                guard.answer(judge.judged(answer));
-            },
-            span,
-        ));
-        let abort = spec.is_some_and(|spec| spec.cancel).then(|| task.abort_handle());
-        self.running.insert(work, Running { link, abort });
+        let serving = match kept {
+            None => guest.serve(kind, payload, erased),
+            Some((results, name)) => Box::pin(async move {
+                let serve = guest.serve(kind, payload.clone(), erased);
+                results.answer(name, &payload, serve).await
+            }),
+        };
+        let mut handler = Handler { serving, span };
+        // What a handler sends before its answer goes through the mailbox, and must not be passed.
+        // And between requests that are worked on one after another, others have the thread: a
+        // subscriber has to keep up with what they publish.
+        let is_alone =
+            spec.is_none_or(|spec| spec.item.is_none() && spec.part.is_none() && !spec.ordered);
+        let ready = if is_alone { handler.start() } else { None };
+        let Some(answer) = ready else {
+            let running = self.spawn(work, handler, link, spec.is_some_and(|spec| spec.cancel));
+            self.running.insert(work, running);
+            return;
+        };
+        let answer = Command::Answer(work, answer);
+        if session.has_room() {
+            self.apply(answer, session, now);
+        } else {
+            self.mailbox.put(Letter::Work(answer));
+        }
+    }
+
+    /// Goes on with a handler in a task of its own.
+    fn spawn(
+        &self,
+        work: WorkId,
+        handler: Handler,
+        link: Arc<RequestLink>,
+        cancel: bool,
+    ) -> Running {
+        let guard = AnswerGuard { mailbox: Arc::clone(&self.mailbox), work, done: false };
+        let judge = Arc::clone(&link);
+        let Handler { serving, span } = handler;
+        let answering = async move { guard.answer(judge.judged(serving.await)) };
+        let task = tokio::spawn(tracing::Instrument::instrument(answering, span));
+        Running { link, abort: cancel.then(|| task.abort_handle()) }
     }
 
     /// Where the answer to a request is kept, and under which name. A request without a key is

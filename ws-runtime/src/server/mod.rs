@@ -7,6 +7,7 @@
 mod calling;
 mod config;
 mod guest;
+mod handler;
 mod connection;
 mod greeting;
 mod deciding;

@@ -221,7 +221,7 @@ impl Carrier {
             lane.bytes -= parcel.bytes();
             match parcel {
                 // Whoever is gone is seen when it is read.
-                Parcel::Message(message) => drop(to.start_send(message)),
+                Parcel::Message(message) => drop(to.start_send(&message)),
                 last => return Err(last),
             }
         }

@@ -31,7 +31,7 @@ pub struct Memory {
 /// use ws_runtime::transport::{Transport, memory};
 ///
 /// let (mut client, server) = memory::pair(Format::Json, &Limits::default());
-/// client.start_send("{}".into())?;
+/// client.start_send(b"{}")?;
 /// assert_eq!((client.unwritten(), server.unwritten()), (2, 0));
 /// # Ok::<(), ws_runtime::transport::Lost>(())
 /// ```
@@ -111,10 +111,10 @@ impl Transport for Memory {
         Poll::Pending
     }
 
-    fn start_send(&mut self, message: Bytes) -> Result<(), Lost> {
+    fn start_send(&mut self, message: &[u8]) -> Result<(), Lost> {
         let mut lane = self.sendable()?;
         lane.bytes += message.len();
-        lane.put(Item::Message(message));
+        lane.put(Item::Message(Bytes::copy_from_slice(message)));
         Ok(())
     }
 
@@ -219,10 +219,10 @@ mod tests {
     #[test]
     fn the_bytes_of_a_reader_that_is_gone_are_forgotten() {
         let (mut a, b) = pair(Format::Json, &Limits::default());
-        a.start_send("12345".into()).unwrap();
+        a.start_send(b"12345").unwrap();
         assert_eq!(a.unwritten(), 5);
         drop(b);
         assert_eq!(a.unwritten(), 0);
-        assert!(a.start_send("6".into()).is_err());
+        assert!(a.start_send(b"6").is_err());
     }
 }

@@ -64,7 +64,7 @@ pub trait Transport: Send {
     /// # Errors
     ///
     /// [`Lost`] when nothing can be sent any more.
-    fn start_send(&mut self, message: Bytes) -> Result<(), Lost>;
+    fn start_send(&mut self, message: &[u8]) -> Result<(), Lost>;
 
     /// Hands everything that is queued to the operating system. It may be called at any time, also
     /// while closing.
@@ -101,7 +101,7 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
         (**self).poll_ready(cx)
     }
 
-    fn start_send(&mut self, message: Bytes) -> Result<(), Lost> {
+    fn start_send(&mut self, message: &[u8]) -> Result<(), Lost> {
         (**self).start_send(message)
     }
 

@@ -169,7 +169,7 @@ async fn a_peer_that_does_not_read_stops_the_writer(
     let size = limits.max_frame;
     while let Some(ready) = poll_immediate(poll_fn(|cx| from.poll_ready(cx))).await {
         ready.expect("the peer is there");
-        from.start_send(number(sent, size)).expect("the peer is there");
+        from.start_send(&number(sent, size)).expect("the peer is there");
         sent += 1;
         assert!(sent * size < ENDLESS, "`poll_ready` is pending when the peer does not read");
         let bound = limits.write_buffer + size + 4096;
@@ -216,7 +216,7 @@ fn is_lost(received: &Received) -> bool {
 
 async fn put(to: &mut impl Transport, message: Bytes) -> Result<(), Lost> {
     poll_fn(|cx| to.poll_ready(cx)).await?;
-    to.start_send(message)
+    to.start_send(&message)
 }
 
 async fn flush(transport: &mut impl Transport) -> Result<(), Lost> {

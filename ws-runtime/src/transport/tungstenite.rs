@@ -4,7 +4,6 @@
 //! frames are written by `wire`.
 
 use super::{Lost, Received, Transport, closing_words, wire::Wire};
-use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use std::{
     fmt, hash::BuildHasher, hash::RandomState, io, pin::Pin, task::Context, task::Poll, task::ready,
@@ -173,10 +172,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
         self.frames.get_mut().poll_room(cx).map_err(gone)
     }
 
-    fn start_send(&mut self, message: Bytes) -> Result<(), Lost> {
+    fn start_send(&mut self, message: &[u8]) -> Result<(), Lost> {
         self.sendable()?;
         let mask = self.masks.as_mut().map(Masks::next);
-        self.frames.get_mut().put(self.format, &message, mask);
+        self.frames.get_mut().put(self.format, message, mask);
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 //! Cuts connections in memory, with what was on its way.
 
-use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use std::{
     sync::{
@@ -73,7 +72,7 @@ impl Transport for Cuttable {
         }
     }
 
-    fn start_send(&mut self, message: Bytes) -> Result<(), Lost> {
+    fn start_send(&mut self, message: &[u8]) -> Result<(), Lost> {
         self.inner().map_or(Ok(()), |inner| inner.start_send(message))
     }
 
