@@ -1,6 +1,6 @@
 //! A server in a process of its own, pinned to a core, and what it costs.
 
-use crate::servers::Outcome;
+use crate::{external, servers::Outcome};
 use std::{
     env, fs,
     io::{BufRead, BufReader},
@@ -20,8 +20,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one of our own servers, and waits until it listens.
+    /// Starts a server, and waits until it listens.
     pub(crate) fn start(name: &str, core: u8) -> Outcome<Self> {
+        if let Some(reason) = external::absence(name) {
+            return Err(reason.into());
+        }
+        match name {
+            "nats" => return external::start_nats(core),
+            "socket.io" => return external::start_socket_io(core),
+            _ => {}
+        }
         let program = env::current_exe()?;
         let mut command = Command::new("taskset");
         command.args(["-c", &core.to_string()]).arg(program).args(["serve", name]);
@@ -39,6 +47,11 @@ impl Server {
         let mut server = Self { child, port: 0 };
         server.port = port.map_err(|_| format!("no port from {command:?}: {line}"))?;
         Ok(server)
+    }
+
+    /// A server that runs already.
+    pub(crate) fn adopt(child: Child, port: u16) -> Self {
+        Self { child, port }
     }
 
     /// Seconds of CPU that all its threads have used.

@@ -1,16 +1,25 @@
 //! Measures ws-proto against raw WebSockets and other servers; `bench/README.md` says how.
 
+mod book;
 mod child;
+mod external;
+mod fanout;
+mod idle;
 mod meter;
 mod proto;
 mod requests;
 mod servers;
+mod storm;
 mod voice;
 mod wire;
 
-use crate::{child::GENERATOR_CORE, servers::Outcome};
-use requests::{Measured, SHAPES, SYSTEMS};
-use std::{env, os::unix::process::CommandExt, process::Command, time::Duration};
+use crate::{book::Plan, child::GENERATOR_CORE, servers::Outcome};
+use std::{env, os::unix::process::CommandExt, process::Command};
+
+/// Runs that last long enough to be compared.
+const FULL: Plan = Plan { rounds: 3, ms: 600, is_quick: false };
+/// Runs that show what is far off.
+const QUICK: Plan = Plan { rounds: 2, ms: 300, is_quick: true };
 
 fn main() -> Outcome {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -29,35 +38,36 @@ fn main() -> Outcome {
     }
 }
 
+/// Measures what is named, or everything.
 async fn run(words: &[&str]) -> Outcome {
-    let (rounds, ms) = match words {
-        [_, rounds, ms, ..] => (rounds.parse()?, ms.parse()?),
-        _ => (3, 600),
-    };
-    for shape in SHAPES {
-        let mut all = vec![Vec::new(); SYSTEMS.len()];
-        for _ in 0..rounds {
-            let mut order: Vec<usize> = (0..SYSTEMS.len()).collect();
-            fastrand::shuffle(&mut order);
-            for index in order {
-                all[index]
-                    .push(requests::run(SYSTEMS[index], shape, Duration::from_millis(ms)).await?);
-            }
-        }
-        println!("{}", shape.name);
-        for (system, runs) in SYSTEMS.iter().zip(&all) {
-            let of = |f: fn(&Measured) -> f64| {
-                meter::Meter::quantile(&runs.iter().map(f).collect::<Vec<_>>(), 0.5)
-            };
-            println!(
-                "  {:22} {:>10.0}/s  {:>6.3} us CPU  p50 {:>5.1}  p99 {:>5.1}",
-                system.name,
-                of(|m| m.per_second),
-                of(|m| m.cpu),
-                of(|m| m.p50),
-                of(|m| m.p99)
-            );
-        }
+    let plan = if words.contains(&"--quick") { QUICK } else { FULL };
+    let names: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--")).collect();
+    let is_wanted = |name| names.is_empty() || names.contains(&name);
+    let mut tables = Vec::new();
+    let mut verdicts = Vec::new();
+    if is_wanted("requests") {
+        let measured = requests::tables(plan).await;
+        verdicts.extend(requests::verdicts(&measured));
+        tables.extend(measured);
+    }
+    if is_wanted("fanout") {
+        let measured = fanout::tables(plan).await;
+        verdicts.extend(measured.last().map(fanout::verdicts).unwrap_or_default());
+        tables.extend(measured);
+    }
+    if is_wanted("idle") {
+        let measured = idle::tables(plan).await;
+        verdicts.extend(idle::verdicts(&measured));
+        tables.extend(measured);
+    }
+    if is_wanted("storm") {
+        let table = storm::table(plan).await;
+        verdicts.extend(storm::verdicts(&table));
+        tables.push(table);
+    }
+    println!("| target | measured | wanted | |\n|---|---:|---:|---|");
+    for verdict in &verdicts {
+        println!("{verdict}");
     }
     Ok(())
 }

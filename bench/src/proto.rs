@@ -104,12 +104,8 @@ impl Client {
     }
 
     /// Appends an acknowledgement of everything received, and of a channel up to a position.
-    pub(crate) fn acknowledge(&mut self, channel: Option<(&str, u64)>, out: &mut Vec<u8>) {
-        let payload = match channel {
-            Some((channel, position)) => json!({"ch": {channel: position}}),
-            None => json!({}),
-        };
-        self.control("$ack", None, false, &payload, out);
+    pub(crate) fn acknowledge(&mut self, channel: &str, position: u64, out: &mut Vec<u8>) {
+        self.control("$ack", None, false, &json!({"ch": {channel: position}}), out);
     }
 
     /// Appends a request, or a publication to a channel.
@@ -150,7 +146,7 @@ impl Client {
             },
         };
         match kind.unwrap_or_default() {
-            b"fan.said" | b"sure.said" => Ok(Heard::Event),
+            b"fan.said" | b"sure.said" => Ok(Heard::Event(1)),
             b"echo.ok" | b"$ok" => {
                 self.received += 1;
                 Ok(Heard::Answer)

@@ -1,6 +1,7 @@
 //! Requests and their answers: a certain number of connections, each with so many under way.
 
 use crate::{
+    book::{Plan, Table, Verdict},
     child::{GENERATOR_CORE, SERVER_CORE, Server},
     meter::Meter,
     proto::Format,
@@ -35,7 +36,7 @@ const JSON: Format = Format::Json;
 const PACKED: Format = Format::MessagePack;
 
 /// What is compared. "Bytes" servers echo the same frames without looking into them.
-pub(crate) const SYSTEMS: [System; 8] = [
+pub(crate) const SYSTEMS: [System; 9] = [
     System::new("ws-proto JSON", "ws-proto", Tongue::Proto(JSON), Framing::Text),
     System::new("ws-proto MessagePack", "ws-proto", Tongue::Proto(PACKED), Framing::Binary),
     System::new("tuned raw, text", "tuned", Tongue::Bytes(JSON), Framing::Text),
@@ -44,21 +45,57 @@ pub(crate) const SYSTEMS: [System; 8] = [
     System::new("raw TCP", "tcp", Tongue::Bytes(JSON), Framing::Length),
     System::new("jsonrpsee", "jsonrpsee", Tongue::JsonRpc, Framing::Text),
     System::new("socketioxide", "socketioxide", Tongue::SocketIo, Framing::Text),
+    System::new("Socket.IO on node", "socket.io", Tongue::SocketIo, Framing::Text),
 ];
 
-/// What one run showed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Measured {
-    pub(crate) per_second: f64,
-    /// Microseconds of the server's CPU for each request.
-    pub(crate) cpu: f64,
-    /// Microseconds; only with one request at a time.
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
+const COLUMNS: [&str; 4] = ["requests/s", "CPU us/request", "p50 us", "p99 us"];
+const CPU: usize = 1;
+const P50: usize = 2;
+
+/// Measures every shape.
+pub(crate) async fn tables(plan: Plan) -> Vec<Table> {
+    let systems = SYSTEMS.map(|system| (system.name, system));
+    let mut tables = Vec::new();
+    for shape in SHAPES {
+        let (how, columns, shown) = if shape.depth == 1 {
+            ("One request at a time, server and generator on one core.", &COLUMNS[..], P50)
+        } else {
+            let how = "Connections x requests under way on each; 64 bytes of text there and back. \
+                       Raw: the same bytes, echoed without a look into them.";
+            (how, &COLUMNS[..P50], CPU)
+        };
+        let mut table = Table::new(shape.name, how, columns, shown);
+        let duration = Duration::from_millis(plan.ms);
+        table
+            .measure(plan.rounds, &systems, async |system| run(system, shape, duration).await)
+            .await;
+        tables.push(table);
+    }
+    tables
+}
+
+/// What the targets say about these tables.
+pub(crate) fn verdicts(tables: &[Table]) -> Vec<Verdict> {
+    let rows = [
+        ("ws-proto JSON", "tuned raw, text", 0.75),
+        ("ws-proto MessagePack", "tuned raw, binary", 0.95),
+    ];
+    let mut verdicts = Vec::new();
+    for table in tables {
+        for (row, raw, target) in rows {
+            if table.name == PING_PONG.name {
+                verdicts.extend(table.roof(row, "default raw", P50, 1.05));
+            } else {
+                verdicts.extend(table.floor(row, raw, CPU, target));
+                verdicts.extend(table.floor(row, "jsonrpsee", CPU, 8.0));
+            }
+        }
+    }
+    verdicts
 }
 
 /// Runs one system in one shape, for `duration` after a quarter of it.
-pub(crate) async fn run(system: System, shape: Shape, duration: Duration) -> Outcome<Measured> {
+async fn run(system: System, shape: Shape, duration: Duration) -> Outcome<Vec<f64>> {
     let is_alone = shape.depth == 1;
     let core = if is_alone { GENERATOR_CORE } else { SERVER_CORE };
     let server = Server::start(system.server, core)?;
@@ -70,7 +107,7 @@ async fn load(
     system: System,
     shape: Shape,
     duration: Duration,
-) -> Outcome<Measured> {
+) -> Outcome<Vec<f64>> {
     let meter = Rc::new(Meter::default());
     for _ in 0..shape.connections {
         let (pipe, voice) = system.connect(server.port, 64 * 1024).await?;
@@ -88,12 +125,9 @@ async fn load(
         return Err(format!("{} answered nothing", system.name).into());
     }
     let times = meter.times.borrow();
-    Ok(Measured {
-        per_second: count as f64 / seconds,
-        cpu: cpu * 1e6 / count as f64,
-        p50: Meter::quantile(&times, 0.5),
-        p99: Meter::quantile(&times, 0.99),
-    })
+    let count = count as f64;
+    let quantile = |share| Meter::quantile(&times, share);
+    Ok(vec![count / seconds, cpu * 1e6 / count, quantile(0.5), quantile(0.99)])
 }
 
 /// Keeps `depth` requests under way: each answer is followed by another request, and all requests

@@ -30,6 +30,7 @@ pub(crate) enum Tongue {
     Bytes(Format),
     JsonRpc,
     SocketIo,
+    Nats,
 }
 
 /// One client's state of its protocol.
@@ -40,6 +41,10 @@ pub(crate) struct Voice {
     pub(crate) proto: proto::Client,
     message: Vec<u8>,
     next: u64,
+    /// Whether bytes without a protocol are events.
+    is_listening: bool,
+    /// What each event takes, and how many bytes of the next one are there.
+    nats: (usize, usize),
 }
 
 /// What a message was.
@@ -47,8 +52,8 @@ pub(crate) struct Voice {
 pub(crate) enum Heard {
     /// The answer to a request, or to a publication.
     Answer,
-    /// An event of a channel.
-    Event,
+    /// So many events.
+    Event(u64),
     /// Something that is not counted.
     Other,
 }
@@ -77,14 +82,16 @@ impl System {
             Tongue::SocketIo => {
                 Upgrade { path: "/socket.io/?EIO=4&transport=websocket", protocol: None }
             }
-            Tongue::Bytes(_) | Tongue::JsonRpc => Upgrade { path: "/", protocol: None },
+            Tongue::Bytes(_) | Tongue::JsonRpc | Tongue::Nats => {
+                Upgrade { path: "/", protocol: None }
+            }
         }
     }
 
     pub(crate) fn voice(&self) -> Voice {
         let format = match self.tongue {
             Tongue::Proto(format) | Tongue::Bytes(format) => format,
-            Tongue::JsonRpc | Tongue::SocketIo => Format::Json,
+            Tongue::JsonRpc | Tongue::SocketIo | Tongue::Nats => Format::Json,
         };
         Voice {
             tongue: self.tongue,
@@ -92,6 +99,8 @@ impl System {
             proto: proto::Client::new(format),
             message: Vec::new(),
             next: 0,
+            is_listening: false,
+            nats: (1, 0),
         }
     }
 }
@@ -109,9 +118,66 @@ impl Voice {
                 pipe.say(b"40").await?;
                 while !pipe.message().await?.starts_with(b"40") {}
             }
+            Tongue::Nats => {
+                pipe.message().await?;
+                pipe.say(b"CONNECT {\"verbose\":false}\r\nPING\r\n").await?;
+                while pipe.message().await? != b"PONG\r\n" {}
+            }
             Tongue::Bytes(_) | Tongue::JsonRpc => {}
         }
         Ok(())
+    }
+
+    /// Listens to a channel, and waits until the server has agreed. Where there are no channels,
+    /// being connected is enough.
+    pub(crate) async fn subscribe(&mut self, pipe: &mut Pipe, channel: &str) -> Outcome {
+        self.is_listening = true;
+        let head = format!("MSG {channel} 1 {}\r\n", TEXT.len());
+        self.nats = (head.len() + TEXT.len() + 2, 0);
+        match self.tongue {
+            Tongue::Proto(_) => {
+                let mut message = Vec::new();
+                self.proto.subscribe(channel, &mut message);
+                pipe.say(&message).await?;
+                self.answers(pipe, 1).await
+            }
+            Tongue::Nats => {
+                pipe.say(format!("SUB {channel} 1\r\nPING\r\n").as_bytes()).await?;
+                while pipe.message().await? != b"PONG\r\n" {}
+                Ok(())
+            }
+            Tongue::Bytes(_) | Tongue::JsonRpc | Tongue::SocketIo => Ok(()),
+        }
+    }
+
+    /// Appends the frame of one event.
+    pub(crate) fn publish(&mut self, channel: &str, out: &mut Vec<u8>) -> Outcome {
+        self.message.clear();
+        if self.tongue == Tongue::Nats {
+            write!(self.message, "PUB {channel} {}\r\n{TEXT}\r\n", TEXT.len())?;
+        } else {
+            let kind = if channel.starts_with("sure") { "sure.said" } else { "fan.said" };
+            self.proto.request(kind, Some(channel), &mut self.message)?;
+        }
+        self.framing.write(&self.message, out);
+        Ok(())
+    }
+
+    /// Waits for so many answers to publications, in protocols that have them.
+    pub(crate) async fn answers(&mut self, pipe: &mut Pipe, count: u64) -> Outcome {
+        let mut missing = if matches!(self.tongue, Tongue::Proto(_)) { count } else { 0 };
+        while missing > 0 {
+            let message = pipe.message().await?;
+            missing -= u64::from(self.proto.hear(&message)? == Heard::Answer);
+        }
+        Ok(())
+    }
+
+    /// Appends the frame that acknowledges a channel's events up to a position.
+    pub(crate) fn acknowledge(&mut self, channel: &str, position: u64, out: &mut Vec<u8>) {
+        self.message.clear();
+        self.proto.acknowledge(channel, position, &mut self.message);
+        self.framing.write(&self.message, out);
     }
 
     /// Appends the frame of one more request.
@@ -130,6 +196,7 @@ impl Voice {
                 r#"{{"jsonrpc":"2.0","id":{next},"method":"echo","params":{{"text":"{TEXT}"}}}}"#
             )?,
             Tongue::SocketIo => write!(message, r#"42{next}["echo",{{"text":"{TEXT}"}}]"#)?,
+            Tongue::Nats => return Err("NATS is only published to".into()),
         }
         self.framing.write(message, out);
         Ok(())
@@ -139,7 +206,10 @@ impl Voice {
     pub(crate) fn hear(&mut self, message: &[u8]) -> Outcome<Heard> {
         match self.tongue {
             Tongue::Proto(_) => return self.proto.hear(message),
+            Tongue::Bytes(_) if self.is_listening => return Ok(Heard::Event(1)),
             Tongue::Bytes(_) => return Ok(Heard::Answer),
+            Tongue::Nats if message == b"PING\r\n" => return Ok(Heard::Other),
+            Tongue::Nats => return Ok(Heard::Event(self.nats_events(message.len()))),
             Tongue::JsonRpc if message.windows(8).any(|part| part == b"\"result\"") => {
                 return Ok(Heard::Answer);
             }
@@ -148,5 +218,12 @@ impl Voice {
             Tongue::JsonRpc | Tongue::SocketIo => {}
         }
         Err(format!("refused: {}", String::from_utf8_lossy(message)).into())
+    }
+
+    /// NATS sends a stream of events of one size, cut into messages anywhere.
+    fn nats_events(&mut self, length: usize) -> u64 {
+        let (size, rest) = self.nats;
+        self.nats.1 = (rest + length) % size;
+        ((rest + length) / size) as u64
     }
 }
