@@ -1,6 +1,10 @@
 //! What was measured: a table for each workload, and what it says about the targets.
 
 use crate::{meter::Meter, servers::Outcome};
+use std::time::Duration;
+
+/// A cell that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long everything may take.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +73,8 @@ impl Table {
             fastrand::shuffle(&mut order);
             for index in &order {
                 let (name, system) = systems[*index];
-                match run(system).await {
+                let measured = tokio::time::timeout(PATIENCE, run(system)).await;
+                match measured.unwrap_or_else(|_| Err("it took more than a minute".into())) {
                     Ok(values) => self.rows[first + index].runs.push(values),
                     Err(error) => {
                         let text = format!("{name}: {error}");
@@ -151,7 +156,7 @@ impl std::fmt::Display for Verdict {
 }
 
 /// Three digits that count, in groups.
-fn readable(value: f64) -> String {
+pub(crate) fn readable(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
         ..10.0 => format!("{value:.2}"),

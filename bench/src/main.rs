@@ -2,24 +2,36 @@
 
 mod book;
 mod child;
+mod codec;
 mod external;
 mod fanout;
+mod growth;
 mod idle;
 mod meter;
 mod proto;
+mod report;
 mod requests;
+mod resume;
 mod servers;
 mod storm;
 mod voice;
 mod wire;
 
-use crate::{book::Plan, child::GENERATOR_CORE, servers::Outcome};
-use std::{env, os::unix::process::CommandExt, process::Command};
+use crate::{
+    book::{Plan, Table, Verdict},
+    child::GENERATOR_CORE,
+    servers::Outcome,
+};
+use std::{env, os::unix::process::CommandExt, process::Command, time::Duration};
+
+const WORKLOADS: [&str; 7] = ["requests", "fanout", "idle", "storm", "codec", "resume", "growth"];
+/// No benchmark of everything takes longer.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// Runs that last long enough to be compared.
-const FULL: Plan = Plan { rounds: 3, ms: 600, is_quick: false };
+const FULL: Plan = Plan { rounds: 5, ms: 600, is_quick: false };
 /// Runs that show what is far off.
-const QUICK: Plan = Plan { rounds: 2, ms: 300, is_quick: true };
+const QUICK: Plan = Plan { rounds: 3, ms: 250, is_quick: true };
 
 fn main() -> Outcome {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -38,36 +50,69 @@ fn main() -> Outcome {
     }
 }
 
-/// Measures what is named, or everything.
+/// Measures what is named, or everything, and then writes it down.
 async fn run(words: &[&str]) -> Outcome {
-    let plan = if words.contains(&"--quick") { QUICK } else { FULL };
+    let is_quick = words.contains(&"--quick");
     let names: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--")).collect();
-    let is_wanted = |name| names.is_empty() || names.contains(&name);
+    if let Some(unknown) = names.iter().find(|name| !WORKLOADS.contains(name)) {
+        return Err(format!("no workload `{unknown}`; there are {}", WORKLOADS.join(", ")).into());
+    }
+    let load = report::load();
+    let plan = if is_quick { QUICK } else { FULL };
     let mut tables = Vec::new();
     let mut verdicts = Vec::new();
-    if is_wanted("requests") {
-        let measured = requests::tables(plan).await;
-        verdicts.extend(requests::verdicts(&measured));
-        tables.extend(measured);
+    let all = async {
+        for name in WORKLOADS {
+            if names.is_empty() || names.contains(&name) {
+                measure(name, plan, &mut tables, &mut verdicts).await;
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(LONGEST, all).await.is_ok();
+    println!("{}", report::targets(&verdicts));
+    if !in_time {
+        return Err("15 minutes were not enough; nothing was written".into());
     }
-    if is_wanted("fanout") {
-        let measured = fanout::tables(plan).await;
-        verdicts.extend(measured.last().map(fanout::verdicts).unwrap_or_default());
-        tables.extend(measured);
-    }
-    if is_wanted("idle") {
-        let measured = idle::tables(plan).await;
-        verdicts.extend(idle::verdicts(&measured));
-        tables.extend(measured);
-    }
-    if is_wanted("storm") {
-        let table = storm::table(plan).await;
-        verdicts.extend(storm::verdicts(&table));
-        tables.push(table);
-    }
-    println!("| target | measured | wanted | |\n|---|---:|---:|---|");
-    for verdict in &verdicts {
-        println!("{verdict}");
+    if names.is_empty() && !is_quick {
+        report::write(&tables, &verdicts, &load)?;
     }
     Ok(())
+}
+
+async fn measure(name: &str, plan: Plan, tables: &mut Vec<Table>, verdicts: &mut Vec<Verdict>) {
+    let (measured, judged) = match name {
+        "requests" => {
+            let measured = requests::tables(plan).await;
+            let judged = requests::verdicts(&measured);
+            (measured, judged)
+        }
+        "fanout" => {
+            let measured = fanout::tables(plan).await;
+            let judged = measured.last().map(fanout::verdicts).unwrap_or_default();
+            (measured, judged)
+        }
+        "idle" => {
+            let measured = idle::tables(plan).await;
+            let judged = idle::verdicts(&measured);
+            (measured, judged)
+        }
+        "storm" => {
+            let table = storm::table(plan).await;
+            let judged = storm::verdicts(&table);
+            (vec![table], judged)
+        }
+        "codec" => {
+            let table = codec::table(plan).await;
+            let judged = codec::verdicts(&table);
+            (vec![table], judged)
+        }
+        "resume" => (vec![resume::table(plan).await], Vec::new()),
+        _ => {
+            let measured = growth::tables(plan).await;
+            let judged = growth::verdicts(&measured);
+            (measured, judged)
+        }
+    };
+    tables.extend(measured);
+    verdicts.extend(judged);
 }

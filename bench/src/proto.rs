@@ -103,6 +103,18 @@ impl Client {
         self.control("$sub", Some(channel), true, &json!({}), out);
     }
 
+    /// Appends `$sub` for everything in the channel's log.
+    pub(crate) fn subscribe_since(&mut self, channel: &str, epoch: &str, out: &mut Vec<u8>) {
+        let payload = json!({"since": {"epoch": epoch, "off": 0}});
+        self.control("$sub", Some(channel), true, &payload, out);
+    }
+
+    /// The epoch that an answer in JSON names.
+    pub(crate) fn epoch(message: &[u8]) -> Option<String> {
+        let value: serde_json::Value = serde_json::from_slice(message).ok()?;
+        Some(value["payload"]["epoch"].as_str()?.to_owned())
+    }
+
     /// Appends an acknowledgement of everything received, and of a channel up to a position.
     pub(crate) fn acknowledge(&mut self, channel: &str, position: u64, out: &mut Vec<u8>) {
         self.control("$ack", None, false, &json!({"ch": {channel: position}}), out);
@@ -146,7 +158,7 @@ impl Client {
             },
         };
         match kind.unwrap_or_default() {
-            b"fan.said" | b"sure.said" => Ok(Heard::Event(1)),
+            b"fan.said" | b"sure.said" | b"deep.said" => Ok(Heard::Event(1)),
             b"echo.ok" | b"$ok" => {
                 self.received += 1;
                 Ok(Heard::Answer)

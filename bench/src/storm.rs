@@ -23,11 +23,14 @@ const CLIENTS: u32 = 2_000;
 /// Measures 2,000 clients.
 pub(crate) async fn table(plan: Plan) -> Table {
     let others = ["tuned raw, text", "default raw", "jsonrpsee", "socketioxide"];
+    let others = &others[..if plan.is_quick { 1 } else { others.len() }];
     let mut systems = vec![(OWN, SURE.system)];
     systems.extend(
         SYSTEMS.into_iter().filter(|system| others.contains(&system.name)).map(|s| (s.name, s)),
     );
-    systems.push(("NATS over WebSocket", NATS));
+    if !plan.is_quick {
+        systems.push(("NATS over WebSocket", NATS));
+    }
     let how = "2,000 clients connect at once, and each is there when it may speak: raw with the \
                upgrade, ws-proto and NATS with the answer to their subscription.";
     let mut table = Table::new("storm of 2,000", how, &COLUMNS, CPU);

@@ -156,7 +156,11 @@ impl Voice {
         if self.tongue == Tongue::Nats {
             write!(self.message, "PUB {channel} {}\r\n{TEXT}\r\n", TEXT.len())?;
         } else {
-            let kind = if channel.starts_with("sure") { "sure.said" } else { "fan.said" };
+            let kind = match channel.split('/').next() {
+                Some("sure") => "sure.said",
+                Some("deep") => "deep.said",
+                _ => "fan.said",
+            };
             self.proto.request(kind, Some(channel), &mut self.message)?;
         }
         self.framing.write(&self.message, out);

@@ -1,5 +1,6 @@
 //! Everything that is more than one cargo command: `cargo xtask help`.
 
+mod bench;
 mod chaos;
 mod faults;
 mod mutants;
@@ -19,6 +20,8 @@ cargo xtask <command>
 
   test           every check, in order, up to the first that fails
   test --quick   the same without simulation, mutants, documentation and the Python client
+  bench          measures against other servers, at most 15 minutes; writes bench/results.md
+  bench --quick [<workload>..]
   chaos          20,000 lost connections, and nothing else is lost
   chaos --reconnects <n>
   faults         writes docs/faults.md again, from xtask/faults.txt
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let good = match arguments.as_slice() {
         ["test"] => progress::run(&steps::all(&workspace)),
         ["test", "--quick"] => progress::run(&steps::quick(&workspace)),
+        ["bench", rest @ ..] => bench::shown(&workspace, rest),
         ["chaos"] => progress::run(&[chaos::step(&workspace, chaos::RECONNECTS)]),
         ["chaos", "--reconnects", count] => progress::run(&[chaos::step(&workspace, count)]),
         ["faults"] => faults::write(&workspace),

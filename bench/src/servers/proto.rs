@@ -46,6 +46,12 @@ pub(crate) enum BenchChannel {
         /// Which one.
         name: String,
     },
+    /// Everything arrives, also after a long time.
+    #[channel(event = FanEvent, delivery = at_least_once, history = 16_384, publish = client)]
+    Deep {
+        /// Which one.
+        name: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Events)]
