@@ -4,7 +4,7 @@ use crate::{meter::Meter, servers::Outcome};
 use std::time::Duration;
 
 /// A cell that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long everything may take.
 #[derive(Clone, Copy, Debug)]

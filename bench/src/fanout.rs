@@ -66,7 +66,8 @@ pub(crate) async fn tables(plan: Plan) -> Vec<Table> {
     for (name, burst) in bursts.into_iter().skip(usize::from(plan.is_quick)) {
         let how = "A client publishes bursts of 1 or 32 events of 64 bytes of text; the next burst \
                    follows when 1,000 subscribers have all of it. At least once: each subscriber \
-                   acknowledges every 16 events. Raw: the same bytes, from a queue of each connection.";
+                   acknowledges every 16 events. Raw: the same bytes, from \
+                   a queue of each connection.";
         let mut table = Table::new(name, how, &COLUMNS, CPU);
         let duration = Duration::from_millis(plan.ms);
         table

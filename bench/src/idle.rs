@@ -34,7 +34,7 @@ pub(crate) async fn tables(plan: Plan) -> Vec<Table> {
                    is sent. ws-proto has a session and listens to a channel at least once; NATS \
                    listens too, the others are connected only.";
         let mut table = Table::new(name, how, &COLUMNS, MEMORY);
-        let quiet = Duration::from_secs(if plan.is_quick { 2 } else { 10 });
+        let quiet = Duration::from_secs(if *count == 10_000 { 10 } else { 2 });
         table.measure(1, &systems, async |system| run(system, *count, quiet).await).await;
         tables.push(table);
     }

@@ -26,10 +26,10 @@ use std::{env, os::unix::process::CommandExt, process::Command, time::Duration};
 
 const WORKLOADS: [&str; 7] = ["requests", "fanout", "idle", "storm", "codec", "resume", "growth"];
 /// No benchmark of everything takes longer.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// Runs that last long enough to be compared.
-const FULL: Plan = Plan { rounds: 5, ms: 600, is_quick: false };
+const FULL: Plan = Plan { rounds: 3, ms: 500, is_quick: false };
 /// Runs that show what is far off.
 const QUICK: Plan = Plan { rounds: 3, ms: 250, is_quick: true };
 
@@ -70,13 +70,10 @@ async fn run(words: &[&str]) -> Outcome {
     };
     let in_time = tokio::time::timeout(LONGEST, all).await.is_ok();
     println!("{}", report::targets(&verdicts));
-    if !in_time {
-        return Err("15 minutes were not enough; nothing was written".into());
-    }
     if names.is_empty() && !is_quick {
         report::write(&tables, &verdicts, &load)?;
     }
-    Ok(())
+    if in_time { Ok(()) } else { Err("15 minutes were not enough for all of it".into()) }
 }
 
 async fn measure(name: &str, plan: Plan, tables: &mut Vec<Table>, verdicts: &mut Vec<Verdict>) {

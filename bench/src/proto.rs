@@ -313,3 +313,58 @@ fn text(value: &str, out: &mut Vec<u8>) {
     }
     out.extend(value.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ws_proto::{Envelope, Format as Wire};
+
+    const FORMATS: [(Format, Wire); 2] =
+        [(Format::Json, Wire::Json), (Format::MessagePack, Wire::MessagePack)];
+
+    #[test]
+    fn requests_are_envelopes_of_the_protocol_whatever_their_numbers_are() {
+        for (format, wire) in FORMATS {
+            let mut client = Client::new(format);
+            for last in [0, 126, 254, 65_534, 4_294_967_294, 1 << 40] {
+                (client.seq, client.received) = (last, last);
+                let mut message = Vec::new();
+                client.request("echo", None, &mut message).unwrap();
+                let head = Envelope::decode(wire, &message.into()).unwrap().head;
+                assert_eq!(head.seq, Some(last + 1));
+                assert_eq!(head.ack, (last > 0).then_some(last));
+            }
+        }
+    }
+
+    #[test]
+    fn control_frames_are_those_of_the_protocol() {
+        for (format, wire) in FORMATS {
+            let mut client = Client::new(format);
+            let (mut sub, mut since, mut ack) = (Vec::new(), Vec::new(), Vec::new());
+            client.subscribe("sure/x", &mut sub);
+            client.subscribe_since("deep/x", "5f-1", &mut since);
+            client.acknowledge("sure/x", 300, &mut ack);
+            for message in [client.hello(None), sub, since, ack] {
+                Envelope::decode(wire, &message.into()).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn the_position_of_an_event_is_read_in_both_formats() {
+        for (format, wire) in FORMATS {
+            for position in [1, 127, 128, 255, 256, 65_536] {
+                let mut sent = Vec::new();
+                Client::new(format).request("sure.said", Some("sure/x"), &mut sent).unwrap();
+                let mut event = Envelope::decode(wire, &sent.into()).unwrap();
+                (event.head.off, event.head.prev) = (Some(position), Some(position - 1));
+                let mut message = Vec::new();
+                event.encode(wire, &mut message).unwrap();
+                let mut client = Client::new(format);
+                assert_eq!(client.hear(&message).unwrap(), Heard::Event(1));
+                assert_eq!(client.position(&message), Some(position));
+            }
+        }
+    }
+}

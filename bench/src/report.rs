@@ -1,7 +1,7 @@
 //! `bench/results.md`, and a plot for each table.
 
 use crate::{
-    book::{Table, Verdict},
+    book::{Table, Verdict, readable},
     servers::Outcome,
 };
 use plotters::prelude::*;
@@ -11,9 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const WIDTH: u32 = 760;
+const WIDTH: i32 = 760;
 /// Pixels of one bar and the gap below it.
-const BAR: u32 = 26;
+const BAR: i32 = 26;
 const NAMES: i32 = 270;
 const MARGIN: i32 = 34;
 
@@ -75,25 +75,21 @@ fn draw(table: &Table, path: &Path) -> Outcome {
     let rows = table.medians();
     let longest =
         rows.iter().map(|(_, values)| values[table.shown]).fold(f64::MIN_POSITIVE, f64::max);
-    let height = BAR * rows.len() as u32 + MARGIN as u32 + 10;
-    let root = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
+    let height = BAR * i32::try_from(rows.len())? + MARGIN + 10;
+    let size = (WIDTH.unsigned_abs(), height.unsigned_abs());
+    let root = SVGBackend::new(path, size).into_drawing_area();
     root.fill(&WHITE)?;
     let font = ("sans-serif", 14).into_font();
     let title = format!("{}: {}", table.name, table.columns[table.shown]);
     root.draw(&Text::new(title, (10, 8), font.clone()))?;
-    let room = f64::from(WIDTH as i32 - NAMES - 90);
-    for (index, (name, values)) in rows.iter().enumerate() {
+    for (top, (name, values)) in (MARGIN..).step_by(BAR as usize).zip(&rows) {
         let value = values[table.shown];
-        let top = MARGIN + (BAR as i32) * index as i32;
-        let end = NAMES + (room * value / longest) as i32;
-        let colour = if name.starts_with("ws-proto") {
-            RGBColor(30, 100, 200)
-        } else {
-            RGBColor(150, 150, 150)
-        };
+        let end = NAMES + (f64::from(WIDTH - NAMES - 90) * value / longest) as i32;
+        let is_own = name.starts_with("ws-proto");
+        let colour = if is_own { RGBColor(30, 100, 200) } else { RGBColor(150, 150, 150) };
         root.draw(&Text::new((*name).to_owned(), (10, top + 3), font.clone()))?;
         root.draw(&Rectangle::new([(NAMES, top), (end, top + 18)], colour.filled()))?;
-        root.draw(&Text::new(crate::book::readable(value), (end + 6, top + 3), font.clone()))?;
+        root.draw(&Text::new(readable(value), (end + 6, top + 3), font.clone()))?;
     }
     root.present()?;
     Ok(())

@@ -23,9 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Measures 1,000 clients.
 pub(crate) async fn table(plan: Plan) -> Table {
-    let how = "1,000 clients lose their connections, 10 events are published, and all come back at \
-               once: each is there when its session was resumed and it has the 10 events. Beside it, \
-               the same clients with new sessions, which subscribe again and missed the events.";
+    let how = "1,000 clients lose their connections, 10 events are published, and all come back \
+               at once: each is there when its session was resumed and it has the 10 events. \
+               Beside it, as many with new sessions, which subscribe and missed the events.";
     let mut table = Table::new("resume of 1,000", how, &COLUMNS, 1);
     let cells = [("resumed, with 10 events", true), ("new sessions", false)];
     table.measure(plan.rounds, &cells, run).await;

@@ -109,15 +109,13 @@ impl Pipe {
 
     async fn upgrade(&mut self, upgrade: &Upgrade) -> Outcome {
         let Upgrade { path, protocol } = upgrade;
-        let mut request = format!(
+        let protocol =
+            protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
+        let request = format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{protocol}\r\n"
         );
-        if let Some(protocol) = protocol {
-            request += &format!("Sec-WebSocket-Protocol: {protocol}\r\n");
-        }
-        request += "\r\n";
         self.write(request.as_bytes()).await?;
         loop {
             self.read().await?;
@@ -163,11 +161,11 @@ impl Framing {
             match u16::try_from(length) {
                 Ok(short @ ..126) => out.push(0x80 | u8::try_from(short).unwrap_or_default()),
                 Ok(long) => {
-                    out.push(0x80 | 126);
+                    out.push(0xfe);
                     out.extend(long.to_be_bytes());
                 }
                 Err(_) => {
-                    out.push(0x80 | 127);
+                    out.push(0xff);
                     out.extend((length as u64).to_be_bytes());
                 }
             }
@@ -202,5 +200,25 @@ fn kind(first: u8) -> Kind {
         8 => Kind::Closed,
         9 | 10 => Kind::Passed,
         _ => Kind::Message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_taken_when_all_of_it_is_there() {
+        for length in [0_usize, 125, 126, 65_535, 65_536] {
+            let mut frame = Vec::new();
+            Framing::Text.write(&vec![b'x'; length], &mut frame);
+            // As a server would send it: without the bit of the mask, and without the mask.
+            frame[1] &= 0x7f;
+            let head = frame.len() - length - 4;
+            frame.drain(head..head + 4);
+            let scanned = Framing::Text.scan(&frame).unwrap();
+            assert_eq!(scanned.body, head..frame.len());
+            assert!(Framing::Text.scan(&frame[..frame.len() - 1]).is_none());
+        }
     }
 }

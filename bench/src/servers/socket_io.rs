@@ -1,6 +1,7 @@
 //! socketioxide under axum, as its documentation has it.
 
 use super::Outcome;
+use axum::serve::ListenerExt;
 use serde::{Deserialize, Serialize};
 use socketioxide::{
     SocketIo,
@@ -22,7 +23,6 @@ pub(super) async fn serve(listener: TcpListener) -> Outcome {
         });
     });
     let app = axum::Router::new().layer(layer);
-    use axum::serve::ListenerExt;
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
