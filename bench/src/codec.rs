@@ -27,9 +27,9 @@ struct Item {
 
 /// Measures both formats with three sizes of payload.
 pub(crate) async fn table(plan: Plan) -> Table {
-    let how = "One message with a header of type, id, ts, seq and ack, and a payload of \
-               1, 10 or 100 items, decoded into its type and encoded from it, beside what serde needs for the \
-               payload alone. No server: nanoseconds of one core.";
+    let how = "One message with a header of type, id, ts, seq and ack, and a payload of 1, 10 or \
+               100 items, decoded into its type and encoded from it, beside what serde needs for \
+               the payload alone. No server: nanoseconds of one core.";
     let mut table = Table::new("codec", how, &COLUMNS, 0);
     let cells = [
         ("JSON, 1 item", (Format::Json, 1)),
