@@ -14,12 +14,10 @@ use std::{
 };
 use tokio::sync::{Notify, Semaphore};
 use ws_proto::{
-    Access, Authenticate, Authorize, Caller, Credentials, Fault, FaultCode, Format, Limits, Never,
+    Access, Authenticate, Authorize, Caller, Credentials, Fault, FaultCode, Format, Never,
     NoChannels, Protocol, Requests,
 };
-use ws_runtime::{
-    CallError, Client, Outcome, Server, ServerConfig, client::Backoff, testing, transport::memory,
-};
+use ws_runtime::{CallError, Client, Outcome, Server, ServerConfig, client::Backoff, testing};
 
 #[derive(Protocol)]
 #[protocol(name = "bank", version = 1, requests = BankRequest)]
@@ -105,23 +103,13 @@ fn bank(app: &App) -> Server<Bank> {
 }
 
 async fn connect(server: &Server<Bank>, scissors: &Scissors, format: Format) -> Client<Bank> {
-    let (server, scissors) = (server.clone(), scissors.clone());
     let mut quick = Backoff::default();
     quick.base = Duration::from_millis(10);
     Client::builder("ws://memory")
         .token(|| async { "ann".to_owned() })
         .format(format)
         .reconnect(quick)
-        .connector(move |format| {
-            let (server, scissors) = (server.clone(), scissors.clone());
-            Box::pin(async move {
-                let (ours, theirs) = memory::pair(format, &Limits::default());
-                tokio::spawn(async move {
-                    server.serve(Box::new(theirs), Credentials::default()).await;
-                });
-                Ok(scissors.wrap(ours))
-            })
-        })
+        .connector(scissors.connector(server))
         .connect()
         .await
         .expect("the server takes ann in")

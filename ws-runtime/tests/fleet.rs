@@ -13,8 +13,8 @@ use std::{
 };
 use support::{App, Hall, HallEvent, Lab};
 use tokio::time::Instant;
-use ws_proto::{Credentials, Format, Limits};
-use ws_runtime::{Client, Server, transport::memory};
+use ws_proto::Format;
+use ws_runtime::{Client, Server};
 
 const CLIENTS: usize = 1_000;
 
@@ -27,20 +27,13 @@ async fn connect(
     attempts: &Attempts,
     format: Format,
 ) -> Client<Lab> {
-    let (server, scissors, attempts) = (server.clone(), scissors.clone(), Arc::clone(attempts));
+    let (reach, attempts) = (scissors.connector(server), Arc::clone(attempts));
     Client::builder("ws://memory")
         .token(|| async { "ann".to_owned() })
         .format(format)
         .connector(move |format| {
-            let (server, scissors) = (server.clone(), scissors.clone());
             attempts.lock().unwrap().push(Instant::now());
-            Box::pin(async move {
-                let (ours, theirs) = memory::pair(format, &Limits::default());
-                tokio::spawn(async move {
-                    server.serve(Box::new(theirs), Credentials::default()).await;
-                });
-                Ok(scissors.wrap(ours))
-            })
+            reach(format)
         })
         .connect()
         .await

@@ -8,14 +8,12 @@ use futures_util::future::join_all;
 use scissors::Scissors;
 use std::time::Duration;
 use support::{App, Board, Count, Echo, Hall, HallEvent, Lab, Say, Sum, Wait};
-use ws_proto::{Credentials, Format, Limits};
+use ws_proto::Format;
 use ws_runtime::{
     CallError, Client, ConnState, Gap, Outcome, Server, ServerConfig, client::Backoff,
-    transport::memory,
 };
 
 async fn connect(server: &Server<Lab>, scissors: &Scissors, format: Format) -> Client<Lab> {
-    let (server, scissors) = (server.clone(), scissors.clone());
     let mut quick = Backoff::default();
     quick.base = Duration::from_millis(10);
     quick.max = Duration::from_millis(20);
@@ -25,16 +23,7 @@ async fn connect(server: &Server<Lab>, scissors: &Scissors, format: Format) -> C
         .token(|| async { "ann".to_owned() })
         .format(format)
         .reconnect(quick)
-        .connector(move |format| {
-            let (server, scissors) = (server.clone(), scissors.clone());
-            Box::pin(async move {
-                let (ours, theirs) = memory::pair(format, &Limits::default());
-                tokio::spawn(async move {
-                    server.serve(Box::new(theirs), Credentials::default()).await;
-                });
-                Ok(scissors.wrap(ours))
-            })
-        })
+        .connector(scissors.connector(server))
         .connect()
         .await
         .expect("the server takes ann in")

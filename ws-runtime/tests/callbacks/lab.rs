@@ -12,14 +12,13 @@ use std::{
 };
 use tokio::sync::{Notify, Semaphore};
 use ws_proto::{
-    Access, Authenticate, Authorize, Caller, Credentials, Fault, Format, Limits, Never, NoChannels,
+    Access, Authenticate, Authorize, Caller, Credentials, Fault, Format, Never, NoChannels,
     Protocol, Requests, Serve,
 };
 use ws_runtime::{
     Client, Server,
     client::{Backoff, ClientBuilder},
     server::ClientHandle,
-    transport::memory,
 };
 
 #[derive(Protocol)]
@@ -199,7 +198,6 @@ pub(crate) fn builder(
     scissors: &Scissors,
     format: Format,
 ) -> ClientBuilder<Asking> {
-    let (server, scissors) = (server.clone(), scissors.clone());
     let mut quick = Backoff::default();
     quick.base = Duration::from_millis(10);
     quick.max = Duration::from_millis(20);
@@ -208,16 +206,7 @@ pub(crate) fn builder(
         .token(|| async { "ann".to_owned() })
         .format(format)
         .reconnect(quick)
-        .connector(move |format| {
-            let (server, scissors) = (server.clone(), scissors.clone());
-            Box::pin(async move {
-                let (ours, theirs) = memory::pair(format, &Limits::default());
-                tokio::spawn(async move {
-                    server.serve(Box::new(theirs), Credentials::default()).await;
-                });
-                Ok(scissors.wrap(ours))
-            })
-        })
+        .connector(scissors.connector(server))
 }
 
 /// A client that serves, and the server's handle of it.

@@ -1,15 +1,22 @@
 //! Cuts connections in memory, with what was on its way.
 
-use futures_util::task::AtomicWaker;
+use futures_util::{future::BoxFuture, task::AtomicWaker};
 use std::{
+    future::ready,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
 };
-use ws_proto::{CloseCode, Format};
-use ws_runtime::transport::{Lost, Received, Transport, memory};
+use ws_proto::{CloseCode, Credentials, Format, Limits, Protocol};
+use ws_runtime::{
+    Server,
+    transport::{Lost, Received, Transport, connect::ConnectError, memory},
+};
+
+/// What an attempt to connect comes to.
+pub(crate) type Reached = BoxFuture<'static, Result<Box<dyn Transport>, ConnectError>>;
 
 /// Cuts the connections that go through it.
 #[derive(Clone, Default)]
@@ -30,11 +37,28 @@ impl Scissors {
         }
     }
 
-    pub(crate) fn wrap(&self, transport: memory::Memory) -> Box<dyn Transport> {
+    /// Reaches a server in the same process, over connections that can be cut.
+    pub(crate) fn connector<P: Protocol>(
+        &self,
+        server: &Server<P>,
+    ) -> impl Fn(Format) -> Reached + Send + Sync + use<P> {
+        let (server, scissors) = (server.clone(), self.clone());
+        move |format| Box::pin(ready(Ok(scissors.wrap(served(&server, format)))))
+    }
+
+    fn wrap(&self, transport: memory::Memory) -> Box<dyn Transport> {
         let cut = Arc::<Cut>::default();
         self.0.lock().unwrap().push(Arc::clone(&cut));
         Box::new(Cuttable { inner: Some(transport), cut })
     }
+}
+
+/// The client's end of a connection to a server in the same process.
+fn served<P: Protocol>(server: &Server<P>, format: Format) -> memory::Memory {
+    let (ours, theirs) = memory::pair(format, &Limits::default());
+    let server = server.clone();
+    tokio::spawn(async move { server.serve(Box::new(theirs), Credentials::default()).await });
+    ours
 }
 
 /// A transport that can be cut from outside.
