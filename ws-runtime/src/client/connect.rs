@@ -44,7 +44,7 @@ enum Attempt {
     /// The connection was made and is over.
     Over(Closed),
     /// There was none.
-    Failed(String, bool),
+    Failed(connect::ConnectError),
 }
 
 impl Connecting {
@@ -66,8 +66,7 @@ impl Connecting {
                     let why = format!("{}: {}", closed.code, closed.reason);
                     (attempts.after_close(closed, lived), why)
                 }
-                Attempt::Failed(why, true) => (attempts.after_failure(), why.clone()),
-                Attempt::Failed(why, false) => (Next::Stop, why.clone()),
+                Attempt::Failed(error) => (after_failure(&mut attempts, error), error.to_string()),
             };
             let next = if self.fail_fast && !was_welcomed { Next::Stop } else { next };
             match next {
@@ -101,13 +100,11 @@ impl Connecting {
         idle(session, core, clock, until).await;
         let (transport, token) = match made {
             Some(Ok((Ok(transport), token))) => (transport, token),
-            Some(Ok((Err(error), _))) => {
-                return Attempt::Failed(error.to_string(), is_worth_another(&error));
-            }
-            _ => return Attempt::Failed("no connection in time".to_owned(), true),
+            Some(Ok((Err(error), _))) => return Attempt::Failed(error),
+            _ => return unreachable("no connection in time"),
         };
         if core.finished {
-            return Attempt::Failed("closed".to_owned(), false);
+            return unreachable("the client was closed");
         }
         let hello = self.hello(token);
         if let Err(misuse) = session.handle_command(Command::Connect(Box::new(hello)), clock.now())
@@ -116,7 +113,7 @@ impl Connecting {
         }
         match drive(session, core, transport, clock).await {
             End::Closed(closed) => Attempt::Over(closed),
-            End::HandedOver(_) => Attempt::Failed("handed over".to_owned(), false),
+            End::HandedOver(_) => unreachable("handed over"),
         }
     }
 
@@ -139,15 +136,24 @@ fn final_error(attempt: Attempt, core: &mut Core) -> ConnectError {
     match (core.rejected.take(), attempt) {
         (Some(reject), _) => ConnectError::Rejected(reject),
         (None, Attempt::Over(closed)) => ConnectError::Closed(closed),
-        (None, Attempt::Failed(why, _)) => ConnectError::Unreachable(why),
+        (None, Attempt::Failed(connect::ConnectError::Refused { status, message, .. })) => {
+            ConnectError::Refused { status, message }
+        }
+        (None, Attempt::Failed(error)) => ConnectError::Unreachable(error.to_string()),
     }
 }
 
-/// Whether trying again can help: not where the address is wrong or the server knows better.
-fn is_worth_another(error: &connect::ConnectError) -> bool {
+fn unreachable(why: &str) -> Attempt {
+    Attempt::Failed(connect::ConnectError::Unreachable(why.to_owned()))
+}
+
+/// Trying again cannot help where the address is wrong or the server knows better.
+fn after_failure(attempts: &mut Attempts, error: &connect::ConnectError) -> Next {
     match error {
-        connect::ConnectError::Refused { status, .. } => *status == 429 || *status >= 500,
-        connect::ConnectError::Unreachable(_) => true,
-        _ => false,
+        connect::ConnectError::Refused { status: 429 | 500..=599, retry_after, .. } => {
+            attempts.after_refusal(retry_after.unwrap_or_default())
+        }
+        connect::ConnectError::Unreachable(_) => attempts.after_failure(),
+        _ => Next::Stop,
     }
 }

@@ -28,6 +28,15 @@ pub enum ConnectError {
     /// The address is no WebSocket address, or the transport cannot serve it.
     #[error("cannot connect: {0}")]
     Unreachable(String),
+    /// The server, or a proxy before it, answered the upgrade with another HTTP status than 101.
+    /// Redirects are not followed.
+    #[error("refused with HTTP {status}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The first line of what it said, at most 256 characters, without control characters.
+        message: String,
+    },
     /// The server refused the hello.
     #[error("refused: {}", .0.error)]
     Rejected(Box<Reject>),

@@ -78,13 +78,20 @@ impl Attempts {
 
     /// An attempt failed.
     pub(super) fn after_failure(&mut self) -> Next {
+        self.after_refusal(Duration::ZERO)
+    }
+
+    /// An attempt was refused for now: the next one comes no earlier than the server said.
+    pub(super) fn after_refusal(&mut self, earliest: Duration) -> Next {
         if self.failed >= self.backoff.max_attempts {
             return Next::GiveUp;
         }
         let doubled = self.backoff.base.saturating_mul(1 << self.failed.min(16));
         self.failed += 1;
         let delay = doubled.min(self.backoff.max);
-        Next::Again(self.draw(delay / 2, delay.saturating_mul(3) / 2))
+        let (low, high) = (delay / 2, delay.saturating_mul(3) / 2);
+        // Those who were told the same come back spread over the usual range.
+        Next::Again(self.draw(low.saturating_add(earliest), high.saturating_add(earliest)))
     }
 
     fn draw(&mut self, low: Duration, high: Duration) -> Duration {
@@ -135,6 +142,21 @@ mod tests {
         };
         assert!((5.0..=6.0).contains(&delay.as_secs_f64()));
         assert_eq!(attempts.failed(), 1);
+    }
+
+    #[test]
+    fn a_refusal_names_the_earliest_moment_and_jitter_comes_on_top() {
+        for seed in 0..200 {
+            let mut attempts = Attempts::new(Backoff::default(), seed);
+            let Next::Again(delay) = attempts.after_refusal(Duration::from_secs(60)) else {
+                panic!("gave up")
+            };
+            assert!((60.5..=61.5).contains(&delay.as_secs_f64()));
+            let Next::Again(delay) = attempts.after_refusal(Duration::MAX) else {
+                panic!("gave up")
+            };
+            assert!(delay <= Duration::from_secs(3600));
+        }
     }
 
     #[test]
