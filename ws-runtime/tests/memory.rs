@@ -205,6 +205,33 @@ async fn subscriptions_without_end_as_large_as_can_be() {
 }
 
 #[tokio::test]
+async fn a_storm_of_subscriptions_that_come_and_go() {
+    for format in Format::ALL {
+        let scales = Scales::set().await;
+        let mut peer = Peer::welcomed(scales.address, format).await;
+        for _ in 0..200 {
+            let mut storm = Vec::new();
+            for ch in (0..40).map(|n| format!("hall/{n}")) {
+                for kind in ["$sub", "$unsub"] {
+                    let payload = if kind == "$sub" { json!({}) } else { json!(null) };
+                    let message = peer.placed(kind, &payload, |head| {
+                        head.ch = Some(ch.clone().into());
+                    });
+                    storm.extend(peer.framed(&message));
+                }
+            }
+            assert!(write(&mut peer, &storm).await, "the server closed");
+            peer.acknowledge_done(80).await;
+        }
+        // What eight thousand of them cost at once is what forty of them do.
+        let cost = scales.cost();
+        assert!(cost <= 1024 * 1024, "{cost} bytes");
+        let bound = scales.bound();
+        scales.weigh(peer, bound).await;
+    }
+}
+
+#[tokio::test]
 async fn best_effort_events_that_nobody_reads() {
     let scales = Scales::set().await;
     let mut peer = Peer::welcomed(scales.address, Format::Json).await;

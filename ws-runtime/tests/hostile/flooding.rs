@@ -4,7 +4,7 @@ use super::{Ending, Site, ending};
 use crate::{
     frames::masked,
     peer::{HANG, Peer, Seen},
-    support::{Echo, Lab, Panic},
+    support::{Echo, Hall, HallEvent, Lab, Panic},
 };
 use futures_util::future::join_all;
 use serde_json::json;
@@ -121,6 +121,54 @@ async fn subscriptions_without_end_are_overloaded() {
         peer.stream.write_all(&flood).await.unwrap();
         let seen = faults(&mut peer, 100).await;
         assert_eq!(seen, BTreeMap::from([("overloaded", 100)]), "{format:?}");
+    }
+    site.close().await;
+}
+
+/// A subscription to one channel that comes and goes so often.
+fn storm(peer: &mut Peer, count: usize) -> Vec<u8> {
+    let mut storm = Vec::new();
+    for _ in 0..count {
+        for (kind, payload) in [("$sub", json!({})), ("$unsub", json!(null))] {
+            let message = peer.placed(kind, &payload, |head| head.ch = Some("hall/open".into()));
+            storm.extend(peer.framed(&message));
+        }
+    }
+    storm
+}
+
+#[tokio::test]
+async fn a_storm_of_subscriptions_above_the_rate_is_4300() {
+    let site = Site::open().await;
+    let burst = Limits::default().rate_burst as usize;
+    for format in Format::ALL {
+        let mut peer = Peer::welcomed(site.address, format).await;
+        // As much as the rate lets through, as much as is only refused, and what time gave back.
+        let storm = storm(&mut peer, 10 * burst);
+        // The server may close before all of it is written.
+        let _ = peer.stream.write_all(&storm).await;
+        assert_eq!(ending(&mut peer).await, Ending::with(4300), "{format:?}");
+    }
+    site.close().await;
+}
+
+#[tokio::test]
+async fn after_a_storm_of_subscriptions_nothing_is_subscribed() {
+    let site = Site::with(unhurried()).await;
+    for format in Format::ALL {
+        let mut peer = Peer::welcomed(site.address, format).await;
+        for _ in 0..100 {
+            let storm = storm(&mut peer, 20);
+            peer.stream.write_all(&storm).await.unwrap();
+            peer.acknowledge_done(40).await;
+        }
+        let said = HallEvent::Said { text: "is anybody there?".into() };
+        site.server.publish(Hall { name: "open".into() }, &said).await.unwrap();
+        let ping = peer.message("$ping", &json!({"t": 1}), |_| {});
+        peer.send(&ping).await;
+        // An event would come before the answer to what was asked after it.
+        let Seen::Envelope(envelope) = peer.next().await else { panic!("closed") };
+        assert!(matches!(envelope.frame, Frame::Pong(_)), "{envelope:?}");
     }
     site.close().await;
 }

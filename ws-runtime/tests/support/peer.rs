@@ -38,6 +38,7 @@ impl Peer {
         // Who does not read is soon felt at the other end.
         socket.set_recv_buffer_size(16 * 1024).unwrap();
         let mut stream = socket.connect(server).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let protocol = match format {
             Format::Json => "wsp1.json",
             Format::MessagePack => "wsp1.msgpack",
@@ -118,6 +119,23 @@ impl Peer {
     pub(crate) async fn send(&mut self, message: &[u8]) {
         let frame = self.framed(message);
         self.stream.write_all(&frame).await.unwrap();
+    }
+
+    /// Reads so many answers, none of them a fault, and acknowledges them.
+    pub(crate) async fn acknowledge_done(&mut self, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            let Seen::Envelope(envelope) = self.next().await else { panic!("closed") };
+            match envelope.frame {
+                Frame::Done(_) => left -= 1,
+                Frame::Ack(_) => continue,
+                other => panic!("{other:?}"),
+            }
+            if left == 0 {
+                let ack = self.message("$ack", &json!({}), |head| head.ack = envelope.head.seq);
+                self.send(&ack).await;
+            }
+        }
     }
 
     /// What the server says next.
