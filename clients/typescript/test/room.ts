@@ -1,0 +1,340 @@
+import { Call, type Event, type Reply } from "../src/events.js";
+import { Session } from "../src/session.js";
+import type { Request } from "../src/serving.js";
+import { decode, encode, type Envelope } from "../src/wire.js";
+import { Recording } from "./recording.js";
+import { Short, duration, isWithin, position, said } from "./short.js";
+
+export interface Block {
+  name: string;
+  lines: { number: number; text: string }[];
+}
+
+/** The blocks of a page that are marked `session`. */
+export function blocks(file: string, text: string): Block[] {
+  const found: Block[] = [];
+  let open: Block | undefined;
+  for (const [at, raw] of text.split("\n").entries()) {
+    const line = raw.trim();
+    if (open && line === "```") {
+      found.push(open);
+      open = undefined;
+    } else if (open && line && !line.startsWith("#")) {
+      open.lines.push({ number: at + 1, text: line });
+    } else if (line === "```session") {
+      open = { name: `${file}:${at + 1}`, lines: [] };
+    }
+  }
+  return found;
+}
+
+/** Runs one block; throws with the line, what was expected, and what came. */
+export function run(block: Block): void {
+  const isScripted = block.lines.some(({ text }) => text === "peer S");
+  const room = new Room(block, isScripted);
+  for (const { number, text } of [...block.lines, { number: 0, text: "-- 0ms" }]) {
+    try {
+      room.step(text);
+    } catch (error) {
+      throw new Error(`${block.name}, line ${number}: ${text}\n  ${(error as Error).message}`);
+    }
+  }
+}
+
+/** The client under test, and the recording of its server. */
+class Room {
+  #now = 0;
+  #session: Session;
+  #server = new Recording();
+  #labels = new Map<string, string>();
+  #calls: Call[] = [];
+  #requests: Request[] = [];
+  #isFull = false;
+  #ids = 0;
+  #versions: [number, number] = [1, 3];
+  #maxFrame = 65_536;
+
+  constructor(
+    block: Block,
+    readonly isScripted: boolean,
+  ) {
+    for (const { text } of block.lines) {
+      const [, name, value] = /^config C version_(min|max)=(\d+)$/.exec(text) ?? [];
+      if (name) this.#versions[name === "min" ? 0 : 1] = Number(value);
+      const [, bytes] = /^config C max_frame=(\d+)$/.exec(text) ?? [];
+      if (bytes) this.#maxFrame = Number(bytes);
+    }
+    this.#session = new Session({
+      protocol: "chat",
+      versions: this.#versions,
+      id: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, "0")}`,
+      wall: 1_700_000_000_000,
+      serves: { confirm: {}, locate: { since: 2 } },
+      maxFrame: this.#maxFrame,
+    });
+  }
+
+  step(text: string): void {
+    const space = text.indexOf(" ");
+    const [first, rest] = [text.slice(0, space), text.slice(space + 1)];
+    if (first === "C:") return this.#expectFrame(Short.parse(rest), true);
+    if (first === "C") return this.#ofClient(rest);
+    if (first === "S:") {
+      if (this.isScripted) this.#expectQuiet();
+      const frame = this.#server.frame(Short.parse(rest), this.#labels, this.isScripted);
+      return this.#carry(JSON.stringify(frame));
+    }
+    if (first === "--") return this.#time(rest);
+    if (first === "config") return this.#config(rest);
+    if (first === "S") return this.#ofServer(rest);
+  }
+
+  #config(rest: string): void {
+    const [, side, name, value] = /^([CS]) (\w+)=(\d+)$/.exec(rest) ?? [];
+    if (side === "S") this.#server.config(name as string, Number(value));
+    if (name === "max_in_flight" && side === "C") this.#session.serving.inFlight = Number(value);
+    if (name === "max_queued" && side === "C") this.#session.serving.queued = Number(value);
+  }
+
+  #ofServer(rest: string): void {
+    const [what, short] = [rest.split(" ")[0], Short.parse(rest.slice(rest.indexOf(" ") + 1))];
+    if (what === "app<") this.#server.tell(short);
+    if (what === "app>") this.#server.command(short);
+    // It counts as sent, and does not arrive.
+    if (what === "lost:") this.#server.frame(short, this.#labels, this.isScripted);
+    if (what === "raw:") this.#carry(rest.slice(5));
+    if (what === "breaks:") {
+      const code = rest.endsWith("too_large") ? 4503 : 4504;
+      this.#session.at(this.#now).close(code, "as told", "session");
+    }
+  }
+
+  #ofClient(rest: string): void {
+    if (rest === "full" || rest === "free") {
+      this.#isFull = rest === "full";
+      return;
+    }
+    const space = rest.indexOf(" ");
+    const [what, short] = [rest.slice(0, space), Short.parse(rest.slice(space + 1))];
+    if (what === "lost:") return this.#expectFrame(short, false);
+    if (what === "app<") return this.#expectEvent(short);
+    this.#expectQuiet();
+    const isTaken = this.#command(short);
+    if (isTaken !== (what === "app>")) throw new Error(isTaken ? "it was taken" : "misuse");
+  }
+
+  #expectFrame(short: Short, arrives: boolean): void {
+    const frame = this.#transmit();
+    if (!frame) throw new Error("nothing was sent");
+    const fail = (why: string) => {
+      throw new Error(`${why}\n  sent: ${JSON.stringify(frame)}`);
+    };
+    if (frame.type !== short.type) fail("another type");
+    if (short.label !== undefined) {
+      const known = this.#labels.get(short.label) ?? frame.id;
+      this.#labels.set(short.label, known);
+      if (known !== frame.id) fail(`\`#${short.label}\` is another message`);
+    }
+    if (short.re !== undefined && this.#labels.get(short.re) !== frame.re) fail("another `re`");
+    for (const name of ["seq", "ack", "off", "prev", "ttl", "ch", "key"] as const) {
+      const expected = short.field(name);
+      if (expected !== undefined && expected !== String(frame[name] ?? "-")) fail(name);
+    }
+    const expected = frame.type.startsWith("$") ? said(short) : short.json;
+    const isSame = frame.type.startsWith("$")
+      ? isWithin(expected, frame.payload)
+      : JSON.stringify(expected) === JSON.stringify(frame.payload);
+    if (expected !== undefined && !isSame) fail("another payload");
+    if (arrives) this.#server.take(frame);
+  }
+
+  #expectEvent(short: Short): void {
+    let event = this.#session.event();
+    if (!event && !this.#isFull) {
+      const frame = this.#transmit();
+      if (frame) throw new Error(`unshown: ${JSON.stringify(frame)}`);
+      event = this.#session.event();
+    }
+    if (!event) throw new Error("nothing was told");
+    const told = this.#tell(event);
+    const isSame = short.json === undefined || isWithin(short.json, told.json);
+    if (short.words.join(" ") !== told.words.join(" ") || !isSame) throw new Error(`told: ${told}`);
+  }
+
+  #expectQuiet(): void {
+    const frame = this.#isFull ? undefined : this.#transmit();
+    if (frame) throw new Error(`unshown: ${JSON.stringify(frame)}`);
+    const event = this.#session.event();
+    if (event) throw new Error(`unshown: C app< ${this.#tell(event)}`);
+  }
+
+  #transmit(): Envelope | undefined {
+    const frame = this.#session.transmit();
+    if (!frame) return;
+    const text = encode(frame);
+    const read = decode(text);
+    if (!read) throw new Error(`what was sent is no envelope: ${text}`);
+    return read;
+  }
+
+  #carry(text: string): void {
+    this.#session.at(this.#now).receive(decode(text));
+  }
+
+  #time(rest: string): void {
+    this.#expectQuiet();
+    const [word, more = ""] = rest.split(" ");
+    if (word === "lost") {
+      if (more !== "S") this.#session.at(this.#now).disconnected();
+    } else if (word === "asleep") {
+      this.#now += duration(more);
+      this.#session.at(this.#now).timeout();
+    } else {
+      this.#wait(this.#now + duration(rest));
+    }
+  }
+
+  #wait(until: number): void {
+    for (let due; (due = this.#session.due()) <= until; ) {
+      this.#now = Math.max(this.#now, due);
+      this.#session.at(this.#now).timeout();
+      if (this.#now >= until) break;
+      this.#expectQuiet();
+      if (this.#session.due() <= this.#now) throw new Error("a timer does not advance");
+    }
+    this.#now = until;
+    this.#session.at(until).timeout();
+  }
+
+  #command(short: Short): boolean {
+    const session = this.#session.at(this.#now);
+    const call = this.#calls[Number(short.at(1))] as Call;
+    const body = JSON.stringify(short.json ?? null);
+    const ttl = short.field("ttl");
+    const deadline = ttl === undefined ? Infinity : this.#now + duration(ttl);
+    switch (short.first) {
+      case "connect": {
+        if (session.isConnected()) return false;
+        const token = short.field("token");
+        const versions = short.at(1).split("..").map(Number);
+        const protocol = short.field("protocol");
+        session.connect({
+          ...(protocol && { protocol }),
+          ...(versions.length === 2 && { version: versions }),
+          ...(token && { auth: { token } }),
+        });
+        return true;
+      }
+      case "call":
+      case "publish": {
+        const isCall = short.first === "call";
+        const more: Record<string, unknown> = isCall ? {} : { ch: short.at(2) };
+        for (const name of ["since", "removed"]) {
+          if (short.field(name)) more[name] = short.number(name);
+        }
+        if (short.field("key")) more.key = short.field("key");
+        const made = new Call(short.at(isCall ? 2 : 3), body, deadline, more);
+        this.#calls[Number(short.at(1))] = made;
+        if (!session.call(made)) return false;
+        const credit = short.number("credit");
+        if (credit) session.credit(made, credit);
+        return true;
+      }
+      case "cancel":
+        session.cancel(call);
+        return true;
+      case "credit":
+        session.credit(call, Number(short.at(2)));
+        return true;
+      case "part":
+        return session.part(call, body);
+      case "end":
+        session.endParts(call);
+        return true;
+      case "subscribe":
+        return session.subscribe(short.at(1), position(short.field("since")));
+      case "unsubscribe":
+        return session.unsubscribe(short.at(1));
+      case "consumed":
+        session.consumed(short.at(1), Number(short.at(2)));
+        return true;
+      case "close":
+        session.close(Number(short.at(1)), "as told");
+        return true;
+      case "answer": {
+        const request = this.#requests[Number(short.at(1))] as Request;
+        const word = short.at(2);
+        const fault = { code: short.at(3), message: "as told", retry: "unknown" as const };
+        const answer = word === "ok" ? { ok: short.json } : { err: short.json };
+        session.answer(request, word === "fault" ? { fault } : answer);
+        return true;
+      }
+    }
+    throw new Error("no command of this side");
+  }
+
+  #tell(event: Event): Short {
+    const short = (...words: unknown[]) => new Short([event.on, ...words.map(String)]);
+    const json = (it: Short, value: unknown) => new Short(it.words, value);
+    switch (event.on) {
+      case "welcome":
+        return short(event.welcome.version);
+      case "rejected":
+        return short(event.reject.close);
+      case "closed": {
+        const { by, code, retry } = event.closed;
+        return short(by, code, ...(retry ? [`retry=${retry[0]}..${retry[1]}ms`] : []));
+      }
+      case "answered":
+        return this.#tellReply(event.reply, this.#calls.indexOf(event.call));
+      case "item":
+        return json(short(this.#calls.indexOf(event.call)), event.payload);
+      case "granted":
+        return short(this.#calls.indexOf(event.call), event.n);
+      case "request": {
+        const at = Math.max(1, this.#requests.push(event.request) - 1);
+        this.#requests[at] = event.request;
+        return json(short(at, event.request.type), event.request.payload);
+      }
+      case "stop":
+        return short(this.#requests.lastIndexOf(event.request), event.why);
+      case "subscribed":
+        return json(short(event.ch), event.done);
+      case "snapshot":
+        return json(short(event.ch), event.payload);
+      case "not_subscribed":
+      case "ended":
+        return short(event.ch, event.fault.code);
+      case "delivered":
+        return json(short(event.ch, event.off ?? "-", event.type), event.payload);
+      case "gap": {
+        const { reason, ...rest } = event.gap;
+        const more = Object.entries(rest).map(([name, value]) => `${name}=${value}`);
+        return short(event.ch, reason, ...more);
+      }
+      case "live":
+        return short(event.ch, event.off);
+      case "unsubscribed":
+        return short(event.ch);
+    }
+  }
+
+  #tellReply(reply: Reply, call: number): Short {
+    const words = ["answered", String(call), reply.kind];
+    const outcome = "outcome" in reply ? reply.outcome : "";
+    const snake = outcome.replace(/(?!^)[A-Z]/g, "_$&").toLowerCase();
+    switch (reply.kind) {
+      case "ok":
+      case "err":
+        return new Short(words, reply.payload);
+      case "published":
+        return new Short(words, reply.done);
+      case "fault":
+        return new Short([...words, reply.fault.code, snake]);
+      case "unsupported":
+        return new Short([...words, String(reply.version)]);
+      default:
+        return new Short([...words, snake]);
+    }
+  }
+}

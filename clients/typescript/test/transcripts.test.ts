@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { blocks, run } from "./room.js";
+
+const folder = new URL("../../../../docs/sessions/", import.meta.url);
+
+/** A block whose client is the script is about a server, and so is one that has no client. */
+const all = readdirSync(folder)
+  .filter((file) => file.endsWith(".md") && file !== "README.md")
+  .flatMap((file) => blocks(file, readFileSync(new URL(file, folder), "utf8")));
+const ours = all.filter(({ lines }) => !lines.some(({ text }) => text === "peer C"));
+
+for (const block of ours) test(`transcript ${block.name}`, () => run(block));
+
+test("the transcripts were found", () => {
+  assert.ok(ours.length > 80, `${ours.length} of ${all.length} blocks`);
+});
