@@ -124,11 +124,14 @@ export function advice(code: number): Advice {
 }
 
 /** The address of a channel: its kind and its fields, in their order (section 3). */
-export function address(kind: string, ...fields: (string | number | boolean | bigint)[]): string {
+export function address<K extends string>(
+  kind: K,
+  ...fields: (string | number | boolean | bigint)[]
+): K | `${K}/${string}` {
   const escape = (field: unknown) =>
     encodeURIComponent(String(field)).replace(/[!'()*]/g, (it) =>
       `%${it.charCodeAt(0).toString(16).toUpperCase()}`);
-  return [kind, ...fields.map(escape)].join("/");
+  return [kind, ...fields.map(escape)].join("/") as K;
 }
 
 function has(value: any, shape: string): boolean {

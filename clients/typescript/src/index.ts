@@ -1,0 +1,11 @@
+export { Client, connect } from "./client.js";
+export type { CallOptions, Options, Stream, StreamOptions } from "./client.js";
+export { ConnectionError } from "./driver.js";
+export type { State } from "./driver.js";
+export { CallError, Rejection } from "./errors.js";
+export type { Outcome } from "./events.js";
+export type * from "./protocol.js";
+export type { Backoff } from "./socket.js";
+export type { Subscription } from "./subscription.js";
+export { address, advice } from "./wire.js";
+export type { Advice, Fault, Position } from "./wire.js";
