@@ -11,6 +11,7 @@ mod schema;
 mod sim;
 mod steps;
 mod tally;
+mod typescript;
 
 use process::Workspace;
 use std::process::ExitCode;

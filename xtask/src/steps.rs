@@ -6,6 +6,7 @@ use crate::{
     progress::{Failure, Step, Verdict},
     python, sim,
     tally::Tally,
+    typescript,
 };
 
 const WASM: &str = "wasm32-unknown-unknown";
@@ -20,6 +21,7 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         clippy(workspace),
         python::step(workspace),
         tests(workspace),
+        typescript::step(workspace),
         sim::step(workspace),
         documentation(workspace),
         pure_build(workspace),
@@ -28,8 +30,8 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
     ]
 }
 
-/// Every check but the simulation, the rendered documentation, the Python client and the planted
-/// bugs.
+/// Every check but the simulation, the rendered documentation, the clients in other languages and
+/// the planted bugs.
 pub(crate) fn quick(workspace: &Workspace) -> Vec<Step> {
     vec![
         format(workspace),
@@ -166,7 +168,8 @@ mod tests {
         let workspace = Workspace::find();
         let names = |steps: Vec<Step>| steps.iter().map(|step| step.name).collect::<Vec<_>>();
         let mut left = names(all(&workspace));
-        let slow = ["simulation", "documentation", "python client", "mutants"];
+        let slow =
+            ["simulation", "documentation", "python client", "typescript client", "mutants"];
         left.retain(|name| !slow.contains(name));
         assert_eq!(names(quick(&workspace)), left);
         assert_eq!(names(all(&workspace)).len(), left.len() + slow.len());

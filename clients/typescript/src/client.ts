@@ -159,7 +159,8 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
       for await (const part of parts) {
         const body = JSON.stringify(part);
         while (!reply && !this.#session().part(call, body)) {
-          await Promise.race([over, new Promise<void>((resolve) => (wake = resolve)), this.#room()]);
+          const granted = new Promise<void>((resolve) => (wake = resolve));
+          await Promise.race([over, granted, this.#room()]);
         }
         if (reply) break;
         this.#driver.pump();
@@ -258,10 +259,10 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
     return new Promise((resolve, reject) => {
       const abort = () => {
         const outcome = call.isSent ? "Unknown" : "NotSent";
-        this.#cancel(call);
         const cause = { cause: signal?.reason };
         const text = `${call.type}: cancelled`;
         reject(new CallError("cancelled", outcome, text, undefined, undefined, cause));
+        this.#cancel(call);
       };
       const settle = (reply: Reply) => {
         signal?.removeEventListener("abort", abort);
@@ -282,6 +283,9 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
   }
 
   #cancel(call: Call): void {
+    const fault = { code: "cancelled", message: "no longer wanted", retry: "unknown" as const };
+    const outcome = call.isSent ? "Unknown" : "NotSent";
+    this.#calls.get(call)?.settle({ kind: "fault", fault, outcome });
     this.#calls.delete(call);
     this.#session().cancel(call);
     this.#driver.pump();

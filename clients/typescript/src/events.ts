@@ -61,7 +61,7 @@ export type Event =
   | { on: "live"; ch: string; off: number }
   | { on: "unsubscribed"; ch: string };
 
-/** What a session is told at its start. Times are milliseconds of any clock that never goes back. */
+/** What a session is told at its start. Its clock counts milliseconds and never goes back. */
 export interface Config {
   protocol: string;
   versions: [number, number];

@@ -74,7 +74,9 @@ export class Feed<T> implements AsyncIterableIterator<T> {
       }
       this.#consumed(entry.off);
     }
-    if (!this.#end) return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    if (!this.#end) {
+      return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    }
     const { error } = this.#end;
     this.#end = {};
     if (error) throw error;
