@@ -168,8 +168,7 @@ mod tests {
         let workspace = Workspace::find();
         let names = |steps: Vec<Step>| steps.iter().map(|step| step.name).collect::<Vec<_>>();
         let mut left = names(all(&workspace));
-        let slow =
-            ["simulation", "documentation", "python client", "typescript client", "mutants"];
+        let slow = ["simulation", "documentation", "python client", "typescript client", "mutants"];
         left.retain(|name| !slow.contains(name));
         assert_eq!(names(quick(&workspace)), left);
         assert_eq!(names(all(&workspace)).len(), left.len() + slow.len());

@@ -10,6 +10,8 @@ import type { Done, Position } from "./wire.js";
 
 const TIMEOUT_MS = 30_000;
 const CREDIT = 32;
+/** How often an upload looks for room. */
+const ROOM_MS = 20;
 
 /** How to connect; the first fields are the contract that `wsp gen typescript` writes. */
 export interface Options<P extends p.Shape = p.AnyProtocol> extends DriverOptions {
@@ -59,9 +61,8 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
   #subscriptions = new Map<string, Subscription<any>>();
   #running = new Map<Request, AbortController>();
   #listeners = new Set<(state: State) => void>();
-  /** Who waits for the next welcome, and who for room in the session. */
+  /** Who waits for the next welcome. */
   #welcomes = new Set<() => void>();
-  #rooms = new Set<() => void>();
 
   constructor(url: string, options: Options<P>) {
     this.#options = options;
@@ -107,8 +108,7 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
       if (isLost) mayHaveRun = true;
       else if (isDraining && reply.outcome === "NotProcessed") await this.#nextWelcome(deadline);
       else {
-        const isCertain = "outcome" in reply && !mayHaveRun;
-        throw failure(type, !isCertain && "outcome" in reply ? doubt(reply) : reply);
+        throw failure(type, mayHaveRun && "outcome" in reply ? doubt(reply) : reply);
       }
     }
   }
@@ -160,7 +160,10 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
         const body = JSON.stringify(part);
         while (!reply && !this.#session().part(call, body)) {
           const granted = new Promise<void>((resolve) => (wake = resolve));
-          await Promise.race([over, granted, this.#room()]);
+          // Acknowledgements make room without a word.
+          const look = setTimeout(() => wake(), ROOM_MS);
+          await Promise.race([over, granted]);
+          clearTimeout(look);
         }
         if (reply) break;
         this.#driver.pump();
@@ -291,10 +294,6 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
     this.#driver.pump();
   }
 
-  #room(): Promise<void> {
-    return new Promise((resolve) => this.#rooms.add(resolve));
-  }
-
   /** Until the server can be asked again, or there is no time left for it. */
   #nextWelcome(deadline: number): Promise<void> {
     return new Promise((resolve) => {
@@ -310,10 +309,6 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
   }
 
   #on(event: Event): void {
-    if (this.#rooms.size && this.#driver.session.hasRoom()) {
-      for (const resolve of this.#rooms) resolve();
-      this.#rooms.clear();
-    }
     switch (event.on) {
       case "welcome":
         for (const done of this.#welcomes) done();
@@ -393,8 +388,7 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
     }
     for (const it of subscriptions) it.end("lost", "the client stopped");
     for (const stop of this.#running.values()) stop.abort();
-    for (const done of [...this.#welcomes, ...this.#rooms]) done();
-    this.#rooms.clear();
+    for (const done of this.#welcomes) done();
   }
 }
 

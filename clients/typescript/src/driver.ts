@@ -127,9 +127,14 @@ export class Driver {
     }, wait);
   }
 
-  /** There is a reason to hope: try at once, or ask whether the server still lives. */
+  /** There is a reason to hope: try at once. */
   hurry(): void {
     if (this.state.name === "waiting") void this.#connect();
+    this.probe();
+  }
+
+  /** There is a reason to doubt: ask whether the server still lives. */
+  probe(): void {
     this.session.at(this.now()).probe();
     this.pump();
   }
@@ -254,6 +259,8 @@ export class Driver {
 
   #retry(reason: string, window?: [number, number]): void {
     this.#clear();
+    // Credentials that come too late open nothing.
+    this.#attempt++;
     const failed = this.#failed++;
     if (failed >= this.#backoff.attempts) {
       return this.#stop(new ConnectionError(undefined, `gave up: ${reason}`));
@@ -298,7 +305,7 @@ export class Driver {
     const { signal } = this.#signs;
     const hurry = () => this.hurry();
     globalThis.addEventListener?.("online", hurry, { signal });
-    globalThis.addEventListener?.("offline", hurry, { signal });
+    globalThis.addEventListener?.("offline", () => this.probe(), { signal });
     const page = globalThis.document;
     page?.addEventListener("visibilitychange", () => page.hidden || hurry(), { signal });
   }

@@ -107,6 +107,22 @@ test("an upload sends a part for each credit, and then its end", {}, async (scri
   assert.deepEqual(await reply, { parts: 5 });
 });
 
+test("an upload waits for room, and goes on when there is some", {}, async (script, client) => {
+  const part = "x".repeat(60_000);
+  const reply = client.upload("import", {}, Array.from({ length: 12 }, () => part));
+  const peer = await script.peer();
+  await peer.welcome();
+  const { id } = await peer.frame("import");
+  peer.say("$credit", { n: 12 }, { re: id });
+  for (let n = 0; n < 12; n++) {
+    const { seq } = await peer.frame("import.part");
+    peer.send("$ack", {}, { ack: seq });
+  }
+  await peer.frame("$end");
+  peer.say("import.ok", 12, { re: id });
+  assert.equal(await reply, 12);
+});
+
 test("a stream gives more credit as its items are read", {}, async (script, client) => {
   const stream = client.stream("history", {}, { credit: 2 });
   const peer = await script.peer();
