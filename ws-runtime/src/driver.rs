@@ -72,10 +72,25 @@ impl Clock {
 
 /// How driving ended.
 pub(crate) enum End {
-    /// The connection is over.
-    Closed(Closed),
+    /// The connection is over, but for its goodbye.
+    Closed(Closed, Goodbye),
     /// The connection goes on with somebody else.
     HandedOver(Box<dyn Transport>),
+}
+
+/// What is still to be said on a transport, and heard.
+pub(crate) struct Goodbye(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Goodbye {
+    /// Says it in a task of its own. What the connection holds is given back after it.
+    pub(crate) fn linger(self, held: impl Send + 'static) {
+        if let Some(goodbye) = self.0 {
+            tokio::spawn(async move {
+                goodbye.await;
+                drop(held);
+            });
+        }
+    }
 }
 
 /// Drives a session over one transport until the connection is over.
@@ -91,14 +106,12 @@ pub(crate) async fn drive(
     };
     // The session must not wait for a courtesy: it may be about to go on elsewhere.
     let words = closed.clone();
-    let mut goodbye = Box::pin(async move { turn.close_transport(&words).await });
+    let mut goodbye: Pin<Box<dyn Future<Output = ()> + Send>> =
+        Box::pin(async move { turn.close_transport(&words).await });
     // Begun at once, so that what says why is on its way when the end is told: the process may be
     // about to exit.
     let is_said = poll_fn(|cx| Poll::Ready(goodbye.as_mut().poll(cx).is_ready())).await;
-    if !is_said {
-        tokio::spawn(goodbye);
-    }
-    End::Closed(closed)
+    End::Closed(closed, Goodbye((!is_said).then_some(goodbye)))
 }
 
 /// Keeps a session without a transport going, until a moment: deadlines pass and commands queue.

@@ -13,8 +13,8 @@ use std::{
 };
 use support::{App, Hall, HallEvent, Lab};
 use tokio::time::Instant;
-use ws_proto::Format;
-use ws_runtime::{Client, Server};
+use ws_proto::{Credentials, Format, Limits};
+use ws_runtime::{Client, Server, ServerConfig, transport::memory};
 
 const CLIENTS: usize = 1_000;
 
@@ -42,7 +42,8 @@ async fn connect(
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_that_are_lost_at_once_come_back_one_by_one_and_miss_nothing() {
-    let server = Server::<Lab>::new(App::default());
+    let config = ServerConfig { max_sessions_per_principal: None, ..ServerConfig::default() };
+    let server = Server::<Lab>::with_config(App::default(), config).unwrap();
     let (scissors, attempts) = (Scissors::default(), Attempts::default());
     let clients = (0..CLIENTS)
         .map(|n| connect(&server, &scissors, &attempts, Format::ALL[n % Format::ALL.len()]));

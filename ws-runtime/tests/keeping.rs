@@ -298,3 +298,117 @@ async fn a_slow_authorization_is_denied_in_time_and_holds_up_nobody() {
     assert_eq!(denied["payload"]["code"], "internal");
     assert!(begin.elapsed() <= Duration::from_secs(10));
 }
+
+/// A server whose principals have two sessions at most.
+fn small(app: &App) -> Server<Lab> {
+    let max_sessions_per_principal = Some(2);
+    let config = ServerConfig { max_sessions_per_principal, ..ServerConfig::default() };
+    Server::with_config(app.clone(), config).unwrap()
+}
+
+async fn welcomed(server: &Server<Lab>, name: &str, grant: Option<&Grant>) -> (Hand, Grant) {
+    let mut hand = Hand::accepted(server).await;
+    hand.hello_of(name, grant);
+    let grant = hand.welcome().await;
+    (hand, grant)
+}
+
+/// Leaves without a word, and the server has noticed.
+async fn lost(server: &Server<Lab>, hand: Hand) {
+    let before = server.connections().len();
+    drop(hand);
+    while server.connections().len() == before {
+        yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_principal_whose_sessions_are_all_connected_is_refused_another_one() {
+    let server = small(&App::default());
+    let (mut first, _) = welcomed(&server, "ann", None).await;
+    let (mut second, _) = welcomed(&server, "ann", None).await;
+    let mut third = Hand::accepted(&server).await;
+    third.hello_of("ann", None);
+    let reject = third.message().await;
+    assert_eq!(reject["payload"]["close"], CloseCode::OVERLOADED.0, "{reject}");
+    assert_eq!(reject["payload"]["error"]["code"], "overloaded", "{reject}");
+    let (mut other, _) = welcomed(&server, "bert", None).await;
+    for hand in [&mut first, &mut second, &mut other] {
+        assert!(hand.is_alive().await);
+    }
+    assert_eq!(server.kick("ann", "enough"), 2);
+    assert_eq!(second.closed().await, u64::from(CloseCode::KICKED.0));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(welcomed(&server, "ann", None).await.0.is_alive().await, "both places are free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_beyond_the_bound_takes_the_place_of_the_one_that_was_lost_first() {
+    let server = small(&App::default());
+    let (older, of_older) = welcomed(&server, "ann", None).await;
+    let (newer, of_newer) = welcomed(&server, "ann", None).await;
+    lost(&server, newer).await;
+    lost(&server, older).await;
+    // The one that was lost first is not the one that began first.
+    let (_third, _) = welcomed(&server, "ann", None).await;
+    let (_older, of_older) = welcomed(&server, "ann", Some(&of_older)).await;
+    assert!(of_older.is_resumed, "it was lost last");
+    let mut ended = Hand::accepted(&server).await;
+    ended.hello_of("ann", Some(&of_newer));
+    let reject = ended.message().await;
+    assert_eq!(reject["payload"]["close"], CloseCode::OVERLOADED.0, "it is gone: {reject}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_takes_no_second_place() {
+    let server = small(&App::default());
+    let (mut first, _) = welcomed(&server, "ann", None).await;
+    let (mut second, mut grant) = welcomed(&server, "ann", None).await;
+    for _ in 0..4 {
+        lost(&server, second).await;
+        (second, grant) = welcomed(&server, "ann", Some(&grant)).await;
+        assert!(grant.is_resumed);
+    }
+    assert!(first.is_alive().await && second.is_alive().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_out_reaches_who_is_being_authenticated() {
+    let app = App::default();
+    let server = Server::<Lab>::new(app.clone());
+    for code in [CloseCode::LOGGED_OUT, CloseCode::KICKED] {
+        let mut late = Hand::accepted(&server).await;
+        late.hello_of("late", None);
+        app.0.waiting.notified().await;
+        let dismissed = match code {
+            CloseCode::KICKED => server.kick("late", "go"),
+            _ => server.log_out("late"),
+        };
+        assert_eq!((dismissed, server.log_out("somebody else")), (0, 0));
+        app.0.go_on.notify_one();
+        let reject = late.message().await;
+        assert_eq!(reject["type"], "$reject", "{reject}");
+        assert_eq!(reject["payload"]["close"], code.0, "{reject}");
+    }
+    let mut later = Hand::accepted(&server).await;
+    later.hello_of("late", None);
+    app.0.waiting.notified().await;
+    assert_eq!(server.log_out("somebody else"), 0);
+    app.0.go_on.notify_one();
+    later.welcome().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_holds_its_place_until_it_is_over() {
+    let server = Server::<Lab>::new(App::default());
+    let (mut hand, _) = welcomed(&server, "ann", None).await;
+    assert_eq!(server.kick("ann", "go"), 1);
+    hand.closed().await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(server.connections().is_empty());
+    let taken = || format!("{server:?}");
+    assert!(taken().contains("connections: 1"), "{}", taken());
+    drop(hand);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(taken().contains("connections: 0"), "{}", taken());
+}

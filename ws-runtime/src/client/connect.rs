@@ -112,7 +112,10 @@ impl Connecting {
             tracing::error!(%misuse, "connect");
         }
         match drive(session, core, transport, clock).await {
-            End::Closed(closed) => Attempt::Over(closed),
+            End::Closed(closed, goodbye) => {
+                goodbye.linger(());
+                Attempt::Over(closed)
+            }
             End::HandedOver(_) => unreachable("handed over"),
         }
     }

@@ -24,8 +24,20 @@ pub struct ServerConfig {
     /// Sessions kept without a connection, at most; default 10,000. Past it a lost connection ends
     /// its session. Each may cost what a connection may.
     pub max_kept_sessions: usize,
-    /// Connections at once; default 10,000. Past it the upgrade is answered with HTTP 503.
+    /// Connections at once, from the moment that each is accepted until its goodbye is over;
+    /// default 10,000. Past it a few are answered with HTTP 503, and the others dropped. A server
+    /// that is mounted into another one counts from the upgrade on: what comes before it is that
+    /// server's.
     pub max_connections: usize,
+    /// Connections at once from one IPv4 address, or one IPv6 network of 64 bits; default 256. Past
+    /// it the same, with HTTP 429. `None` where everybody comes through the same proxy, which then
+    /// has to count.
+    pub max_connections_per_address: Option<usize>,
+    /// Sessions of one principal at once, those without a connection included; default 64. Past it
+    /// a new one takes the place of the one that has been without a connection for longest; where
+    /// each has one, the client is refused with 4301. A principal type that holds nothing, as `()`,
+    /// is not one person and has no such bound.
+    pub max_sessions_per_principal: Option<usize>,
     /// How long a call of a client waits for its answer unless it says otherwise; default 30 s,
     /// `None` for ever.
     pub call_timeout: Option<Duration>,
@@ -62,6 +74,8 @@ impl Default for ServerConfig {
             session_ttl: Duration::from_secs(120),
             max_kept_sessions: 10_000,
             max_connections: 10_000,
+            max_connections_per_address: Some(256),
+            max_sessions_per_principal: Some(64),
             call_timeout: Some(Duration::from_secs(30)),
             dedup_window: Duration::from_secs(300),
             longest_ttl: Duration::from_secs(120),
@@ -95,6 +109,13 @@ impl ServerConfig {
         }
         if self.max_connections == 0 || self.max_logs == 0 {
             return Err(ConfigError("max_connections and max_logs must be at least 1".into()));
+        }
+        let per_key = [
+            ("max_connections_per_address", self.max_connections_per_address),
+            ("max_sessions_per_principal", self.max_sessions_per_principal),
+        ];
+        if let Some((name, _)) = per_key.iter().find(|(_, most)| *most == Some(0)) {
+            return Err(ConfigError(format!("{name} must be at least 1, or `None` for no bound")));
         }
         Ok(())
     }

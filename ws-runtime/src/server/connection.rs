@@ -401,7 +401,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.mailbox.close();
         self.shared.hubs.disconnect(self.id);
-        self.shared.leave(self.id);
+        self.shared.guests().leave(self.id);
         if let Some(keeping) = &self.keeping {
             self.shared.kept.remove(&keeping.session);
         }

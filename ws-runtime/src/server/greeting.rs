@@ -2,13 +2,13 @@
 //! (`docs/protocol.md`, sections 4 and 6).
 
 use super::{
-    Seat,
     connection::{Connection, denied, nil},
     deciding::decide,
     guest::Guest,
     keeping::{Ask, Denied, HandOver, Handed, Keeping},
     link::ConnectionFacts,
     mailbox::{Greeting, Letter},
+    seats::Seat,
 };
 use crate::{
     session::{Acceptance, Closed, Command, Resumption, Session, Time, outlives},
@@ -34,6 +34,7 @@ impl Connection {
         let (resume, limits, format) = (hello.resume, hello.limits, self.format);
         let recv = resume.as_ref().map_or(0, |resume| resume.recv);
         let (from, mailbox, shared) = (self.id, self.mailbox.clone(), self.shared.clone());
+        self.shared.guests().ask(self.id);
         let asked = tokio::spawn(async move {
             let question = Arc::clone(&shared.host).authenticate(credentials);
             let patience = shared.config.decision_timeout;
@@ -73,6 +74,10 @@ impl Connection {
             Some(Err(Denied::Anew(reason))) => Some(reason),
             None => None,
         };
+        let admitted = self.shared.guests().admit(self.id, guest.id());
+        if let Err((code, fault)) = admitted {
+            return self.apply(Command::Refuse(code, fault), session, now);
+        }
         let keeping = Keeping::new(uuid::Uuid::new_v4().to_string(), self.id);
         self.shared.kept.insert(keeping.session.clone(), &self.mailbox);
         let acceptance = self.acceptance(&keeping, not_resumed);
@@ -108,6 +113,7 @@ impl Connection {
         };
         let (version, id) = (facts.version, keeping.session.clone());
         keeping.renew_ticket(session);
+        self.shared.guests().find_again(self.id);
         self.take_in(guest, version, id, limits);
         let acceptance = self.keeping.as_ref().map(|keeping| self.acceptance(keeping, None));
         if let Some(acceptance) = acceptance {
@@ -133,7 +139,6 @@ impl Connection {
     ) {
         let own = self.shared.config.limits.window;
         self.window = limits.map_or(own, |limits| own.min(limits.window.max(1)));
-        self.shared.greet(self.id, guest.id(), &self.mailbox);
         self.guest = Some(guest);
         self.facts = Some(Arc::new(ConnectionFacts {
             hubs: Arc::clone(&self.shared.hubs),

@@ -4,7 +4,7 @@
 //! handlers running on, for a client that shows the ticket: the connection of that client is then
 //! handed over to it. A client that comes while its old connection still looks alive takes over.
 
-use super::{Seat, Shared, connection::Connection, guest::Guest, mailbox::Mailbox};
+use super::{Shared, connection::Connection, guest::Guest, mailbox::Mailbox, seats::Seat};
 use crate::{
     driver::{Clock, idle},
     hub::ConnectionId,
@@ -227,7 +227,7 @@ pub(crate) async fn park(
     closed: &Closed,
 ) -> Option<Handed> {
     let shared: Arc<Shared> = Arc::clone(&connection.shared);
-    shared.wait_for(connection.id);
+    shared.guests().lose(connection.id);
     let deadline = Instant::now() + shared.config.session_ttl;
     let mut drain = shared.drain.subscribe();
     loop {

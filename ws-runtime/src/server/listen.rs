@@ -1,14 +1,27 @@
 //! Listening alone, and being mounted into somebody else's HTTP server.
 
-use super::{Seat, Server, ServerConfig};
+use super::{
+    Server, ServerConfig, Shared,
+    seats::{NoSeat, Seat},
+};
 use crate::transport::upgrade::{self, Refusal};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
 use ws_proto::Protocol;
 
 /// How long to wait when the system has no room for another connection.
@@ -17,6 +30,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that the system completes before we take them. Clients that come back all at once
 /// would find a short queue full, and their next attempts are seconds apart. The system caps it.
 const BACKLOG: u32 = 4096;
+
+/// Connections beyond the bound that are told so at once; the others are dropped without a word.
+const OVERFLOW: usize = 64;
+
+/// When those may come again, in seconds: spread, for they all read this at once.
+const COME_AGAIN: std::ops::RangeInclusive<u16> = 1..=10;
+
+/// What a TCP connection holds until an upgrade takes it along.
+enum Hold {
+    Seat(Seat),
+    /// It is beyond the bound, and told why.
+    Overflow(NoSeat, #[expect(dead_code, reason = "held")] OwnedSemaphorePermit),
+    /// An upgrade took the seat along.
+    Taken,
+}
 
 /// A server that has its address and does not serve yet.
 #[derive(Debug)]
@@ -42,6 +70,7 @@ impl<P: Protocol> Bound<P> {
     pub async fn serve(self) {
         let Self { server, listener } = self;
         let mut drain = server.shared.drain.subscribe();
+        let overflow = Arc::new(Semaphore::new(OVERFLOW));
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -50,18 +79,19 @@ impl<P: Protocol> Bound<P> {
             };
             match accepted {
                 Ok((stream, remote)) => {
-                    tokio::spawn(serve_http(server.clone(), stream, remote));
+                    if let Some(hold) = Hold::take(&server.shared, remote, &overflow) {
+                        tokio::spawn(serve_http(server.clone(), stream, remote, hold));
+                    }
                 }
                 Err(error) => {
                     // No room for another file, or a client that left at once.
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
         drop(listener);
-        let mut count = server.shared.count.subscribe();
-        let _ = count.wait_for(|count| *count == 0).await;
+        server.shared.seats.are_free().await;
     }
 }
 
@@ -106,11 +136,20 @@ impl<P: Protocol> Server<P> {
         request: &mut Request<B>,
         remote: Option<SocketAddr>,
     ) -> Response<Full<Bytes>> {
-        let seat = Seat::try_take(&self.shared).filter(|_| !self.is_draining());
-        let Some(seat) = seat else {
-            let sentence = "no room for another connection now; try again later";
-            return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence).response();
-        };
+        let address = remote.map(|remote| remote.ip());
+        self.upgrade_with(request, remote, || Seat::try_take(&self.shared, address))
+    }
+
+    /// The same with a seat, which is taken only for a request that becomes a connection.
+    fn upgrade_with<B>(
+        &self,
+        request: &mut Request<B>,
+        remote: Option<SocketAddr>,
+        seat: impl FnOnce() -> Result<Seat, NoSeat>,
+    ) -> Response<Full<Bytes>> {
+        if self.is_draining() {
+            return no_room(NoSeat::Server);
+        }
         let upgrade = match upgrade::upgrade(request, &self.shared.config.upgrade) {
             Ok(upgrade) => upgrade,
             Err(refusal) => {
@@ -118,13 +157,17 @@ impl<P: Protocol> Server<P> {
                 return refusal.response();
             }
         };
+        let seat = match seat() {
+            Ok(seat) => seat,
+            Err(why) => return no_room(why),
+        };
         let response = upgrade.response();
         let server = self.clone();
         tokio::spawn(async move {
             let mut credentials = upgrade.credentials.clone();
             credentials.remote = remote;
             let patience = server.shared.config.handshake_timeout;
-            match tokio::time::timeout(patience, upgrade.transport()).await {
+            match timeout(patience, upgrade.transport()).await {
                 Ok(Ok(transport)) => server.serve_seated(seat, transport, credentials).await,
                 Ok(Err(lost)) => tracing::debug!(%lost, "the client left during the upgrade"),
                 Err(_) => tracing::debug!("the upgrade took too long"),
@@ -156,17 +199,56 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// One TCP connection: at most a few HTTP requests, then an upgrade or the end.
-async fn serve_http<P: Protocol>(server: Server<P>, stream: TcpStream, remote: SocketAddr) {
+impl Hold {
+    /// `None` when there is no room even for a refusal.
+    fn take(shared: &Arc<Shared>, remote: SocketAddr, overflow: &Arc<Semaphore>) -> Option<Self> {
+        match Seat::try_take(shared, Some(remote.ip())) {
+            Ok(seat) => Some(Self::Seat(seat)),
+            Err(why) => {
+                let permit = Arc::clone(overflow).try_acquire_owned().ok();
+                let is_told = permit.is_some();
+                tracing::debug!(%remote, ?why, is_told, "no room for another connection");
+                permit.map(|permit| Self::Overflow(why, permit))
+            }
+        }
+    }
+
+    /// The seat, for the connection that an upgrade makes.
+    fn take_along(&mut self) -> Result<Seat, NoSeat> {
+        match std::mem::replace(self, Self::Taken) {
+            Self::Seat(seat) => Ok(seat),
+            Self::Taken => Err(NoSeat::Server),
+            overflow @ Self::Overflow(why, _) => {
+                *self = overflow;
+                Err(why)
+            }
+        }
+    }
+}
+
+/// One TCP connection: at most a few HTTP requests, then an upgrade or the end. It has the time of
+/// one handshake for all of them, however slowly it writes and reads.
+async fn serve_http<P: Protocol>(
+    server: Server<P>,
+    stream: TcpStream,
+    remote: SocketAddr,
+    hold: Hold,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the client left before it asked");
         return;
     }
     let ServerConfig { handshake_timeout, .. } = server.shared.config;
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let mut drain = server.shared.drain.subscribe();
+    let is_overflow = matches!(hold, Hold::Overflow(..));
+    let hold = Mutex::new(hold);
+    let service = service_fn(|mut request: Request<Incoming>| {
         let response = match request.uri().path() {
             "/healthz" => health(&server),
-            _ => server.upgrade(&mut request, Some(remote)),
+            _ => server.upgrade_with(&mut request, Some(remote), || {
+                // Nothing under this lock can panic.
+                hold.lock().unwrap_or_else(PoisonError::into_inner).take_along()
+            }),
         };
         async move { Ok::<_, Infallible>(response) }
     });
@@ -174,11 +256,43 @@ async fn serve_http<P: Protocol>(server: Server<P>, stream: TcpStream, remote: S
         .timer(TokioTimer::new())
         .header_read_timeout(handshake_timeout)
         .max_buf_size(16 * 1024)
+        .keep_alive(!is_overflow)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "no HTTP request");
+    let mut connection = std::pin::pin!(connection);
+    let asked = async {
+        tokio::select! {
+            ended = &mut connection => return ended,
+            () = sleep(handshake_timeout) => {}
+            // The sender lives in the server: waiting cannot fail.
+            _ = drain.wait_for(Option::is_some) => {}
+        }
+        // The answer that is under way is the last one.
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    };
+    match timeout(handshake_timeout.saturating_mul(2), asked).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "no HTTP request"),
+        Err(_) => tracing::debug!("the client takes no answer"),
     }
+}
+
+fn no_room(why: NoSeat) -> Response<Full<Bytes>> {
+    let (status, sentence) = match why {
+        NoSeat::Server => {
+            (StatusCode::SERVICE_UNAVAILABLE, "no room for another connection now; try again later")
+        }
+        NoSeat::Address => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many connections from this address; try again later (a server behind a proxy sets \
+             `max_connections_per_address` to `None`)",
+        ),
+    };
+    let mut response = Refusal::new(status, sentence).response();
+    let seconds = HeaderValue::from(fastrand::u16(COME_AGAIN));
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
 }
 
 fn health<P: Protocol>(server: &Server<P>) -> Response<Full<Bytes>> {

@@ -7,7 +7,9 @@
 mod calling;
 mod config;
 mod guest;
+mod guests;
 mod handler;
+mod seats;
 mod connection;
 mod greeting;
 mod deciding;
@@ -34,12 +36,12 @@ use crate::{
 };
 use connection::Connection;
 use guest::{Desk, Host, Loop, Methods, Typed};
+use guests::Guests;
 use keeping::{Kept, park};
-use mailbox::Mailbox;
 use publishing::Hubs;
 use results::{Bounds, Results};
+use seats::{Seat, Seats};
 use std::{
-    collections::HashMap,
     fmt,
     marker::PhantomData,
     sync::{
@@ -72,29 +74,18 @@ pub(crate) struct Shared {
     contract: Contract,
     requests: &'static [RequestSpec],
     fingerprint: String,
-    guests: Mutex<HashMap<ConnectionId, Entry>>,
+    guests: Mutex<Guests>,
+    seats: Seats,
     next: AtomicU64,
     kept: Kept,
     /// Sessions without a connection.
     waiting: AtomicUsize,
     results: Arc<Results>,
     drain: watch::Sender<Option<Drain>>,
-    /// How many connections there are; drains wait for zero.
-    count: watch::Sender<usize>,
 }
-
-/// The place of one connection among those that there may be, from its upgrade on.
-pub(crate) struct Seat(Arc<Shared>);
 
 /// The place of one session among those that may wait for a connection.
 struct Place(Arc<Shared>);
-
-struct Entry {
-    principal: Option<String>,
-    /// False while its session waits for a connection.
-    is_present: bool,
-    mailbox: Arc<Mailbox>,
-}
 
 /// One connection, as [`Server::connections`] lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,13 +162,17 @@ impl<P: Protocol> Server<P> {
     {
         let specs = <P::Channels as ChannelSet>::SPECS;
         let hubs = Hubs::new(specs, config.limits.max_frame, config.max_logs);
+        // A principal that holds nothing is everybody.
+        let is_somebody = size_of::<A::Principal>() > 0;
+        let most = config.max_sessions_per_principal.filter(|_| is_somebody);
         let shared = Shared {
             host: Arc::new(Typed { app, desk, protocol: PhantomData::<fn(P)> }),
             hubs: Arc::new(hubs),
             contract: Contract::of::<P>(),
             requests: P::Requests::SPECS,
             fingerprint: schema::fingerprint::<P>(),
-            guests: Mutex::default(),
+            guests: Mutex::new(Guests::new(most)),
+            seats: Seats::new(&config),
             next: AtomicU64::new(1),
             kept: Kept::default(),
             waiting: AtomicUsize::new(0),
@@ -188,7 +183,6 @@ impl<P: Protocol> Server<P> {
                 answer: config.limits.max_frame,
             })),
             drain: watch::Sender::new(None),
-            count: watch::Sender::new(0),
             config,
         };
         tracing::info!(
@@ -229,7 +223,7 @@ impl<P: Protocol> Server<P> {
         let mut session = Session::new(Side::Server, shared.session_config(), clock.now());
         let mut connection =
             Connection::new(id, Arc::clone(&shared), transport.format(), credentials);
-        shared.arrive(id, &connection.mailbox);
+        shared.guests().arrive(id, &connection.mailbox);
         // Looked at after the arrival: a drain that begins in between reaches the mailbox.
         if let Some(drain) = shared.drain.borrow().clone() {
             connection.mailbox.urge(Command::Drain(drain));
@@ -237,19 +231,19 @@ impl<P: Protocol> Server<P> {
         let mut link = (transport, seat);
         loop {
             let (transport, seat) = link;
-            let closed = match drive(&mut session, &mut connection, transport, clock).await {
-                End::Closed(closed) => closed,
+            let end = drive(&mut session, &mut connection, transport, clock).await;
+            let (closed, goodbye) = match end {
+                End::Closed(closed, goodbye) => (closed, goodbye),
                 End::HandedOver(transport) => return connection.hand_over(transport, seat),
             };
             let place = Place::try_take(&self.shared).filter(|_| connection.is_kept(&closed));
             let Some(_place) = place else {
                 connection.asking.settle(&session);
                 drop(connection);
-                drop(seat);
-                return;
+                return goodbye.linger(seat);
             };
-            // A session without a connection takes no connection's place.
-            drop(seat);
+            // A session without a connection takes no connection's place; its goodbye still does.
+            goodbye.linger(seat);
             let handed = park(&mut connection, &mut session, clock, &closed).await;
             let Some(handed) = handed else {
                 return connection.asking.settle(&session);
@@ -266,11 +260,10 @@ impl<P: Protocol> Server<P> {
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         let guests = self.shared.guests();
-        let info = |(id, entry): (&ConnectionId, &Entry)| ConnectionInfo {
-            id: *id,
-            principal: entry.principal.clone(),
-        };
-        guests.iter().filter(|(_, entry)| entry.is_present).map(info).collect()
+        let present = guests.all().filter(|(_, entry)| entry.is_present());
+        present
+            .map(|(id, entry)| ConnectionInfo { id, principal: entry.principal.clone() })
+            .collect()
     }
 
     /// A client of this node, to be asked; the id is one of [`Server::connections`] and keeps its
@@ -279,7 +272,7 @@ impl<P: Protocol> Server<P> {
     #[must_use]
     pub fn client(&self, id: ConnectionId) -> Option<ClientHandle<P>> {
         let guests = self.shared.guests();
-        let entry = guests.get(&id).filter(|entry| entry.principal.is_some())?;
+        let entry = guests.get(id).filter(|entry| entry.principal.is_some())?;
         Some(ClientHandle::new(Arc::clone(&entry.mailbox.calls)))
     }
 
@@ -288,14 +281,12 @@ impl<P: Protocol> Server<P> {
     pub async fn drain(&self, drain: Drain) {
         let patience = drain.patience;
         self.shared.drain.send_replace(Some(drain.clone()));
-        for entry in self.shared.guests().values() {
+        for (_, entry) in self.shared.guests().all() {
             entry.mailbox.urge(Command::Drain(drain.clone()));
         }
-        let mut count = self.shared.count.subscribe();
         // A client that does not close its end is dropped by its driver a little later.
         let grace = patience + Duration::from_secs(5);
-        // The sender lives in `shared`: waiting cannot fail.
-        let _ = tokio::time::timeout(grace, count.wait_for(|count| *count == 0)).await;
+        let _ = tokio::time::timeout(grace, self.shared.seats.are_free()).await;
     }
 
     /// Whether [`Server::drain`] was called.
@@ -319,31 +310,6 @@ impl<P: Protocol> Server<P> {
 }
 
 impl Shared {
-    pub(crate) fn greet(&self, id: ConnectionId, principal: &str, mailbox: &Arc<Mailbox>) {
-        let entry = Entry {
-            principal: Some(principal.to_owned()),
-            is_present: true,
-            mailbox: Arc::clone(mailbox),
-        };
-        self.guests().insert(id, entry);
-    }
-
-    /// The session of a connection waits for another one.
-    pub(crate) fn wait_for(&self, id: ConnectionId) {
-        if let Some(entry) = self.guests().get_mut(&id) {
-            entry.is_present = false;
-        }
-    }
-
-    pub(crate) fn leave(&self, id: ConnectionId) {
-        self.guests().remove(&id);
-    }
-
-    fn arrive(&self, id: ConnectionId, mailbox: &Arc<Mailbox>) {
-        let entry = Entry { principal: None, is_present: true, mailbox: Arc::clone(mailbox) };
-        self.guests().insert(id, entry);
-    }
-
     fn session_config(&self) -> Config {
         Config {
             limits: self.config.limits,
@@ -357,7 +323,7 @@ impl Shared {
         }
     }
 
-    fn guests(&self) -> MutexGuard<'_, HashMap<ConnectionId, Entry>> {
+    fn guests(&self) -> MutexGuard<'_, Guests> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -378,30 +344,6 @@ impl Drop for Place {
     }
 }
 
-impl Seat {
-    fn take(shared: &Arc<Shared>) -> Self {
-        shared.count.send_modify(|count| *count += 1);
-        Self(Arc::clone(shared))
-    }
-
-    /// `None` when all are taken.
-    fn try_take(shared: &Arc<Shared>) -> Option<Self> {
-        let max = shared.config.max_connections;
-        let is_taken = shared.count.send_if_modified(|count| {
-            let is_free = *count < max;
-            *count += usize::from(is_free);
-            is_free
-        });
-        is_taken.then(|| Self(Arc::clone(shared)))
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.count.send_modify(|count| *count -= 1);
-    }
-}
-
 impl<P> Clone for Server<P> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), protocol: PhantomData }
@@ -412,7 +354,7 @@ impl<P: Protocol> fmt::Debug for Server<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("protocol", &P::NAME)
-            .field("connections", &*self.shared.count.borrow())
+            .field("connections", &self.shared.seats.taken())
             .finish_non_exhaustive()
     }
 }

@@ -7,15 +7,16 @@ use ws_proto::{Address, AddressError, Channel, CloseCode, Fault, Protocol, frame
 
 impl<P: Protocol> Server<P> {
     /// Ends every connection of a principal with close code 4701, and its sessions; its clients do
-    /// not come back by themselves. Returns how many there were.
+    /// not come back by themselves. Returns how many there were. A client that is being
+    /// authenticated now is refused with the same code, and not counted.
     #[must_use = "zero means that nobody of this name is connected"]
     pub fn kick(&self, principal: &str, reason: &str) -> usize {
         self.shared.dismiss(principal, CloseCode::KICKED, reason)
     }
 
     /// Ends every connection of a principal with close code 4702, and its sessions. Returns how
-    /// many there were. A client that is being authenticated is none yet: refuse its credentials
-    /// first.
+    /// many there were. A client that is being authenticated now is refused with the same code, and
+    /// not counted. Refuse its credentials first, or it comes again.
     #[must_use = "zero means that nobody of this name is connected"]
     pub fn log_out(&self, principal: &str) -> usize {
         self.shared.dismiss(principal, CloseCode::LOGGED_OUT, "logged out")
@@ -45,22 +46,16 @@ impl<P: Protocol> Server<P> {
 
 impl Shared {
     fn dismiss(&self, principal: &str, code: CloseCode, reason: &str) -> usize {
-        let guests = self.guests();
-        let of_principal = guests.values().filter(|it| it.principal.as_deref() == Some(principal));
-        let dismissed = of_principal
-            .inspect(|entry| entry.mailbox.urge(Command::Close(code, reason.to_owned())));
-        dismissed.count()
+        self.guests().dismiss(principal, code, reason)
     }
 
     fn revoke(&self, principal: &str, address: &Address, why: &Unsubscribed) -> usize {
         let guests = self.guests();
-        let of_principal =
-            guests.iter().filter(|(_, it)| it.principal.as_deref() == Some(principal));
-        let revoked = of_principal.filter(|(id, entry)| {
+        let revoked = guests.of(principal).filter(|(id, entry)| {
             // In this order: a subscription that enters the hub after the second step finds the
             // command, see `Connection::enter`.
             entry.mailbox.urge(Command::EndSubscription(address.clone(), why.clone()));
-            self.hubs.unsubscribe(**id, address)
+            self.hubs.unsubscribe(*id, address)
         });
         revoked.count()
     }

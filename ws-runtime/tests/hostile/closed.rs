@@ -387,7 +387,8 @@ async fn a_message_that_is_cut_off_at_any_byte_is_a_loss_and_nothing_else() {
 
 #[tokio::test]
 async fn five_hundred_who_never_say_hello_are_all_told_4303() {
-    let site = Site::open().await;
+    let config = ServerConfig { max_connections_per_address: None, ..ServerConfig::default() };
+    let site = Site::with(config).await;
     let address = site.address;
     // A few at a time: the upgrade has a deadline too, and it is not what is tried here.
     let silent: Vec<_> = stream::iter(0..500)

@@ -115,7 +115,7 @@ pub(crate) struct Signs {
     pub is_gone: AtomicBool,
     /// What snapshots show.
     pub pinned: Mutex<Vec<String>>,
-    /// A snapshot of the slow board may go on.
+    /// A snapshot of the slow board, or a late authentication, may go on.
     pub go_on: Notify,
 }
 
@@ -147,6 +147,11 @@ impl Authenticate for App {
             None | Some("wrong") => Err(Fault::unauthorized("who are you?")),
             Some("slow") => Ok(self.0.for_ever().await),
             Some("panic") => panic!("the authentication fails"),
+            Some("late") => {
+                self.0.waiting.notify_one();
+                self.0.go_on.notified().await;
+                Ok("late".to_owned())
+            }
             Some(name) => Ok(name.to_owned()),
         }
     }
