@@ -137,6 +137,11 @@ async fn occupy(peer: &mut Peer, kind: &str, ch: Option<&str>, count: usize) {
     }
 }
 
+/// The same message, almost as long as a message may be.
+fn padded(message: &[u8]) -> Vec<u8> {
+    [&message[..1], &[b' '; 60_000], &message[1..]].concat()
+}
+
 #[tokio::test]
 async fn web_socket_pings_whose_answers_nobody_reads() {
     let scales = Scales::set().await;
@@ -307,7 +312,12 @@ async fn the_largest_requests_waiting_for_slow_handlers() {
         let scales = Scales::set().await;
         let mut peer = Peer::welcomed(scales.address, format).await;
         let Limits { max_in_flight, max_queued, inbound_bytes, .. } = Limits::default();
-        occupy(&mut peer, "wait", None, max_in_flight + max_queued + 50).await;
+        // What runs has read its request; what waits for its turn holds it.
+        for _ in 0..max_in_flight {
+            let wait = peer.placed("wait", &json!({}), |_| {});
+            peer.send(&wait).await;
+        }
+        occupy(&mut peer, "wait", None, max_queued + 50).await;
         settle(&mut peer).await;
         let held = HEAP.current_usage() - scales.before;
         assert!(held > inbound_bytes - 100_000, "{held} bytes: the requests did wait");
@@ -393,9 +403,7 @@ async fn small_parts_in_large_messages_keep_none_of_them() {
     for upload in uploads(&mut peer).await {
         for _ in 0..Limits::default().upload_window {
             let part = peer.placed("hoard.part", &json!("a"), |head| head.re = Some(upload));
-            let spaces = vec![b' '; 60_000];
-            let padded = [&part[..1], &*spaces, &part[1..]].concat();
-            let frame = peer.framed(&padded);
+            let frame = peer.framed(&padded(&part));
             assert!(write(&mut peer, &frame).await);
         }
     }
@@ -404,6 +412,36 @@ async fn small_parts_in_large_messages_keep_none_of_them() {
     assert!(kept <= 4 * 1024 * 1024, "{kept} bytes for parts of one letter");
     let bound = scales.bound();
     scales.weigh(peer, bound).await;
+}
+
+#[tokio::test]
+async fn small_requests_in_large_messages_or_behind_them_keep_none_of_them() {
+    for is_behind in [false, true] {
+        let scales = Scales::set().await;
+        let mut peer = Peer::welcomed(scales.address, Format::Json).await;
+        let Limits { max_in_flight, max_queued, .. } = Limits::default();
+        for n in 0..max_in_flight + 2 * max_queued {
+            let is_request = n < max_in_flight + max_queued;
+            let message = if is_request {
+                peer.placed("wait", &json!({}), |head| head.key = Some("key".into()))
+            } else {
+                let ch = format!("hall/slow-{n}").into();
+                peer.placed("hall.said", &json!({"text": ""}), |head| head.ch = Some(ch))
+            };
+            let frames = if is_behind {
+                let ping = peer.message("$ping", &json!({"t": 1}), |_| {});
+                [peer.framed(&padded(&ping)), peer.framed(&message)].concat()
+            } else {
+                peer.framed(&padded(&message))
+            };
+            assert!(write(&mut peer, &frames).await, "closed after {n}");
+        }
+        settle(&mut peer).await;
+        let kept = HEAP.current_usage() - scales.before;
+        assert!(kept <= 4 * 1024 * 1024, "{kept} bytes for small requests");
+        let bound = scales.bound();
+        scales.weigh(peer, bound).await;
+    }
 }
 
 #[tokio::test]

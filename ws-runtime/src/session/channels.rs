@@ -7,6 +7,7 @@ use super::{
     command::{Delivery, Misuse, Ticket},
     event::{Event, Incoming},
     fault::PeerFault,
+    serving::copied,
 };
 use std::collections::{BTreeMap, VecDeque};
 use ws_proto::{
@@ -69,9 +70,10 @@ impl Session {
             Question::Publish(Box::new(Incoming {
                 id: head.id,
                 address,
-                kind: head.kind.clone(),
-                payload,
-                key: head.key.clone(),
+                kind: copied(&head.kind),
+                // As with a request: a slice would keep more than is counted.
+                payload: payload.detached(),
+                key: head.key.as_ref().map(copied),
             }))
         })
     }

@@ -23,17 +23,19 @@ impl Session {
             Err(fault) => self.push_fault(id, fault),
             Ok(spec) => {
                 let seq = self.inbox.last();
+                let room = self.inbound_room(payload.bytes().len());
                 let request = Request {
                     work: self.work.name(),
                     id,
-                    kind: head.kind,
-                    payload,
-                    key: head.key,
-                    tp: head.tp,
+                    kind: ByteString::from_static(spec.kind),
+                    // It may wait long. A slice would keep its message, and whatever else was read
+                    // into the same memory: what is counted is what is kept.
+                    payload: payload.detached(),
+                    key: head.key.as_ref().map(copied),
+                    tp: head.tp.as_ref().map(copied),
                     deadline: head.ttl.map(|ttl| self.now + Duration::from_millis(ttl)),
                     credit: 0,
                 };
-                let room = self.inbound_room(request.payload.bytes().len());
                 let admitted = room.and_then(|()| self.work.admit(request, seq, spec));
                 if let Err(fault) = admitted {
                     self.push_fault(id, fault);
@@ -164,4 +166,9 @@ impl Session {
             Some(fault) => self.push_fault(re, fault.retry(Retry::Unknown)),
         }
     }
+}
+
+/// The same text in memory of its own.
+pub(super) fn copied(text: &ByteString) -> ByteString {
+    ByteString::from(&**text)
 }
