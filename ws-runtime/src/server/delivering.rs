@@ -72,6 +72,9 @@ impl Connection {
         // Nobody counts what a client without a connection misses: it is told when it is back.
         let Some(version) = session.version() else { return };
         for (address, dropped) in passing.dropped {
+            if self.is_silent(&address) {
+                continue;
+            }
             let gap =
                 Gap { reason: GapReason::Slow, after: None, until: None, dropped: Some(dropped) };
             self.apply(Command::Deliver(address, Delivery::Gap(gap)), session, now);

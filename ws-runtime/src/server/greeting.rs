@@ -123,8 +123,9 @@ impl Connection {
         self.snapshots.pause();
         // What was asked on the connection before is of no interest any more.
         std::mem::take(&mut self.on_trial).values().for_each(AbortHandle::abort);
-        for address in session.subscriptions() {
-            self.ask_again(address);
+        let listened = session.subscriptions().into_iter().chain(self.snapshots.entering());
+        for address in listened {
+            self.ask_again(address, session, now);
         }
         self.behind.retain(|address| !self.on_trial.contains_key(address));
         (transport, seat)
@@ -160,7 +161,7 @@ impl Connection {
         }
     }
 
-    fn ask_again(&mut self, address: Address) {
+    fn ask_again(&mut self, address: Address, session: &mut Session, now: Time) {
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, nil(), 0)) else {
             return;
         };
@@ -168,7 +169,8 @@ impl Connection {
         let asked = self.ask(guest.may_subscribe(address.clone(), link), move |decision| {
             Letter::Reauthorized(channel, decision.map(|_| ()))
         });
-        self.on_trial.insert(address, asked);
+        self.on_trial.insert(address.clone(), asked);
+        self.apply(Command::Withhold(address), session, now);
     }
 
     pub(super) fn reauthorized(
@@ -184,7 +186,12 @@ impl Connection {
         }
         match decision {
             Ok(()) => {
+                self.apply(Command::Release(address.clone()), session, now);
                 self.shared.hubs.rewind(self.id, &address);
+                // Whoever waits to enter goes on when the snapshot is made.
+                if self.snapshots.is_entering(&address) {
+                    return;
+                }
                 if self.snapshots.is_under_way(&address) {
                     self.restart(address);
                 } else {
@@ -192,9 +199,11 @@ impl Connection {
                 }
             }
             Err(fault) => {
-                self.snapshots.forget(&address);
+                let why = denied(fault);
+                self.revoke_snapshot(&address, &why, session, now);
                 self.shared.hubs.unsubscribe(self.id, &address);
-                self.apply(Command::EndSubscription(address, denied(fault)), session, now);
+                self.apply(Command::EndSubscription(address.clone(), why), session, now);
+                self.apply(Command::Release(address), session, now);
             }
         }
     }

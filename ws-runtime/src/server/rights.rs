@@ -81,7 +81,9 @@ impl Connection {
                 question.revoked = Some(refusal(&why));
             }
         }
-        self.apply(Command::EndSubscription(address, why), session, now);
+        self.apply(Command::EndSubscription(address.clone(), why), session, now);
+        // Whoever had not entered yet may ask anew.
+        self.apply(Command::Release(address), session, now);
     }
 }
 

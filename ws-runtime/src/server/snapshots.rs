@@ -66,6 +66,17 @@ impl Snapshots {
         self.under_way.contains_key(address)
     }
 
+    /// Channels that a subscriber waits to enter, without a snapshot so far.
+    pub(super) fn entering(&self) -> Vec<Address> {
+        let all = self.under_way.keys();
+        all.filter(|address| self.is_entering(address)).cloned().collect()
+    }
+
+    pub(super) fn is_entering(&self, address: &Address) -> bool {
+        let under_way = self.under_way.get(address);
+        under_way.is_some_and(|it| matches!(it.purpose, Purpose::Enter(..)))
+    }
+
     /// The subscription ended.
     pub(super) fn forget(&mut self, address: &Address) {
         self.under_way.remove(address);
@@ -159,7 +170,10 @@ impl Connection {
         });
         drop(seat);
         if handed.is_ok() {
-            self.behind.insert(address.clone());
+            // Whoever is on trial goes on when that is over.
+            if !self.on_trial.contains_key(&address) {
+                self.behind.insert(address.clone());
+            }
         } else {
             self.shared.hubs.unsubscribe(self.id, &address);
         }

@@ -70,7 +70,12 @@ pub enum Command {
     Snapshot(Address, u64, Raw),
     /// Server: send this to a subscriber. Ask [`super::Session::wants_deliveries`] first.
     Deliver(Address, Delivery),
-    /// Server: end a subscription.
+    /// Server: after [`Command::Resume`], keep the snapshots of a channel back. What is behind them
+    /// in the session stream waits, too.
+    Withhold(Address),
+    /// Server: the client may go on listening to it.
+    Release(Address),
+    /// Server: end a subscription, and what was kept back of it.
     EndSubscription(Address, Unsubscribed),
 }
 

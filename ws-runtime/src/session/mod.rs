@@ -222,6 +222,14 @@ impl Session {
             Command::Decide(ticket, decision) => self.decided(ticket, decision),
             Command::Snapshot(address, off, state) => self.snapshot(&address, off, state),
             Command::Deliver(address, delivery) => self.deliver(address, delivery),
+            Command::Withhold(address) => {
+                self.outbox.withhold(address);
+                Ok(())
+            }
+            Command::Release(address) => {
+                self.outbox.release(&address);
+                Ok(())
+            }
             Command::EndSubscription(address, why) => self.end_subscription(&address, why),
         }
     }

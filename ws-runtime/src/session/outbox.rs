@@ -5,10 +5,12 @@
 //! events and nothing of a channel follows its barrier. A place in the session stream is given when
 //! a frame leaves, so that a request whose time ran out while it waited leaves no hole.
 
+mod withheld;
+
 use super::command::{CallId, Delivery};
 use bytestring::ByteString;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
     sync::Arc,
 };
@@ -39,6 +41,8 @@ pub(super) struct Outbox {
     /// How many of `sent` were sent on this connection; the rest is to be sent again.
     replayed: usize,
     last_seq: u64,
+    /// Channels whose snapshots wait for a decision.
+    withheld: BTreeSet<Address>,
     /// Bytes of queued and sent frames together.
     bytes: usize,
     /// A frame was left out: nobody can go on from here.
@@ -81,6 +85,7 @@ impl Outbox {
             sent: VecDeque::new(),
             replayed: 0,
             last_seq: 0,
+            withheld: BTreeSet::new(),
             bytes: 0,
             is_broken: false,
             frames_max: limits.outbox_frames,
@@ -145,6 +150,9 @@ impl Outbox {
 
     /// What leaves next; the caller decides whether it really does.
     pub(super) fn next(&mut self) -> Option<Next> {
+        if self.is_withheld() {
+            return None;
+        }
         if let Some(envelope) = self.sent.get(self.replayed) {
             self.replayed += 1;
             return Some(Next::Again(envelope.clone()));
@@ -228,6 +236,7 @@ impl Outbox {
     /// of a channel is sent before it was authorized again, and the client takes some for missed.
     pub(super) fn rewind(&mut self) {
         self.replayed = 0;
+        self.withheld.clear();
         self.dropped.clear();
         self.retain(|queued| matches!(queued, Queued::Frame(..)));
     }
@@ -252,6 +261,7 @@ impl Outbox {
     /// Drops what is queued for a subscription that has ended.
     pub(super) fn forget_channel(&mut self, address: &Address) {
         self.dropped.remove(address);
+        self.withdraw_withheld(address);
         self.retain(|queued| {
             !matches!(queued, Queued::Delivery(other, _) | Queued::Latest(other, _)
                 if other == address)

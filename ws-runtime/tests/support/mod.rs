@@ -111,8 +111,13 @@ pub(crate) struct Signs {
     pub waiting: Notify,
     pub cancelled: Notify,
     pub authenticated: AtomicU32,
-    /// Nobody may listen to the hall `gone` any more.
+    /// Nobody may listen to the hall and the board `gone` any more.
     pub is_gone: AtomicBool,
+    /// Who wants to listen waits for `decided`.
+    pub is_undecided: AtomicBool,
+    pub decided: Notify,
+    /// Every snapshot is made slowly.
+    pub is_slow: AtomicBool,
     /// What snapshots show.
     pub pinned: Mutex<Vec<String>>,
     /// A snapshot of the slow board, or a late authentication, may go on.
@@ -163,8 +168,11 @@ impl Authorize<LabChannel> for App {
         _: &Caller<'_, String>,
         access: Access<'_, LabChannel>,
     ) -> Result<(), Fault> {
+        if matches!(access, Access::Subscribe(_)) && self.0.is_undecided.load(Ordering::Relaxed) {
+            self.0.decided.notified().await;
+        }
         match access {
-            Access::Subscribe(LabChannel::Hall { name })
+            Access::Subscribe(LabChannel::Hall { name } | LabChannel::Board { name })
                 if name == "gone" && self.0.is_gone.load(Ordering::Relaxed) =>
             {
                 Err(Fault::forbidden("it is gone"))
@@ -192,7 +200,7 @@ impl Snapshot<Board> for App {
             "broken" => panic!("the snapshot fails"),
             "stuck" => std::future::pending().await,
             "huge" => return Ok(Pins { texts: vec!["x".repeat(70_000)] }),
-            "slow" => {
+            name if name == "slow" || self.0.is_slow.load(Ordering::Relaxed) => {
                 self.0.waiting.notify_one();
                 self.0.go_on.notified().await;
             }
