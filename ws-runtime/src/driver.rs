@@ -244,6 +244,8 @@ impl Turn {
     fn write(&mut self, cx: &mut Context<'_>, session: &mut Session) -> Written {
         let mut any = false;
         let mut scratch = Vec::new();
+        // Nothing waits in here; the last input may be long ago.
+        let now = self.clock.now();
         loop {
             match self.transport.poll_ready(cx) {
                 Poll::Pending => return Written { any, blocked: true },
@@ -253,7 +255,7 @@ impl Turn {
                 }
                 Poll::Ready(Ok(())) => {}
             }
-            let Some(transmit) = session.poll_transmit() else {
+            let Some(transmit) = session.poll_transmit(now) else {
                 return Written { any, blocked: false };
             };
             any |= self.send(&transmit, &mut scratch, session);
@@ -301,9 +303,10 @@ impl Turn {
     /// Closes a connection whose peer reads nothing for too long.
     fn watch_stall(&mut self, cx: &mut Context<'_>, blocked: bool, session: &mut Session) {
         if self.stall.end(cx, blocked, self.transport.unwritten()).is_ready() {
-            session.handle_fault(PeerFault::TooSlow, self.clock.now());
+            let now = self.clock.now();
+            session.handle_fault(PeerFault::TooSlow, now);
             // What says so cannot be delivered either.
-            while session.poll_transmit().is_some() {}
+            while session.poll_transmit(now).is_some() {}
         }
     }
 

@@ -11,8 +11,8 @@ use ws_proto::{
     frame::{Credit, Done, NotResumed, Subscribe},
 };
 use ws_runtime::session::{
-    Call, CallId, Command, Delivery, Event, Misuse, Resumption, Session, Side, Time, Transmit,
-    WorkId,
+    Call, CallId, Command, Delivery, Event, Misuse, Outcome, Reply, Resumption, Session, Side,
+    Time, Transmit, WorkId,
 };
 
 proptest! {
@@ -110,7 +110,7 @@ fn a_client_that_acknowledges_nothing_is_closed() {
         seq += 1;
         assert!(seq <= 17, "the answers grow past twice the outbox");
         server.handle_frame(from_client(&mut ids, seq, Frame::Unsubscribe), Time::ZERO);
-        while server.poll_transmit().is_some() {}
+        while server.poll_transmit(Time::ZERO).is_some() {}
     }
     let closed = std::iter::from_fn(|| server.poll_event()).last();
     let Some(Event::Closed(closed)) = closed else { panic!("not closed but {closed:?}") };
@@ -128,7 +128,7 @@ fn requests_wait_until_there_is_room_for_their_answers() {
     server.handle_frame(from_client(&mut ids, 2, join()), Time::ZERO);
     assert_eq!(server.poll_event(), None, "the first answer is not acknowledged");
 
-    while server.poll_transmit().is_some() {}
+    while server.poll_transmit(Time::ZERO).is_some() {}
     let mut third = from_client(&mut ids, 3, join());
     third.head.ack = Some(1);
     server.handle_frame(third, Time::ZERO);
@@ -138,7 +138,7 @@ fn requests_wait_until_there_is_room_for_their_answers() {
 #[test]
 fn a_blocked_transport_gathers_one_acknowledgement() {
     let (mut server, mut ids) = open_server(|limits| limits.max_queued = 1000);
-    assert!(server.poll_transmit().is_some(), "the welcome");
+    assert!(server.poll_transmit(Time::ZERO).is_some(), "the welcome");
     for seq in 1..=200 {
         server.handle_frame(from_client(&mut ids, seq, Frame::Message(null())), Time::ZERO);
     }
@@ -147,7 +147,7 @@ fn a_blocked_transport_gathers_one_acknowledgement() {
         now = now + Duration::from_secs(1);
         server.handle_timeout(now);
     }
-    let sent = std::iter::from_fn(|| server.poll_transmit()).count();
+    let sent = std::iter::from_fn(|| server.poll_transmit(now)).count();
     assert_eq!(sent, 1, "one `$ack` for two hundred frames and five seconds");
 }
 
@@ -184,7 +184,7 @@ fn a_resume_makes_room_for_requests_that_wait() {
     let Some(Event::Request(first)) = server.poll_event() else { panic!("not started") };
     let answer = Command::Answer(first.work, Answer::Ok(null()));
     server.handle_command(answer, Time::ZERO).expect("a request of ours");
-    while server.poll_transmit().is_some() {}
+    while server.poll_transmit(Time::ZERO).is_some() {}
     server.handle_frame(from_client(&mut ids, 2, join()), Time::ZERO);
     lose(&mut server);
 
@@ -203,14 +203,14 @@ fn events_of_logs_that_waited_at_the_loss_are_left_to_the_log() {
     };
     let decide = Command::Decide(ticket, Ok(Done { off: Some(5), ..Done::default() }));
     server.handle_command(decide, Time::ZERO).expect("a question of the session");
-    while server.poll_transmit().is_some() {}
+    while server.poll_transmit(Time::ZERO).is_some() {}
     let live = Command::Deliver(address.clone(), Delivery::Live(5));
     server.handle_command(live, Time::ZERO).expect("a subscription");
     lose(&mut server);
 
     server.handle_command(resume(1), Time::ZERO).expect("the client has the answer");
     assert_eq!(server.subscriptions(), [address]);
-    let sent: Vec<_> = std::iter::from_fn(|| server.poll_transmit()).collect();
+    let sent: Vec<_> = std::iter::from_fn(|| server.poll_transmit(Time::ZERO)).collect();
     assert_eq!(sent.len(), 1, "only the welcome: {sent:?}");
 }
 
@@ -219,7 +219,7 @@ fn a_session_that_left_out_an_answer_is_not_resumed() {
     let (mut server, mut ids) = open_server(|limits| limits.outbox_frames = 1);
     for seq in 1..=3 {
         server.handle_frame(from_client(&mut ids, seq, Frame::Unsubscribe), Time::ZERO);
-        while server.poll_transmit().is_some() {}
+        while server.poll_transmit(Time::ZERO).is_some() {}
     }
     assert!(server.is_ending(), "the third answer found no room");
     lose(&mut server);
@@ -247,7 +247,7 @@ fn duplicates_count_towards_the_rate() {
     for _ in 0..10 {
         server.handle_frame(first.clone(), Time::ZERO);
     }
-    while server.poll_transmit().is_some() {}
+    while server.poll_transmit(Time::ZERO).is_some() {}
     let closed = std::iter::from_fn(|| server.poll_event()).last();
     let Some(Event::Closed(closed)) = closed else { panic!("not closed but {closed:?}") };
     assert_eq!(closed.code, CloseCode::RATE_LIMITED);
@@ -257,18 +257,20 @@ fn duplicates_count_towards_the_rate() {
 fn a_client_that_waits_for_the_rate_is_due_once_and_then_sends() {
     let mut client = Session::new(Side::Client, config(1), Time::ZERO);
     client.handle_command(Command::Connect(Box::new(hello())), Time::ZERO).expect("idle");
-    while client.poll_transmit().is_some() {}
+    while client.poll_transmit(Time::ZERO).is_some() {}
     let (mut server, _) = open_server(|limits| {
         limits.rate_per_s = 3;
         limits.rate_burst = 1;
     });
-    let Some(Transmit::Envelope(welcome)) = server.poll_transmit() else { panic!("no welcome") };
+    let Some(Transmit::Envelope(welcome)) = server.poll_transmit(Time::ZERO) else {
+        panic!("no welcome")
+    };
     client.handle_frame(welcome, Time::ZERO);
     for room in ["room/a", "room/b"] {
         let address = Address::parse(room).expect("an address");
         client.handle_command(Command::Subscribe(address, None), Time::ZERO).expect("new");
     }
-    while client.poll_transmit().is_some() {}
+    while client.poll_transmit(Time::ZERO).is_some() {}
     // Clocks run on between two questions, so what was due a moment before must not be due again.
     let asked = Time::new(Duration::from_micros(100));
     client.handle_timeout(asked);
@@ -277,7 +279,7 @@ fn a_client_that_waits_for_the_rate_is_due_once_and_then_sends() {
     client.handle_timeout(due);
     let next = client.poll_timeout().expect("the heartbeat");
     assert!(next > due + Duration::from_secs(1), "due again at {next}");
-    let Some(Transmit::Envelope(second)) = client.poll_transmit() else { panic!("not sent") };
+    let Some(Transmit::Envelope(second)) = client.poll_transmit(due) else { panic!("not sent") };
     assert!(matches!(second.frame, Frame::Subscribe(_)));
 }
 
@@ -293,13 +295,15 @@ fn many_consumed_channels_are_told_in_messages_that_the_server_takes() {
         Envelope { head, frame }
     };
     let (mut limited, _) = open_server(|limits| limits.max_frame = 1024);
-    let Some(Transmit::Envelope(welcome)) = limited.poll_transmit() else { panic!("no welcome") };
+    let Some(Transmit::Envelope(welcome)) = limited.poll_transmit(Time::ZERO) else {
+        panic!("no welcome")
+    };
     client.handle_frame(welcome, Time::ZERO);
     for room in 1..=8 {
         let address = Address::parse(format!("room/{room:0>100}")).expect("an address");
         let now = Time::ZERO;
         client.handle_command(Command::Subscribe(address.clone(), None), now).expect("new");
-        let sent = std::iter::from_fn(|| client.poll_transmit()).last();
+        let sent = std::iter::from_fn(|| client.poll_transmit(Time::ZERO)).last();
         let Some(Transmit::Envelope(sub)) = sent else { panic!("not asked but {sent:?}") };
         let asked = sub.head.id;
         let done = Done { epoch: Some("e1".to_owned()), off: Some(0), ..Done::default() };
@@ -320,9 +324,10 @@ fn many_consumed_channels_are_told_in_messages_that_the_server_takes() {
         );
         client.handle_command(Command::Consumed(address, 1), now).expect("was delivered");
     }
-    client.handle_timeout(Time::new(Duration::from_secs(20)));
+    let later = Time::new(Duration::from_secs(20));
+    client.handle_timeout(later);
     let mut told = 0;
-    while let Some(Transmit::Envelope(envelope)) = client.poll_transmit() {
+    while let Some(Transmit::Envelope(envelope)) = client.poll_transmit(later) {
         let Frame::Ack(ack) = &envelope.frame else { continue };
         told += ack.ch.len();
         let mut message = Vec::new();
@@ -333,7 +338,7 @@ fn many_consumed_channels_are_told_in_messages_that_the_server_takes() {
 }
 
 fn frames(session: &mut Session) -> Vec<Frame> {
-    let sent = std::iter::from_fn(|| session.poll_transmit());
+    let sent = std::iter::from_fn(|| session.poll_transmit(Time::ZERO));
     let frame = |transmit| match transmit {
         Transmit::Envelope(envelope) => envelope.frame,
         Transmit::Shared(_) => panic!("an event"),
@@ -379,9 +384,11 @@ fn open_client(outbox_frames: usize) -> Session {
     let mut client = Session::new(Side::Client, config, Time::ZERO);
     client.handle_command(Command::Connect(Box::new(hello())), Time::ZERO).expect("idle");
     let (mut server, _) = open_server(|_| {});
-    let Some(Transmit::Envelope(welcome)) = server.poll_transmit() else { panic!("no welcome") };
+    let Some(Transmit::Envelope(welcome)) = server.poll_transmit(Time::ZERO) else {
+        panic!("no welcome")
+    };
     client.handle_frame(welcome, Time::ZERO);
-    while client.poll_transmit().is_some() {}
+    while client.poll_transmit(Time::ZERO).is_some() {}
     client
 }
 
@@ -427,4 +434,24 @@ fn credit_past_twice_the_outbox_ends_the_connection() {
     let closed = std::iter::from_fn(|| client.poll_event()).last();
     let Some(Event::Closed(closed)) = closed else { panic!("not closed but {closed:?}") };
     assert_eq!(closed.code, CloseCode::TOO_SLOW);
+}
+
+#[test]
+fn a_call_says_what_is_left_of_its_time_when_it_leaves() {
+    let mut client = open_client(8);
+    for (id, ttl) in [(1, 1_000), (2, 500)] {
+        let Command::Call(mut call) = call(id, 0) else { unreachable!("it makes calls") };
+        call.ttl = Some(Duration::from_millis(ttl));
+        client.handle_command(Command::Call(call), Time::ZERO).expect("there is room");
+    }
+    // The socket was full so long, and nothing else happened.
+    let now = Time::new(Duration::from_millis(600));
+    let sent: Vec<_> = std::iter::from_fn(|| client.poll_transmit(now)).collect();
+    let [Transmit::Envelope(first)] = &*sent else {
+        panic!("the second is worth nothing: {sent:?}")
+    };
+    assert_eq!(first.head.ttl, Some(400));
+    let told = std::iter::from_fn(|| client.poll_event()).last();
+    let lost = Reply::Timeout(Outcome::NotSent);
+    assert_eq!(told, Some(Event::Answered(CallId(2), lost)));
 }

@@ -145,7 +145,7 @@ impl Base {
         let mut any = false;
         // What a session says last is written whatever the peer reads: its driver has a deadline.
         while self.net.carried(link, from) < self.plan.pipe || session.is_ending() {
-            let Some(transmit) = session.poll_transmit() else { break };
+            let Some(transmit) = session.poll_transmit(self.now) else { break };
             tap.sends(&transmit, self.now);
             let parcel = self.parcel(transmit, format);
             self.trace.parcel(&parcel);

@@ -85,7 +85,6 @@ impl Client {
     /// Gives the session a command that it has to take.
     pub(crate) fn tell(&mut self, command: Command, base: &Base) -> Checked {
         let no = self.no;
-        self.tap.sees(base.now);
         self.session
             .handle_command(command, base.now)
             .or_else(|misuse| broken("misuse", format!("client {no}: {misuse}")))

@@ -39,8 +39,6 @@ pub(crate) struct Tap {
     stream: Stream,
     talk: Talk,
     channels: Channels,
-    /// When the session was last told the time: what leaves later goes by it.
-    told_time: Time,
     may_blame: bool,
     blamed: Option<CloseCode>,
     /// The first thing that was wrong.
@@ -74,7 +72,6 @@ impl Tap {
             stream: Stream::default(),
             talk: Talk::default(),
             channels: Channels::default(),
-            told_time: Time::ZERO,
             may_blame: false,
             blamed: None,
             broken: None,
@@ -89,11 +86,6 @@ impl Tap {
             saves: BTreeMap::new(),
             unhandled: BTreeMap::new(),
         }
-    }
-
-    /// The session is told the time.
-    pub(crate) fn sees(&mut self, now: Time) {
-        self.told_time = now;
     }
 
     /// The application asks; its message may be worked on until then.
@@ -180,7 +172,6 @@ impl Tap {
 
     /// The session is given a frame behind the back of the tap, and may find its peer wrong.
     pub(crate) fn expects_blame(&mut self, now: Time) {
-        self.sees(now);
         self.talk.heard = now;
         self.may_blame = true;
     }
@@ -246,7 +237,6 @@ impl Tap {
 
     /// A frame came, and the session is open to it.
     pub(crate) fn hears(&mut self, envelope: &Envelope, now: Time) {
-        self.sees(now);
         self.talk.heard = now;
         let checked = self.judge_heard(envelope, now);
         self.keep(checked);
@@ -279,8 +269,7 @@ impl Tap {
             Frame::Welcome(_) => {
                 let deadlines = std::mem::take(&mut self.deadlines);
                 let left = std::mem::take(&mut self.left);
-                let told_time = now;
-                *self = Self { told_time, deadlines, left, ..Self::new(self.terms) };
+                *self = Self { deadlines, left, ..Self::new(self.terms) };
                 self.talk = Talk { next: Some(1), heard: now, ..Talk::default() };
                 return Ok(());
             }
@@ -403,13 +392,13 @@ impl Tap {
         let bound = self.terms.unacked * (1 + usize::from(is_let_past));
         hold("I8", unacked <= bound as u64, || format!("{unacked} unacknowledged of {bound}"))?;
         match self.terms.end {
-            End::Client => self.judge_wish(envelope),
+            End::Client => self.judge_wish(envelope, now),
             End::Server => self.judge_answer(envelope, now),
         }
     }
 
     /// A message of the client that leaves for the first time.
-    fn judge_wish(&mut self, Envelope { head, frame }: &Envelope) -> Checked {
+    fn judge_wish(&mut self, Envelope { head, frame }: &Envelope, now: Time) -> Checked {
         match frame {
             Frame::Cancel => {
                 self.given_up.retain(|id| Some(*id) != head.re);
@@ -427,8 +416,7 @@ impl Tap {
                 let job = number(payload);
                 self.left.insert(job, head.id);
                 let deadline = self.deadlines.get(&job).copied().flatten();
-                let left = |deadline| deadline - self.told_time;
-                let ttl = deadline.map(|at| u64::try_from(left(at).as_millis()).unwrap_or(0));
+                let ttl = deadline.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(0));
                 hold("I5", head.ttl == ttl, || format!("job {job}: {:?} of {ttl:?}", head.ttl))?;
                 hold("I5", ttl != Some(0), || format!("job {job} leaves too late"))
             }

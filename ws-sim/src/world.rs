@@ -252,7 +252,6 @@ impl World {
     fn handle_timeouts(&mut self) -> Checked {
         for client in &mut self.clients {
             if client.session.poll_timeout().is_some_and(|due| due <= self.base.now) {
-                client.tap.sees(self.base.now);
                 client.session.handle_timeout(self.base.now);
             }
         }

@@ -263,9 +263,11 @@ impl Session {
         }
     }
 
-    /// The next message to send. A closing session gives its last frames here and then nothing.
+    /// The next message to send, in this moment: what waited longer than it is worth does not leave.
+    /// A closing session gives its last frames here and then nothing.
     #[must_use]
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+    pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
+        self.advance(now);
         if let Some(envelope) = self.next_urgent() {
             return Some(self.leave(envelope));
         }

@@ -121,7 +121,7 @@ impl Pair {
         session.handle_command(taken, self.now).expect("a close is no misuse");
         self.server = session;
         // What the old connection still takes goes nowhere.
-        while let Some(transmit) = self.server.poll_transmit() {
+        while let Some(transmit) = self.server.poll_transmit(self.now) {
             self.check_place(1, &opened(transmit));
         }
         self.take_events();
@@ -145,7 +145,7 @@ impl Pair {
     pub(crate) fn lose_late(&mut self, count: usize) {
         let mut late = Vec::new();
         while late.len() < count
-            && let Some(Transmit::Envelope(envelope)) = self.client.poll_transmit()
+            && let Some(Transmit::Envelope(envelope)) = self.client.poll_transmit(self.now)
         {
             self.check_place(0, &envelope);
             late.push(envelope);

@@ -240,7 +240,9 @@ impl Pair {
 
     fn carry_up(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(Transmit::Envelope(envelope)) = self.client.poll_transmit() else { return };
+            let Some(Transmit::Envelope(envelope)) = self.client.poll_transmit(self.now) else {
+                return;
+            };
             self.check_place(0, &envelope);
             self.server.handle_frame(envelope, self.now);
         }
@@ -248,7 +250,7 @@ impl Pair {
 
     fn carry_down(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(transmit) = self.server.poll_transmit() else { return };
+            let Some(transmit) = self.server.poll_transmit(self.now) else { return };
             let envelope = opened(transmit);
             let is_new = self.check_place(1, &envelope);
             let is_terminal = match &envelope.frame {

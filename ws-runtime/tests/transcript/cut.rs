@@ -214,8 +214,8 @@ impl<'a> Room<'a> {
         if !self.is_connected {
             return Ok(None);
         }
-        let format = self.format;
-        Ok(match self.receiver(who).poll_transmit() {
+        let (format, now) = (self.format, self.now);
+        Ok(match self.receiver(who).poll_transmit(now) {
             None => None,
             Some(Transmit::Shared(publication)) => Some(publication.bytes(format).clone()),
             Some(Transmit::Envelope(envelope)) => {
@@ -236,8 +236,9 @@ impl<'a> Room<'a> {
 
     fn lose(&mut self) {
         if self.cut.flushes {
-            while self.client.poll_transmit().is_some() {}
-            while self.receiver(Who::S).poll_transmit().is_some() {}
+            let now = self.now;
+            while self.client.poll_transmit(now).is_some() {}
+            while self.receiver(Who::S).poll_transmit(now).is_some() {}
         }
         self.is_connected = false;
         self.fresh = None;
@@ -299,7 +300,7 @@ impl<'a> Room<'a> {
         };
         let taken = Command::Close(CloseCode(4700), "taken over".to_owned());
         self.server.handle_command(taken, self.now).map_err(|misuse| misuse.to_string())?;
-        while self.server.poll_transmit().is_some() {}
+        while self.server.poll_transmit(self.now).is_some() {}
         while let Some(event) = self.server.poll_event() {
             self.note(Who::S, &event);
         }

@@ -184,9 +184,9 @@ impl Room {
 
     /// The next message of a session, as bytes.
     fn transmit(&mut self, who: Who) -> Result<Option<Bytes>, String> {
-        let format = self.format;
+        let (format, now) = (self.format, self.now);
         let Some(session) = &mut self.end(who).session else { return Ok(None) };
-        match session.poll_transmit() {
+        match session.poll_transmit(now) {
             None => Ok(None),
             Some(Transmit::Shared(publication)) => Ok(Some(publication.bytes(format).clone())),
             Some(Transmit::Envelope(envelope)) => {
