@@ -159,6 +159,7 @@ fn request(cx: &Ctxt, variant: &Variant) {
                         needs no stored result";
         cx.at(second, sentence);
     }
+    stream(cx, words);
     upload(cx, words);
     for word in ["reply", "error", "stream", "upload"] {
         if let Some(ty) = words.ty(word) {
@@ -171,6 +172,17 @@ fn request(cx: &Ctxt, variant: &Variant) {
              ()` where there is nothing to say"
         );
         cx.at(ident.span(), sentence);
+    }
+}
+
+/// What a stream cannot be besides.
+fn stream(cx: &Ctxt, words: &Words) {
+    if let (Some("handled"), Some(second)) = (words.choice("ack"), words.later_of("stream", "ack"))
+    {
+        let sentence = "`stream` and `ack = handled` exclude each other: the credit for the items \
+                        could not be acknowledged before the handler has returned, and fills what \
+                        the client keeps";
+        cx.at(second, sentence);
     }
 }
 

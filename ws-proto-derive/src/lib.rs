@@ -50,7 +50,8 @@ pub fn protocol(input: TokenStream) -> TokenStream {
 /// - `idempotent` or `dedup`: the request may be sent again when its outcome is unknown.
 /// - `ordered`: one at a time per connection, in the order sent.
 /// - `cancel`: the handler is dropped when nobody waits any more.
-/// - `ack = received` (unless given) or `ack = handled`: what an acknowledgement means.
+/// - `ack = received` (unless given) or `ack = handled`: what an acknowledgement means. The second
+///   excludes `stream` and `upload`.
 /// - `since = 2`, `removed = 4`: the first version with it, the first without it.
 /// - `name = "wire_name"`: the `type` on the wire; the variant in snake case unless given.
 ///

@@ -46,7 +46,7 @@ fn a_sound_enum_makes_no_error() {
         enum Ask {
             /// Enter.
             #[rpc(reply = Vec<(A, B)>, error = E, stream = S, dedup, ordered, cancel)]
-            #[rpc(ack = handled,)]
+            #[rpc(ack = received,)]
             #[rpc(since = 2, removed = 3, name = "enter_it")]
             Enter {
                 #[ws(bounded)]
