@@ -139,7 +139,8 @@ async fn occupy(peer: &mut Peer, kind: &str, ch: Option<&str>, count: usize) {
 
 /// The same message, almost as long as a message may be.
 fn padded(message: &[u8]) -> Vec<u8> {
-    [&message[..1], &[b' '; 60_000], &message[1..]].concat()
+    let spaces = vec![b' '; 60_000];
+    [&message[..1], &*spaces, &message[1..]].concat()
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ impl Session {
         self.queue_question(head, |_, _| Question::Unsubscribe(head.id))
     }
 
-    pub(super) fn on_publish(&mut self, head: &Head, payload: Raw) -> Result<(), PeerFault> {
+    pub(super) fn on_publish(&mut self, head: &Head, payload: &Raw) -> Result<(), PeerFault> {
         self.queue_question(head, |head, address| {
             Question::Publish(Box::new(Incoming {
                 id: head.id,

@@ -263,7 +263,7 @@ impl Session {
         }
     }
 
-    /// The next message to send, in this moment: what waited longer than it is worth does not leave.
+    /// The next message to send at this moment: what waited longer than it is worth does not leave.
     /// A closing session gives its last frames here and then nothing.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {

@@ -17,9 +17,9 @@ use ws_proto::{
 };
 
 impl Session {
-    pub(super) fn on_request(&mut self, head: Head, payload: Raw) {
+    pub(super) fn on_request(&mut self, head: &Head, payload: &Raw) {
         let id = head.id;
-        match self.check_request(&head) {
+        match self.check_request(head) {
             Err(fault) => self.push_fault(id, fault),
             Ok(spec) => {
                 let seq = self.inbox.last();

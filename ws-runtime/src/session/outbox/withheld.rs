@@ -21,11 +21,11 @@ impl Outbox {
         if self.withheld.is_empty() {
             return false;
         }
-        let next = match (self.sent.get(self.replayed), self.queue.front()) {
-            (Some(envelope), _) | (None, Some(Queued::Frame(envelope, _))) => envelope,
-            (None, _) => return false,
-        };
-        self.withheld.iter().any(|address| is_snapshot(next, address))
+        let next = self.sent.get(self.replayed).or_else(|| match self.queue.front() {
+            Some(Queued::Frame(envelope, _)) => Some(envelope),
+            _ => None,
+        });
+        next.is_some_and(|next| self.withheld.iter().any(|address| is_snapshot(next, address)))
     }
 
     /// The channel is over: its snapshots are not sent any more. Those that have a place leave
