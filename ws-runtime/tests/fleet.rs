@@ -13,8 +13,8 @@ use std::{
 };
 use support::{App, Hall, HallEvent, Lab};
 use tokio::time::Instant;
-use ws_proto::{Credentials, Format, Limits};
-use ws_runtime::{Client, Server, ServerConfig, transport::memory};
+use ws_proto::Format;
+use ws_runtime::{Client, Server, ServerConfig};
 
 const CLIENTS: usize = 1_000;
 

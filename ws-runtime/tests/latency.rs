@@ -129,7 +129,7 @@ fn deliver(way: &mut Way, to: &mut Memory) -> bool {
         match way.pop_front() {
             Some((_, Received::Message(message))) => {
                 // Who has left hears nothing.
-                let _ = to.start_send(message);
+                let _ = to.start_send(&message);
             }
             _ => return false,
         }

@@ -5,7 +5,6 @@
 mod scissors;
 mod support;
 
-use bytes::Bytes;
 use scissors::Scissors;
 use std::{
     future::IntoFuture,
@@ -58,7 +57,7 @@ impl Transport for Unheard {
         self.inner.poll_ready(cx)
     }
 
-    fn start_send(&mut self, message: Bytes) -> Result<(), Lost> {
+    fn start_send(&mut self, message: &[u8]) -> Result<(), Lost> {
         self.inner.start_send(message)
     }
 

@@ -40,7 +40,7 @@ impl Hand {
         let mut message = json!({"type": kind, "id": id, "ts": 0, "payload": payload});
         let Value::Object(set) = set else { panic!("header fields") };
         message.as_object_mut().unwrap().extend(set);
-        self.0.start_send(message.to_string().into()).unwrap();
+        self.0.start_send(message.to_string().as_bytes()).unwrap();
     }
 
     pub(crate) fn hello(&mut self, grant: Option<&Grant>) {
