@@ -101,6 +101,8 @@ pub(crate) fn bench_server() -> Outcome<Server<Bench>> {
     let config = ServerConfig {
         limits,
         max_connections: 20_000,
+        max_connections_per_address: None,
+        max_sessions_per_principal: None,
         max_kept_sessions: 20_000,
         ..ServerConfig::default()
     };

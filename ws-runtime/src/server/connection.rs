@@ -4,7 +4,7 @@ use super::{
     Shared,
     calling::Asking,
     guest::{Guest, Wish},
-    handler::Handler,
+    handler::{AnswerGuard, Handler},
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
     mailbox::{Letter, Mailbox},
@@ -26,8 +26,8 @@ use std::{
 };
 use tokio::task::AbortHandle;
 use ws_proto::{
-    Address, Answer, Credentials, Fault, FaultCode, Format, MessageId, Position, RequestSpec,
-    Resend,
+    Address, Answer, Credentials, Delivery, Fault, FaultCode, Format, MessageId, Position,
+    RequestSpec, Resend,
     frame::{Done, Unsubscribed},
     serve::{Link, PublishError},
 };
@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     pub(super) facts: Option<Arc<ConnectionFacts>>,
     pub(super) window: u32,
     running: BTreeMap<WorkId, Running>,
+    /// Events of the client that were published since others last had the thread.
+    published: u32,
     /// What the application is asked about channels, and does not know yet.
     pub(super) questions: BTreeMap<Ticket, Question>,
     /// Who the client is: the question under way.
@@ -103,6 +105,7 @@ impl Connection {
             facts: None,
             window,
             running: BTreeMap::new(),
+            published: 0,
             questions: BTreeMap::new(),
             asked_who: None,
             wishes: BTreeMap::new(),
@@ -166,7 +169,7 @@ impl Connection {
         link: Arc<RequestLink>,
         cancel: bool,
     ) -> Running {
-        let guard = AnswerGuard { mailbox: Arc::clone(&self.mailbox), work, done: false };
+        let guard = AnswerGuard::new(Arc::clone(&self.mailbox), work);
         let judge = Arc::clone(&link);
         let Handler { serving, span } = handler;
         let answering = async move { guard.answer(judge.judged(serving.await)) };
@@ -204,18 +207,34 @@ impl Connection {
         }
     }
 
-    fn ask_subscribe(&mut self, ticket: Ticket, address: Address, since: Option<Position>) {
+    fn ask_subscribe(
+        &mut self,
+        (ticket, address, since): (Ticket, Address, Option<Position>),
+        session: &mut Session,
+        now: Time,
+    ) {
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, nil(), 0)) else {
             return;
         };
+        let mut question = guest.may_subscribe(address.clone(), link);
+        if let Some(decision) = self.decided_at_once(&mut question, session) {
+            let letter = Letter::Subscribe(ticket, address, decision.map(|_| since));
+            return self.take(letter, session, now);
+        }
         let subscribes = Some(address.clone());
-        let asked = self.ask(guest.may_subscribe(address.clone(), link), move |decision| {
+        let asked = self.ask(question, move |decision| {
             Letter::Subscribe(ticket, address, decision.map(|_| since))
         });
         self.questions.insert(ticket, Question { asked, subscribes, revoked: None });
     }
 
-    fn ask_publish(&mut self, ticket: Ticket, incoming: Incoming) {
+    fn ask_publish(
+        &mut self,
+        ticket: Ticket,
+        incoming: Incoming,
+        session: &mut Session,
+        now: Time,
+    ) {
         let Incoming { id, address, kind, payload, key } = incoming;
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(None, id, 0)) else {
             return;
@@ -224,10 +243,28 @@ impl Connection {
         let key = key.map(|key| format!("{}\0{key}", guest.id()).into());
         self.wishes.insert(ticket, FromClient { id, key });
         let wish = Wish { address: address.clone(), kind, payload };
-        let asked = self.ask(guest.may_publish(wish, link), move |decision| {
+        let mut question = guest.may_publish(wish, link);
+        if self.lets_subscribers_follow(&address)
+            && let Some(decision) = self.decided_at_once(&mut question, session)
+        {
+            let event = decision.map(|(_, event)| event);
+            return self.take(Letter::Publish(ticket, address, event), session, now);
+        }
+        let asked = self.ask(question, move |decision| {
             Letter::Publish(ticket, address, decision.map(|(_, event)| event))
         });
         self.questions.insert(ticket, Question { asked, subscribes: None, revoked: None });
+    }
+
+    /// Whether one more event may be published before others have the thread: so many at once that
+    /// the log forgets some would be a gap for subscribers who keep up.
+    fn lets_subscribers_follow(&mut self, address: &Address) -> bool {
+        self.published += 1;
+        let spec = self.shared.hubs.spec(address);
+        spec.is_some_and(|spec| {
+            let history = spec.history.max(1);
+            spec.delivery == Delivery::BestEffort || self.published <= history / 2
+        })
     }
 
     pub(super) fn link(
@@ -304,6 +341,7 @@ impl Connection {
 
 impl Application for Connection {
     fn poll_commands(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) {
+        self.published = 0;
         let mailbox = Arc::clone(&self.mailbox);
         let mut letters = mailbox.open(cx);
         let urgent = std::mem::take(&mut letters.urgent);
@@ -350,8 +388,10 @@ impl Application for Connection {
                     running.link.parts_end();
                 }
             }
-            Event::Subscribe(ticket, address, since) => self.ask_subscribe(ticket, address, since),
-            Event::Publish(ticket, incoming) => self.ask_publish(ticket, *incoming),
+            Event::Subscribe(ticket, address, since) => {
+                self.ask_subscribe((ticket, address, since), session, now);
+            }
+            Event::Publish(ticket, incoming) => self.ask_publish(ticket, *incoming, session, now),
             Event::Unsubscribe(address) => {
                 self.behind.remove(&address);
                 self.on_trial.remove(&address);
@@ -414,34 +454,6 @@ impl Drop for Connection {
             if let Some(abort) = &running.abort {
                 abort.abort();
             }
-        }
-    }
-}
-
-/// Brings the answer of one handler, also when the handler panics or is dropped.
-struct AnswerGuard {
-    mailbox: Arc<Mailbox>,
-    work: WorkId,
-    done: bool,
-}
-
-impl AnswerGuard {
-    fn answer(mut self, answer: Answer) {
-        self.done = true;
-        self.mailbox.put(Letter::Work(Command::Answer(self.work, answer)));
-    }
-}
-
-impl Drop for AnswerGuard {
-    fn drop(&mut self) {
-        if !self.done {
-            let fault = if std::thread::panicking() {
-                Fault::internal("the handler failed")
-            } else {
-                Fault::new(FaultCode::Cancelled, "the handler was dropped")
-            };
-            let answer = Command::Answer(self.work, Answer::Fault(fault));
-            self.mailbox.put(Letter::Work(answer));
         }
     }
 }

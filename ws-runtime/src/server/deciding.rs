@@ -1,7 +1,9 @@
 //! Questions to the application: who a client is, and what it may do. Whoever cannot be asked, or
 //! does not answer in time, says no.
 
-use super::{connection::Connection, mailbox::Letter};
+use super::{connection::Connection, handler::begin, mailbox::Letter};
+use crate::session::Session;
+use futures_util::future::BoxFuture;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     task::{AbortHandle, JoinHandle},
@@ -13,6 +15,17 @@ use ws_proto::Fault;
 struct Asked<T>(JoinHandle<Result<T, Fault>>);
 
 impl Connection {
+    /// The decision, where the application has it at once; `None` where it waits for something, or
+    /// where its consequence would find no room. Then it is asked in a task.
+    pub(super) fn decided_at_once<T>(
+        &self,
+        question: &mut BoxFuture<'static, Result<T, Fault>>,
+        session: &Session,
+    ) -> Option<Result<T, Fault>> {
+        let failed = || Err(Fault::internal("the authorization failed"));
+        if session.has_room() { begin(question, failed) } else { None }
+    }
+
     /// Asks in a task of its own, whose abort ends the question; the decision becomes a letter.
     pub(super) fn ask<T: Send + 'static>(
         &self,

@@ -1,12 +1,17 @@
-//! A handler of the application at work on one request.
+//! A piece of the application's work: begun where it is asked for, and gone on with in a task only
+//! when it waits. Most handlers and decisions are ready at once, and a task for each would cost more
+//! than their work.
 
+use super::mailbox::{Letter, Mailbox};
+use crate::session::{Command, WorkId};
 use futures_util::future::BoxFuture;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 use tracing::Span;
-use ws_proto::{Answer, Fault};
+use ws_proto::{Answer, Fault, FaultCode};
 
 /// A handler that works on a request; not started yet.
 pub(super) struct Handler {
@@ -15,18 +20,54 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    /// Lets it run up to where it waits for the first time. Most handlers answer before that, and a
-    /// task for each would cost more than their work. `None` when it waits: whoever goes on with it
-    /// polls it again, which tells it whom to wake.
+    /// Lets it run up to where it waits for the first time; `None` when it does.
     pub(super) fn start(&mut self) -> Option<Answer> {
         let Self { serving, span } = self;
-        let mut unwoken = Context::from_waker(Waker::noop());
-        // A panic is the answer of this one request: the connection and its others go on.
-        let poll = || span.in_scope(|| serving.as_mut().poll(&mut unwoken));
-        match catch_unwind(AssertUnwindSafe(poll)) {
-            Ok(Poll::Ready(answer)) => Some(answer),
-            Ok(Poll::Pending) => None,
-            Err(_) => Some(Answer::Fault(Fault::internal("the handler failed"))),
+        let failed = || Answer::Fault(Fault::internal("the handler failed"));
+        span.in_scope(|| begin(serving, failed))
+    }
+}
+
+/// Lets it run up to where it waits for the first time. `None` when it does: whoever goes on with it
+/// polls it again, which tells it whom to wake.
+pub(super) fn begin<T>(work: &mut BoxFuture<'static, T>, failed: impl FnOnce() -> T) -> Option<T> {
+    let mut unwoken = Context::from_waker(Waker::noop());
+    // A panic is the end of this one piece: the connection and everything else go on.
+    match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut unwoken))) {
+        Ok(Poll::Ready(result)) => Some(result),
+        Ok(Poll::Pending) => None,
+        Err(_) => Some(failed()),
+    }
+}
+
+/// Brings the answer of one handler, also when the handler panics or is dropped.
+pub(super) struct AnswerGuard {
+    mailbox: Arc<Mailbox>,
+    work: WorkId,
+    done: bool,
+}
+
+impl AnswerGuard {
+    pub(super) fn new(mailbox: Arc<Mailbox>, work: WorkId) -> Self {
+        Self { mailbox, work, done: false }
+    }
+
+    pub(super) fn answer(mut self, answer: Answer) {
+        self.done = true;
+        self.mailbox.put(Letter::Work(Command::Answer(self.work, answer)));
+    }
+}
+
+impl Drop for AnswerGuard {
+    fn drop(&mut self) {
+        if !self.done {
+            let fault = if std::thread::panicking() {
+                Fault::internal("the handler failed")
+            } else {
+                Fault::new(FaultCode::Cancelled, "the handler was dropped")
+            };
+            let answer = Command::Answer(self.work, Answer::Fault(fault));
+            self.mailbox.put(Letter::Work(answer));
         }
     }
 }
