@@ -97,6 +97,21 @@ async fn a_socket_that_says_nothing_is_closed_and_gives_its_place_back() {
 }
 
 #[tokio::test]
+async fn a_request_that_drips_is_cut() {
+    let handshake_timeout = Duration::from_millis(50);
+    let (server, address) = serving(ServerConfig { handshake_timeout, ..places(1) }).await;
+    let mut stream = silent(address).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+    let drip = async {
+        while stream.write_all(b"a").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(HANG, drip).await.expect("whoever is slow stays for ever");
+    until_free(&server).await;
+}
+
+#[tokio::test]
 async fn beyond_the_few_that_are_told_a_socket_is_dropped() {
     let (_server, address) = serving(places(1)).await;
     let mut held = Vec::new();
