@@ -1,0 +1,14 @@
+//! What is generated from the contracts in this repository and committed.
+
+use serde_json::Value;
+use ws_proto::schema::assert_committed_text;
+
+fn chat() -> Value {
+    serde_json::from_str(include_str!("../../schema/chat.json")).expect("the chat's contract")
+}
+
+#[test]
+fn schema_committed_types_of_the_chat_are_what_its_contract_says() {
+    let text = ws_schema::typescript(&chat()).expect("its types");
+    assert_committed_text("../clients/typescript/examples/chat/protocol.ts", &text);
+}
