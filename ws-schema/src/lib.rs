@@ -13,9 +13,12 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod asyncapi;
 mod committed;
 mod compare;
 mod contract;
+mod export;
+mod lint;
 mod names;
 mod report;
 mod rule;
@@ -23,8 +26,11 @@ mod shape;
 mod typescript;
 
 pub use accept::{AcceptError, Accepted};
+pub use asyncapi::asyncapi;
 pub use committed::assert_compatible;
 pub use compare::{Rollout, check, check_rollout};
+pub use export::{Draft, in_draft, side};
+pub use lint::lint;
 pub use report::{Finding, Outcome, Report, Sender};
 pub use rule::{Flow, Level, Rule};
 pub use typescript::typescript;

@@ -256,14 +256,12 @@ fn channel(facts: &Value, lines: &mut Vec<String>) {
     let address = facts.get("address").and_then(Value::as_str).unwrap_or_default();
     let names = address.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let params: Vec<_> = names.map(|name| format!("{}: string", key(name))).collect();
-    let params = if params.is_empty() {
-        EMPTY.to_owned()
-    } else {
-        format!("{{ {} }}", params.join("; "))
-    };
+    let params =
+        if params.is_empty() { EMPTY.to_owned() } else { format!("{{ {} }}", params.join("; ")) };
     lines.push(format!("      params: {params};"));
     let events = entries(facts.get("events"));
-    let typed = |event: &Value, key: &str| event.get(key).and_then(Value::as_str).map(str::to_owned);
+    let typed =
+        |event: &Value, key: &str| event.get(key).and_then(Value::as_str).map(str::to_owned);
     lines.push("      events: {".to_owned());
     for (name, event) in &events {
         comment(event, "        ", lines);

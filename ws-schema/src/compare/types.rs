@@ -3,6 +3,7 @@
 use super::Comparison;
 use crate::{
     contract::target,
+    export::references,
     report::{Finding, Sender},
     rule::{Flow, Level, Rule},
     shape::{self, Kind, Shape},
@@ -443,14 +444,4 @@ fn bare(schema: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(bare).collect()),
         plain => plain.clone(),
     }
-}
-
-fn references(schema: &Value) -> BTreeSet<String> {
-    let mut found: BTreeSet<String> = target(schema).map(str::to_owned).into_iter().collect();
-    match schema {
-        Value::Object(object) => found.extend(object.values().flat_map(references)),
-        Value::Array(items) => found.extend(items.iter().flat_map(references)),
-        _ => {}
-    }
-    found
 }
