@@ -52,3 +52,40 @@ fn accepting(report: Report, file: &Path) -> Result<Report, String> {
     let accepted = text.parse().map_err(|error| format!("`{name}`, {error}"))?;
     Ok(report.accept(&accepted))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::{env, process};
+
+    fn chat() -> Value {
+        serde_json::from_str(include_str!("../../schema/chat.json")).unwrap()
+    }
+
+    #[test]
+    fn an_older_contract_that_breaks_fails_until_it_is_accepted() {
+        let folder = env::temp_dir().join(format!("ws-schema-committed-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let older = folder.join("1.json");
+        assert!(judge(&older, &chat()).unwrap_err().starts_with("cannot read it"));
+
+        fs::write(&older, chat().to_string()).unwrap();
+        assert_eq!(judge(&older, &chat()), Ok(()));
+
+        let mut now = chat();
+        now["$defs"]["Join"]["properties"]["room"] = json!({ "type": "integer" });
+        let reason = judge(&older, &now).unwrap_err();
+        assert!(reason.contains("wire TYPE_CHANGED Join.room"), "{reason}");
+
+        fs::write(folder.join("1.accepted"), "TYPE_CHANGED Join.room all rooms have numbers")
+            .unwrap();
+        assert_eq!(judge(&older, &now), Ok(()));
+        fs::write(folder.join("1.accepted"), "TYPE_CHANGED Join.room").unwrap();
+        assert!(judge(&older, &now).unwrap_err().contains("say why"));
+
+        fs::write(&older, "{}").unwrap();
+        assert!(judge(&older, &chat()).is_err());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
