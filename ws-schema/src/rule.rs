@@ -41,7 +41,10 @@ pub enum Flow {
 }
 
 macro_rules! rules {
-    ($($(#[doc = $doc:literal])* $rule:ident $id:literal $old_to_new:ident $new_to_old:ident,)*) => {
+    ($(
+        $(#[doc = $doc:literal])*
+        $rule:ident $id:literal $old_to_new:ident $new_to_old:ident,
+    )*) => {
         /// The kind of a change. The id is stable: files of accepted changes name it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Rule {

@@ -55,6 +55,11 @@ Examples:
   wsp gen typescript schema/chat.json --out src/chat.ts
   wsp gen typescript schema/chat.json | head")]
     Typescript(Target),
+    /// Pydantic models (version 2), one per definition.
+    #[command(after_help = "\
+Examples:
+  wsp gen python schema/chat.json --out chat_protocol.py")]
+    Python(Target),
 }
 
 /// A contract to read and a file to write.
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
         Command::Schema(Schema::Export(export)) => export.run(),
         Command::Schema(Schema::Lint(lint)) => lint.run(),
         Command::Gen(Gen::Typescript(target)) => target.run(ws_schema::typescript),
+        Command::Gen(Gen::Python(target)) => target.run(ws_schema::python),
     };
     ExitCode::from(code.unwrap_or_else(|failure: Failure| {
         eprintln!("wsp: {failure}");

@@ -255,6 +255,17 @@ fn types_are_written_where_one_says() {
 }
 
 #[test]
+fn a_document_that_is_no_contract_has_no_types() {
+    let folder = Folder::new("no-types");
+    folder.write("other.json", &json!({}));
+    for language in ["typescript", "python"] {
+        let ran = folder.wsp(&["gen", language, "other.json"]);
+        assert_eq!((ran.status.code(), said(&ran).as_str()), (Some(2), ""));
+        assert!(String::from_utf8_lossy(&ran.stderr).contains("no contract of a protocol"));
+    }
+}
+
+#[test]
 fn every_command_shows_examples() {
     let folder = Folder::new("help");
     for command in [
@@ -263,6 +274,7 @@ fn every_command_shows_examples() {
         &["schema", "export", "--help"],
         &["schema", "lint", "--help"],
         &["gen", "typescript", "--help"],
+        &["gen", "python", "--help"],
     ] {
         assert!(said(&folder.wsp(command)).contains("Examples:\n  wsp "), "{command:?}");
     }

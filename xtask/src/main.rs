@@ -11,6 +11,7 @@ mod schema;
 mod sim;
 mod steps;
 mod tally;
+mod tsc;
 mod typescript;
 
 use process::Workspace;
@@ -20,7 +21,7 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test           every check, in order, up to the first that fails
-  test --quick   the same without simulation, mutants, documentation and the Python client
+  test --quick   the same without simulation, mutants, documentation and other languages
   bench          measures against other servers, at most 15 minutes; writes bench/results.md
   bench --quick [<workload>..]
   chaos          20,000 lost connections, and nothing else is lost

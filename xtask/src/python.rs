@@ -7,8 +7,10 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// The libraries of that client, at the one version that the tests are run with.
-const PACKAGES: [&str; 2] = ["websockets==17.4", "msgpack==1.2.4"];
+/// The libraries of that client, and what judges generated models, each at the one version that the
+/// tests are run with.
+const PACKAGES: [&str; 4] =
+    ["websockets==17.4", "msgpack==1.2.4", "pydantic==2.14.3", "mypy==2.4.1"];
 
 /// Exits with 0 only where each argument, `name==version`, is installed.
 const INSTALLED: &str = "\

@@ -6,7 +6,7 @@ use crate::{
     progress::{Failure, Step, Verdict},
     python, sim,
     tally::Tally,
-    typescript,
+    tsc, typescript,
 };
 
 const WASM: &str = "wasm32-unknown-unknown";
@@ -20,6 +20,7 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         format(workspace),
         clippy(workspace),
         python::step(workspace),
+        tsc::step(workspace),
         tests(workspace),
         typescript::step(workspace),
         sim::step(workspace),
@@ -168,7 +169,14 @@ mod tests {
         let workspace = Workspace::find();
         let names = |steps: Vec<Step>| steps.iter().map(|step| step.name).collect::<Vec<_>>();
         let mut left = names(all(&workspace));
-        let slow = ["simulation", "documentation", "python client", "typescript client", "mutants"];
+        let slow = [
+            "simulation",
+            "documentation",
+            "python client",
+            "typescript",
+            "typescript client",
+            "mutants",
+        ];
         left.retain(|name| !slow.contains(name));
         assert_eq!(names(quick(&workspace)), left);
         assert_eq!(names(all(&workspace)).len(), left.len() + slow.len());

@@ -3,8 +3,12 @@
 use crate::tree::{File, Violation};
 
 /// A crate of ours and the only crates of ours that it depends on. Tests may depend on more.
-const ARROWS: [(&str, &[&str]); 3] =
-    [("ws-proto-derive", &[]), ("ws-proto", &["ws-proto-derive"]), ("ws-runtime", &["ws-proto"])];
+const ARROWS: [(&str, &[&str]); 4] = [
+    ("ws-proto-derive", &[]),
+    ("ws-proto", &["ws-proto-derive"]),
+    ("ws-runtime", &["ws-proto"]),
+    ("ws-schema", &["ws-proto"]),
+];
 
 /// The rust version is stated in the root and taken from there everywhere else.
 pub(crate) fn rust_version(file: &File) -> Vec<Violation> {
