@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// A schema with its references followed.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    /// The definition it comes from.
+    /// The first definition on the way.
     pub(crate) name: Option<String>,
     pub(crate) nullable: bool,
     pub(crate) kind: Kind,
@@ -87,7 +87,7 @@ pub(crate) fn of(defs: &Map<String, Value>, schema: &Value) -> Result<Shape, Str
         };
         let inner = match target(&next) {
             Some(to) => {
-                name = Some(to.to_owned());
+                name.get_or_insert_with(|| to.to_owned());
                 object(defs.get(to).ok_or_else(|| format!("`$defs` has no `{to}`"))?)?
             }
             None if next.get("$ref").is_some() => {

@@ -210,6 +210,9 @@ fn what_cannot_be_compared_never_looks_clean() {
     not_compared(&changed(|new| drop(remove(&mut new["$defs"], "Joined"))));
     not_compared(&changed(|new| drop(remove(&mut new["$defs"], "JoinMessage"))));
     not_compared(&changed(|new| {
+        new["$defs"]["ServerMessage"]["oneOf"].as_array_mut().expect("messages").clear();
+    }));
+    not_compared(&changed(|new| {
         new["$defs"]["Join"]["properties"]["room"] = json!({ "if": {}, "then": {} });
     }));
     not_compared(&changed(|new| new["$defs"]["Join"]["propertyNames"] = json!({ "maxLength": 3 })));

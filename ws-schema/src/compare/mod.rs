@@ -107,10 +107,27 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn messages(&mut self) {
         for (&(sender, kind), old) in &self.old.messages {
-            let Some(new) = self.new.messages.get(&(sender, kind)) else { continue };
+            let Some(new) = self.new.messages.get(&(sender, kind)) else {
+                self.missing(kind);
+                continue;
+            };
             for &flow in self.rollout.flows(sender) {
                 types::Walk::new(self, sender, kind, flow).message(old, new);
             }
+        }
+    }
+
+    /// A message that is gone, which the tables have to have said.
+    fn missing(&mut self, kind: &str) {
+        let (name, rest) = kind.split_once('.').unwrap_or((kind, ""));
+        let about = |path: &str| {
+            let mut parts = path.split('.').skip(1);
+            parts.next() == Some(name)
+        };
+        // A typed error that never comes breaks nobody.
+        if rest != "err" && !self.found.values().any(|finding| about(&finding.path)) {
+            let text = format!("the message `{kind}` is gone, and the tables do not say why");
+            self.not_compared.insert(text);
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) struct Walk<'c, 'a> {
     sender: Sender,
     message: &'c str,
     pub(super) flow: Flow,
-    /// The pairs of definitions that were compared, so that a recursive type has an end.
+    /// The pairs of schemas that were compared, so that a recursive type has an end.
     seen: BTreeSet<(String, String)>,
 }
 
@@ -83,18 +83,18 @@ impl<'c, 'a> Walk<'c, 'a> {
     pub(super) fn compare(&mut self, path: &str, old: &Value, new: &Value) {
         let shapes =
             (shape::of(self.comparison.old.defs, old), shape::of(self.comparison.new.defs, new));
+        let pair = (bare(old).to_string(), bare(new).to_string());
         let (old, new) = match shapes {
             (Ok(old), Ok(new)) => (old, new),
             (Err(problem), _) | (_, Err(problem)) => return self.unclear(path, &problem),
         };
-        if let (Some(was), Some(is)) = (&old.name, &new.name)
-            && !self.seen.insert((was.clone(), is.clone()))
-        {
+        // Whether `null` may stand here is said here, and not where the type is defined.
+        self.nulls(path, &old, &new);
+        if old.name.is_some() && new.name.is_some() && !self.seen.insert(pair) {
             return;
         }
         let path = new.name.as_deref().or(old.name.as_deref()).unwrap_or(path);
         self.renamed(path, &old, &new);
-        self.nulls(path, &old, &new);
         self.unknown_keywords(path, &old, &new);
         self.kinds(path, &old, &new);
     }
@@ -154,6 +154,15 @@ impl<'c, 'a> Walk<'c, 'a> {
             }
             (Kind::Choice(was), Kind::Words(words)) => {
                 self.choices(path, (old, was), (new, &constants(words)));
+            }
+            // A choice of one variant looks like that variant.
+            (Kind::Object(_), Kind::Choice(is)) if variant(old, new.tag()).is_some() => {
+                let only = [Value::Object(old.keywords.clone())];
+                self.choices(path, (old, &only), (new, is));
+            }
+            (Kind::Choice(was), Kind::Object(_)) if variant(new, old.tag()).is_some() => {
+                let only = [Value::Object(new.keywords.clone())];
+                self.choices(path, (old, was), (new, &only));
             }
             (Kind::Null, Kind::Object(_)) => self.unit_to_payload(path),
             _ => self.values(path, old, new),

@@ -42,8 +42,7 @@ fn a_new_variant_breaks_those_who_do_not_know_it() {
         new { #[serde(tag = "kind")] pub enum Thing { A { x: u32 }, B { y: u32 } } }
             says Thing::B { y: 1 };
     };
-    // A choice of one variant is an object, until there is another.
-    assert!(!case.old_reads_new && case.new_reads_old);
+    case.finds("VARIANT_ADDED", "Thing.B", "source", "wire").is_what_the_types_read();
 
     let case = case! {
         old { #[serde(tag = "kind")] pub enum Thing { A { x: u32 }, C } } says Thing::A { x: 1 };
@@ -51,6 +50,20 @@ fn a_new_variant_breaks_those_who_do_not_know_it() {
             says Thing::B { y: 1 };
     };
     case.finds("VARIANT_ADDED", "Thing.B", "source", "wire").is_what_the_types_read();
+}
+
+#[test]
+fn a_second_variant_of_a_keyed_enum_is_a_new_variant() {
+    let case = case! {
+        old { pub enum Thing { A { x: u32 } } } says Thing::A { x: 1 };
+        new { pub enum Thing { A { x: u32 }, B { y: u32 } } } says Thing::B { y: 1 };
+    };
+    case.finds("VARIANT_ADDED", "Thing.B", "source", "wire").is_what_the_types_read();
+    let case = case! {
+        old { pub enum Thing { A { x: u32 }, B { y: u32 } } } says Thing::B { y: 1 };
+        new { pub enum Thing { A { x: u32 } } } says Thing::A { x: 1 };
+    };
+    case.finds("VARIANT_REMOVED", "Thing.B", "wire", "source").is_what_the_types_read();
 }
 
 #[test]

@@ -175,6 +175,19 @@ fn null_breaks_those_who_do_not_expect_it() {
 }
 
 #[test]
+fn null_is_seen_at_each_place_of_a_type() {
+    let case = case! {
+        old { pub struct Thing { pub a: Inner, pub b: Inner } pub struct Inner { pub c: u32 } }
+            says Thing { a: Inner { c: 1 }, b: Inner { c: 1 } };
+        new {
+            pub struct Thing { pub a: Inner, pub b: Option<Inner> }
+            pub struct Inner { pub c: u32 }
+        } says Thing { a: Inner { c: 1 }, b: None };
+    };
+    case.finds("NULL_ALLOWED", "Thing.b", "-", "wire").is_what_the_types_read();
+}
+
+#[test]
 fn null_that_is_forbidden_breaks_those_who_send_it() {
     let case = case! {
         old { pub struct Thing { pub a: Option<u32> } } says Thing { a: None };
