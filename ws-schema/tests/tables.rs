@@ -251,3 +251,17 @@ fn an_accepted_change_breaks_no_more_and_a_stale_one_is_named() {
     assert_eq!(report.accepted().len(), 2);
     assert_eq!(report.stale(), ["FIELD_REMOVED Join.room"]);
 }
+
+#[test]
+fn every_rule_has_a_test() {
+    let tests = [
+        include_str!("tables.rs"),
+        include_str!("decoding/fields.rs"),
+        include_str!("decoding/choices.rs"),
+        include_str!("decoding/values.rs"),
+    ];
+    for rule in ws_schema::Rule::ALL {
+        let quoted = format!("\"{rule}\"");
+        assert!(tests.iter().any(|test| test.contains(&quoted)), "{rule} has no test");
+    }
+}
