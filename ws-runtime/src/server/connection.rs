@@ -3,6 +3,7 @@
 use super::{
     Shared,
     calling::Asking,
+    deciding::decided_at_once,
     guest::{Guest, Wish},
     handler::{AnswerGuard, Handler},
     keeping::{HandOver, Keeping},
@@ -217,7 +218,7 @@ impl Connection {
             return;
         };
         let mut question = guest.may_subscribe(address.clone(), link);
-        if let Some(decision) = self.decided_at_once(&mut question, session) {
+        if let Some(decision) = decided_at_once(&mut question, session) {
             let letter = Letter::Subscribe(ticket, address, decision.map(|_| since));
             return self.take(letter, session, now);
         }
@@ -245,7 +246,7 @@ impl Connection {
         let wish = Wish { address: address.clone(), kind, payload };
         let mut question = guest.may_publish(wish, link);
         if self.lets_subscribers_follow(&address)
-            && let Some(decision) = self.decided_at_once(&mut question, session)
+            && let Some(decision) = decided_at_once(&mut question, session)
         {
             let event = decision.map(|(_, event)| event);
             return self.take(Letter::Publish(ticket, address, event), session, now);

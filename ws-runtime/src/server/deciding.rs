@@ -15,17 +15,6 @@ use ws_proto::Fault;
 struct Asked<T>(JoinHandle<Result<T, Fault>>);
 
 impl Connection {
-    /// The decision, where the application has it at once; `None` where it waits for something, or
-    /// where its consequence would find no room. Then it is asked in a task.
-    pub(super) fn decided_at_once<T>(
-        &self,
-        question: &mut BoxFuture<'static, Result<T, Fault>>,
-        session: &Session,
-    ) -> Option<Result<T, Fault>> {
-        let failed = || Err(Fault::internal("the authorization failed"));
-        if session.has_room() { begin(question, failed) } else { None }
-    }
-
     /// Asks in a task of its own, whose abort ends the question; the decision becomes a letter.
     pub(super) fn ask<T: Send + 'static>(
         &self,
@@ -38,6 +27,16 @@ impl Connection {
         });
         asked.abort_handle()
     }
+}
+
+/// The decision, where the application has it at once; `None` where it waits for something, or where
+/// its consequence would find no room. Then it is asked in a task.
+pub(super) fn decided_at_once<T>(
+    question: &mut BoxFuture<'static, Result<T, Fault>>,
+    session: &Session,
+) -> Option<Result<T, Fault>> {
+    let failed = || Err(Fault::internal("the authorization failed"));
+    if session.has_room() { begin(question, failed) } else { None }
 }
 
 /// The decision of the application. A panic is a refusal and nothing more, and so is a time that
