@@ -1,6 +1,6 @@
 //! A piece of the application's work: begun where it is asked for, and gone on with in a task only
-//! when it waits. Most handlers and decisions are ready at once, and a task for each would cost more
-//! than their work.
+//! when it waits. Most handlers and decisions are ready at once, and a task for each would cost
+//! more than their work.
 
 use super::mailbox::{Letter, Mailbox};
 use crate::session::{Command, WorkId};
@@ -28,8 +28,8 @@ impl Handler {
     }
 }
 
-/// Lets it run up to where it waits for the first time. `None` when it does: whoever goes on with it
-/// polls it again, which tells it whom to wake.
+/// Lets it run up to where it waits for the first time. `None` when it does: whoever goes on with
+/// it polls it again, which tells it whom to wake.
 pub(super) fn begin<T>(work: &mut BoxFuture<'static, T>, failed: impl FnOnce() -> T) -> Option<T> {
     let mut unwoken = Context::from_waker(Waker::noop());
     // A panic is the end of this one piece: the connection and everything else go on.
