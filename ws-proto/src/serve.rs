@@ -4,10 +4,12 @@
 
 mod app;
 mod parts;
+mod principal;
 mod snapshot;
 
 pub use app::Serve;
 pub use parts::{Broken, Parts};
+pub use principal::Principal;
 pub use snapshot::{Snapshot, Snapshots};
 
 use crate::{
@@ -29,36 +31,6 @@ use std::{
     sync::Arc,
     task,
 };
-
-/// Who a connection belongs to, once authenticated.
-pub trait Principal: Send + Sync + 'static {
-    /// The identity, stable across connections: sessions and limits are bound to it.
-    fn id(&self) -> String;
-}
-
-impl Principal for () {
-    fn id(&self) -> String {
-        "anonymous".to_owned()
-    }
-}
-
-impl Principal for String {
-    fn id(&self) -> String {
-        self.clone()
-    }
-}
-
-impl Principal for u64 {
-    fn id(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Principal for uuid::Uuid {
-    fn id(&self) -> String {
-        self.to_string()
-    }
-}
 
 /// What a client shows to say who it is. Every place a credential can travel in is here; which
 /// of them count is the application's decision.
@@ -93,6 +65,11 @@ pub trait Authenticate: Send + Sync + 'static {
     type Principal: Principal;
 
     /// Decides. A fault refuses the connection with close code 4600.
+    ///
+    /// Asked again when a client brings another token over a living connection: `token` is then
+    /// the new one, `bearer` and `authorization` are absent, and the rest is as it was. The
+    /// identity must be the same; a fault leaves the connection as it is, until the credentials
+    /// before expire.
     fn authenticate(
         &self,
         credentials: &Credentials,

@@ -1,12 +1,14 @@
 //! The closed set of bodies: what an envelope can carry (`docs/protocol.md`, sections 4 to 10).
 
 mod alive;
+mod auth;
 mod channel;
 mod hello;
 mod stream;
 mod welcome;
 
 pub use alive::{Ack, Close, Ping, Pong};
+pub use auth::AuthRequired;
 pub use channel::{Done, Gap, GapReason, NotRecovered, Subscribe, Unsubscribed};
 pub use hello::{AuthToken, ClientInfo, ClientLimits, Hello, Resume};
 pub use stream::Credit;
@@ -38,6 +40,12 @@ pub enum Frame {
     Ack(Ack),
     /// `$close`: why the connection is about to close.
     Close(Close),
+    /// `$auth`: other credentials of the same principal.
+    Auth(AuthToken),
+    /// `$auth_ok`: they count from here on.
+    AuthOk(AuthGrant),
+    /// `$auth_required`: they have expired, and others are awaited.
+    AuthRequired(AuthRequired),
     /// `$cancel`: the request named by `re` is no longer wanted.
     Cancel,
     /// `$credit`: how many more items or parts of the request named by `re` may come.
@@ -143,6 +151,9 @@ control_frames! {
     "$pong" => Pong(plain);
     "$ack" => Ack(plain);
     "$close" => Close(plain);
+    "$auth" => Auth(plain);
+    "$auth_ok" => AuthOk(plain);
+    "$auth_required" => AuthRequired(plain);
     "$cancel" => Cancel;
     "$credit" => Credit(plain);
     "$end" => End;

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     fault::Fault,
     frame::{
-        Ack, Close, Credit, Done, Gap, Hello, Ping, Pong, Reject, Subscribe, Unsubscribed, Welcome,
+        Ack, AuthGrant, AuthRequired, AuthToken, Close, Credit, Done, Gap, Hello, Ping, Pong,
+        Reject, Subscribe, Unsubscribed, Welcome,
     },
     message::{SchemaFn, support::schema_of},
     version::WIRE_VERSION,
@@ -45,6 +46,8 @@ const BOTH: &[Sender] = &[Sender::Client, Sender::Server];
 
 /// `ack` and nothing else.
 const ACKED: HeadShape = HeadShape { required: &[], optional: &[Field::Ack] };
+/// The answer to a message outside the session stream.
+const ANSWER_TO: HeadShape = HeadShape { required: &[Field::Re], optional: &[Field::Ack] };
 /// About a request, named by `re`.
 const ABOUT: HeadShape =
     HeadShape { required: &[Field::Re, Field::Seq], optional: &[Field::Ack, Field::Tp] };
@@ -71,6 +74,9 @@ const FRAMES: &[Frame] = &[
     frame("$pong", BOTH, ACKED, schema_of::<Pong>, "The answer to a ping."),
     frame("$ack", BOTH, ACKED, schema_of::<Ack>, "What was received or consumed."),
     frame("$close", BOTH, ACKED, schema_of::<Close>, "Why the connection is about to close."),
+    frame("$auth", CLIENT, ACKED, schema_of::<AuthToken>, "Other credentials of the principal."),
+    frame("$auth_ok", SERVER, ANSWER_TO, schema_of::<AuthGrant>, "They count from here on."),
+    frame("$auth_required", SERVER, ACKED, schema_of::<AuthRequired>, "Others are awaited."),
     frame("$cancel", BOTH, ABOUT, schema_of::<()>, "The request `re` is no longer wanted."),
     frame("$credit", BOTH, ABOUT, schema_of::<Credit>, "More of the request `re` may come."),
     frame("$end", BOTH, ABOUT, schema_of::<()>, "No more parts of the request `re` follow."),

@@ -7,9 +7,9 @@ use ws_proto::{
     CloseCode, Envelope, Fault, FaultCode, Format, Frame, Head, MessageId, Position, Raw, Retry,
     Secret, VersionRange,
     frame::{
-        Ack, AuthGrant, AuthToken, CONTROL_TYPES, ClientInfo, ClientLimits, Close, Credit, Done,
-        Gap, GapReason, Heartbeat, Hello, NotRecovered, NotResumed, Ping, Pong, Rate, Reject,
-        Resume, ServerInfo, ServerLimits, SessionGrant, Subscribe, Unsubscribed, Welcome,
+        Ack, AuthGrant, AuthRequired, AuthToken, CONTROL_TYPES, ClientInfo, ClientLimits, Close,
+        Credit, Done, Gap, GapReason, Heartbeat, Hello, NotRecovered, NotResumed, Ping, Pong, Rate,
+        Reject, Resume, ServerInfo, ServerLimits, SessionGrant, Subscribe, Unsubscribed, Welcome,
     },
     schema,
 };
@@ -80,6 +80,7 @@ fn from_client() -> Vec<Frame> {
     vec![
         Frame::Hello(Box::new(hello())),
         Frame::Hello(Box::new(bare)),
+        Frame::Auth(AuthToken { token: Secret::new("t") }),
         Frame::Cancel,
         Frame::Credit(Credit { n: 32 }),
         Frame::End,
@@ -124,6 +125,9 @@ fn from_server() -> Vec<Frame> {
     vec![
         Frame::Welcome(Box::new(welcome())),
         Frame::Reject(Box::new(reject)),
+        Frame::AuthOk(AuthGrant { expires_in_ms: Some(1) }),
+        Frame::AuthOk(AuthGrant { expires_in_ms: None }),
+        Frame::AuthRequired(AuthRequired { within_ms: 25_000 }),
         Frame::Done(Done::default()),
         Frame::Done(done),
         Frame::Unsubscribed(Unsubscribed {
