@@ -125,7 +125,7 @@ impl Session {
                 Retry::Unknown => Outcome::Unknown,
             };
             self.resolve(call, Reply::Fault(fault, outcome));
-        } else {
+        } else if !self.on_auth_refused(re, &fault) {
             self.listening_refused(re, fault);
         }
     }

@@ -323,9 +323,13 @@ impl Channels {
         Some(question)
     }
 
-    fn ask(&mut self, address: &Address, asking: Asking) -> Ticket {
+    pub(super) fn next_ticket(&mut self) -> Ticket {
         self.next += 1;
-        let ticket = Ticket(self.next);
+        Ticket(self.next)
+    }
+
+    fn ask(&mut self, address: &Address, asking: Asking) -> Ticket {
+        let ticket = self.next_ticket();
         self.tickets.insert(ticket, address.clone());
         if let Some(channel) = self.by_address.get_mut(address) {
             channel.asking = Some(asking);

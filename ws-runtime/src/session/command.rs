@@ -12,7 +12,8 @@ use ws_proto::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
-/// A question that the session asked its application; answered with [`Command::Decide`].
+/// A question that the session asked its application; answered with [`Command::Decide`] or
+/// [`Command::Renewed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
@@ -30,6 +31,11 @@ pub enum Command {
     /// Server: go on over a new connection, whose hello named this session. Ask
     /// [`super::Session::can_resume`] first.
     Resume(Box<Resumption>),
+    /// Client: other credentials of the same principal, when [`super::Event::AuthRequired`] asks for
+    /// them or at any other time.
+    Auth(Secret),
+    /// Server: the answer to [`super::Event::Auth`]: how long they last, if not for ever.
+    Renewed(Ticket, Result<Option<Duration>, Fault>),
     /// End the connection; [`CloseCode::NORMAL`] ends the session too.
     Close(CloseCode, String),
     /// Server: take no new requests, tell the client when to come back, close when the running
@@ -180,6 +186,9 @@ pub enum Misuse {
     /// A resume of a session that has a connection, or whose peer misses too much.
     #[error("this session cannot go on from there: ask `can_resume` first")]
     CannotResume,
+    /// Credentials while there is no connection, or while others are on their way.
+    #[error("the credentials cannot be renewed now: wait for `Event::AuthRequired`")]
+    CannotRenew,
     /// An answer to no question.
     #[error("no such question is open: answer each `Event` once")]
     UnknownTicket,

@@ -60,6 +60,9 @@ pub struct Config {
     pub heartbeat_timeout: Duration,
     /// How long the peer may take to greet, and to answer a greeting; default 5 s.
     pub handshake_timeout: Duration,
+    /// Server: how long credentials count after they have expired, so that the client can bring
+    /// others; default 25 s. Past it: 4200.
+    pub auth_grace: Duration,
     /// A hash of the contract, for the handshake; empty when nobody looks.
     pub fingerprint: String,
     /// The wall clock at [`super::Time::ZERO`], in milliseconds since the Unix epoch: for `ts`.
@@ -78,6 +81,7 @@ impl Config {
             heartbeat_interval: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
+            auth_grace: Duration::from_secs(25),
             fingerprint: String::new(),
             wall_ms: 0,
             seed: 0,

@@ -8,7 +8,7 @@ use super::{
 use bytestring::ByteString;
 use std::time::Duration;
 use ws_proto::{
-    Address, CloseCode, Fault, MessageId, Position, Raw,
+    Address, CloseCode, Fault, MessageId, Position, Raw, Secret,
     frame::{Done, Gap, Hello, Reject, Unsubscribed, Welcome},
 };
 
@@ -24,6 +24,17 @@ pub enum Event {
     Rejected(Box<Reject>),
     /// The connection is over.
     Closed(Closed),
+
+    /// Server: the client brings other credentials; who are they of? Answer in bounded time, with
+    /// [`super::Command::Renewed`]: meanwhile those before count, expired or not.
+    Auth(Ticket, Secret),
+    /// Client: the credentials are about to expire, or have; answer with
+    /// [`super::Command::Auth`].
+    AuthRequired,
+    /// Client: those that we brought count from here on.
+    Renewed,
+    /// Client: they do not. The application is asked again.
+    NotRenewed(Fault),
 
     /// A call or a publish has its one outcome.
     Answered(CallId, Reply),

@@ -109,6 +109,7 @@ impl Session {
                 now: self.config.wall_ms + self.now.as_millis(),
             },
         };
+        self.renewing.granted(acceptance.expires_in, self.now);
         self.state.open(version);
         // Silence counts from here: while the application decided, the client had to be silent.
         self.alive.heard(self.now);
@@ -149,6 +150,7 @@ impl Session {
             self.start_over();
         }
         self.agreed = Some(welcome.version);
+        self.renewing.learned(welcome.auth, self.now);
         self.grant = Some(Grant::of(&welcome.session));
         self.events.push_back(Event::Welcome(Box::new(welcome)));
         self.ask_again();

@@ -26,6 +26,7 @@ mod calling;
 mod work;
 mod serving;
 mod uploading;
+mod renewing;
 mod listening;
 mod channels;
 mod alive;
@@ -51,6 +52,7 @@ use inbox::Inbox;
 use listening::Listening;
 use outbox::{Next, Outbox};
 use pace::Pace;
+use renewing::Renewing;
 use resuming::Grant;
 use state::State;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -77,6 +79,8 @@ pub struct Session {
     listening: Listening,
     channels: Channels,
     alive: Alive,
+    /// How long the credentials of this connection last.
+    renewing: Renewing,
     /// Server: what the client may send. Client: what the server said we may send.
     pace: Pace,
     events: VecDeque<Event>,
@@ -123,6 +127,7 @@ impl Session {
             listening: Listening::default(),
             channels: Channels::default(),
             alive: Alive::new(config.heartbeat_interval, config.heartbeat_timeout, now),
+            renewing: Renewing::default(),
             pace: Pace::new(limits.rate_per_s, limits.rate_burst, now),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -187,6 +192,8 @@ impl Session {
             Command::Accept(acceptance) => self.accept(*acceptance),
             Command::Refuse(code, fault) => self.refuse(code, fault),
             Command::Resume(resumption) => self.resume(*resumption),
+            Command::Auth(token) => self.auth(token),
+            Command::Renewed(ticket, decision) => self.renewed(ticket, decision),
             Command::Close(code, reason) => {
                 self.end(Initiator::Application, code, reason);
                 Ok(())
@@ -261,6 +268,7 @@ impl Session {
             }
             Pulse::Dead => self.handle_fault(PeerFault::Silent, now),
         }
+        self.check_renewing();
     }
 
     /// The next message to send at this moment: what waited longer than it is worth does not leave.
@@ -310,6 +318,7 @@ impl Session {
             self.inbox.due(),
             self.listening.ack_due(),
             Some(self.alive.due()),
+            self.renewing.due(self.config.auth_grace),
             held_back,
         ])
     }

@@ -68,6 +68,9 @@ impl Session {
                 self.counters.farewells += 1;
                 self.on_close(close);
             }
+            Frame::Auth(auth) => self.on_auth(&head, auth.token),
+            Frame::AuthOk(grant) => self.on_auth_ok(answered(&head)?, grant),
+            Frame::AuthRequired(_) => self.on_auth_required(),
             Frame::Cancel => self.on_cancel(answered(&head)?),
             Frame::Credit(credit) => self.on_credit(answered(&head)?, credit.n),
             Frame::End => self.on_end(answered(&head)?),
@@ -195,6 +198,9 @@ fn is_sequenced(frame: &Frame, is_event: bool) -> bool {
         | Frame::Pong(_)
         | Frame::Ack(_)
         | Frame::Close(_)
+        | Frame::Auth(_)
+        | Frame::AuthOk(_)
+        | Frame::AuthRequired(_)
         | Frame::Live
         | Frame::Gap(_)
         | Frame::Unknown(_) => false,
@@ -203,9 +209,13 @@ fn is_sequenced(frame: &Frame, is_event: bool) -> bool {
 
 fn sender_of(frame: &Frame) -> Sender {
     match frame {
-        Frame::Hello(_) | Frame::Subscribe(_) | Frame::Unsubscribe => Sender::Client,
+        Frame::Hello(_) | Frame::Auth(_) | Frame::Subscribe(_) | Frame::Unsubscribe => {
+            Sender::Client
+        }
         Frame::Welcome(_)
         | Frame::Reject(_)
+        | Frame::AuthOk(_)
+        | Frame::AuthRequired(_)
         | Frame::Done(_)
         | Frame::Unsubscribed(_)
         | Frame::Live

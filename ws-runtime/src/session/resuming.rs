@@ -12,6 +12,7 @@ use super::{
     fault::PeerFault,
     inbox::Inbox,
     pace::Pace,
+    renewing::Renewing,
     state::State,
 };
 use ws_proto::{
@@ -119,6 +120,7 @@ impl Session {
     /// The connection is over, with this code.
     pub(super) fn after_connection(&mut self, code: CloseCode) {
         self.urgent.clear();
+        self.renewing = Renewing::default();
         self.outbox.rewind();
         // A server's session may go on whatever the code: a client that took it over did so with
         // the code of an end. Its application knows, and settles the calls.

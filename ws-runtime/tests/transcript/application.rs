@@ -26,6 +26,8 @@ pub(crate) fn command(
     Ok(match (who, short.first()) {
         (_, "close") => Command::Close(short.close_code(1)?, "as told".to_owned()),
         (Who::C, "connect") => Command::Connect(Box::new(hello(short)?)),
+        (Who::C, "auth") => Command::Auth(Secret::from(short.at(1)?)),
+        (Who::S, "renewed") => Command::Renewed(Ticket(short.number(1)?), renewed(short)?),
         (_, "call") => Command::Call(Box::new(call(short, payload()?)?)),
         (_, "cancel") => Command::Cancel(CallId(short.number(1)?)),
         (Who::C, "credit") => {
@@ -111,7 +113,7 @@ fn call(short: &Short, payload: Raw) -> Result<Call, String> {
     })
 }
 
-/// How the server takes a client in: `accept`, `accept not_resumed=expired`.
+/// How the server takes a client in: `accept`, `accept not_resumed=expired`, `accept expires=60s`.
 pub(crate) fn acceptance(
     short: &Short,
     session: String,
@@ -132,8 +134,17 @@ pub(crate) fn acceptance(
         ttl: Duration::from_secs(120),
         node: "node".to_owned(),
         not_resumed,
-        expires_in: None,
+        expires_in: short.field("expires").map(duration).transpose()?,
     })
+}
+
+/// What becomes of other credentials: `renewed 1 ok expires=60s`, `renewed 1 fault unauthorized`.
+fn renewed(short: &Short) -> Result<Result<Option<Duration>, Fault>, String> {
+    match short.at(2)? {
+        "ok" => Ok(Ok(short.field("expires").map(duration).transpose()?)),
+        "fault" => Ok(Err(short.fault(3)?)),
+        other => Err(format!("`{other}` is no decision")),
+    }
 }
 
 fn drain(short: &Short) -> Result<Drain, String> {

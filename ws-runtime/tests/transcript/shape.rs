@@ -208,7 +208,9 @@ fn template(kind: &str) -> Result<Value, String> {
         "$close" => json!({"code": 1000, "reason": "as told"}),
         "$err" => serde_json::to_value(fault("internal")?).map_err(|error| error.to_string())?,
         "$unsubbed" => json!({"code": "internal", "reason": "as told", "retry": "never"}),
-        "$ack" | "$sub" | "$ok" | "$credit" | "$gap" => json!({}),
+        "$auth" => json!({"token": "token"}),
+        "$auth_required" => json!({"within_ms": 25_000}),
+        "$ack" | "$auth_ok" | "$sub" | "$ok" | "$credit" | "$gap" => json!({}),
         _ => Value::Null,
     })
 }

@@ -11,6 +11,12 @@ pub(crate) fn tell(event: &Event) -> Short {
         Event::Hello(_, version) => Short::of(["hello"]).word(version.to_string()),
         Event::Welcome(welcome) => Short::of(["welcome"]).word(welcome.version.to_string()),
         Event::Rejected(reject) => Short::of(["rejected"]).word(reject.close.0.to_string()),
+        Event::Auth(ticket, token) => {
+            Short::of(["auth"]).word(ticket.0.to_string()).word(token.expose())
+        }
+        Event::AuthRequired => Short::of(["auth_required"]),
+        Event::Renewed => Short::of(["renewed"]),
+        Event::NotRenewed(fault) => Short::of(["not_renewed"]).word(fault.code.name()),
         Event::Closed(closed) => {
             let by = match closed.by {
                 Initiator::Application => "application",
