@@ -4,6 +4,7 @@ use super::{
     Backoff, Client, ConnState, ConnectError, Shared,
     connect::{Connecting, Connector, TokenSource},
     core::Core,
+    renewing::Renewing,
     serving::{Desk, Loop, Methods, Serving},
     ways::Ways,
 };
@@ -65,7 +66,11 @@ impl<P: Protocol> ClientBuilder<P> {
         }
     }
 
-    /// Who we are: asked for the token on every attempt to connect, one at a time.
+    /// Who we are: asked for the token on every attempt to connect, and for another one before it
+    /// expires, where the server says when; one at a time.
+    ///
+    /// A renewed token must name the same principal: with another one the server closes the
+    /// connection (4602), and the client does not come back.
     pub fn token<F, T>(mut self, token: F) -> Self
     where
         F: Fn() -> T + Send + Sync + 'static,
@@ -204,7 +209,9 @@ impl<P: Protocol> ClientBuilder<P> {
         let requests = if self.desk.is_some() { P::Callbacks::SPECS } else { &[] };
         let contract = Contract { requests, ..Contract::of::<P>() };
         let serving = Serving::new(self.desk, self.format);
-        let core = Core::new(taken_orders, taken_notes, set_state, self.limits.window, serving);
+        let renewing = Renewing::new(self.token.clone());
+        let window = self.limits.window;
+        let core = Core::new(taken_orders, taken_notes, set_state, window, serving, renewing);
         let stream_credit = self.limits.stream_credit;
         let config = Config {
             limits: self.limits,

@@ -24,7 +24,7 @@ pub(super) type Connector = Arc<
     dyn Fn() -> BoxFuture<'static, Result<Box<dyn Transport>, connect::ConnectError>> + Send + Sync,
 >;
 
-/// Asked for the token on every attempt, one at a time.
+/// Asked for the token on every attempt, and before it expires; one at a time.
 pub(super) type TokenSource = Arc<dyn Fn() -> BoxFuture<'static, Secret> + Send + Sync>;
 
 /// What one client needs to connect, again and again.

@@ -4,6 +4,7 @@
 use super::{
     error::{ConnState, ConnectError, SubscribeError},
     feed::{Feed, Item},
+    renewing::Renewing,
     serving::Serving,
     subscription::Gap,
 };
@@ -92,6 +93,7 @@ pub(super) struct Core {
     feeds: HashMap<Address, Listener>,
     /// What the server asks of us.
     serving: Serving,
+    renewing: Renewing,
     state: watch::Sender<ConnState>,
     /// Unacknowledged events that we announced to take per subscription.
     window: usize,
@@ -117,6 +119,7 @@ impl Core {
         state: watch::Sender<ConnState>,
         window: u32,
         serving: Serving,
+        renewing: Renewing,
     ) -> Self {
         Self {
             orders,
@@ -124,6 +127,7 @@ impl Core {
             calls: HashMap::new(),
             feeds: HashMap::new(),
             serving,
+            renewing,
             state,
             window: window as usize,
             welcomed: None,
@@ -296,6 +300,9 @@ impl Application for Core {
                 }
             }
         }
+        if let Poll::Ready(token) = self.renewing.poll(cx) {
+            apply(Command::Auth(token), session, now);
+        }
         while session.has_room()
             && let Poll::Ready((work, answer)) = self.serving.poll_answer(cx)
         {
@@ -316,6 +323,8 @@ impl Application for Core {
                 self.serving.welcomed(&welcome);
                 self.set_state(ConnState::Ready { version: welcome.version });
             }
+            Event::AuthRequired => self.renewing.ask(),
+            Event::NotRenewed(fault) => tracing::info!(code = %fault.code, "not renewed"),
             Event::Rejected(reject) => self.rejected = Some(reject),
             Event::Answered(call, reply) => {
                 if let Some(to) = self.calls.remove(&call) {
@@ -367,13 +376,17 @@ impl Application for Core {
             }
             Event::Closed(Closed { code, reason, .. }) => {
                 tracing::debug!(%code, reason, "the connection is over");
+                self.renewing.forget();
             }
+            // The next renewal is the session's business.
+            Event::Renewed
             // The barrier of a subscription that its owner dropped before.
-            Event::Unsubscribed(_)
+            | Event::Unsubscribed(_)
             // No callback streams.
             | Event::Credit(..)
             // What follows happens on a server's side only.
             | Event::Hello(..)
+            | Event::Auth(..)
             | Event::Part(..)
             | Event::End(_)
             | Event::Subscribe(..)

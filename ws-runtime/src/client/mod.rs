@@ -9,6 +9,7 @@ mod core;
 mod error;
 mod feed;
 mod reconnect;
+mod renewing;
 mod serving;
 mod streaming;
 mod subscription;

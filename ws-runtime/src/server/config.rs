@@ -18,6 +18,9 @@ pub struct ServerConfig {
     /// How long the application may take to authenticate a client, to authorize what it asks, and
     /// to make the snapshot of a channel; default 10 s each. Past it: no.
     pub decision_timeout: Duration,
+    /// How long credentials that expire count beyond that, so that the client can bring others;
+    /// default 25 s. Past it: 4200. Zero: they end when they say.
+    pub auth_grace: Duration,
     /// How long a session is kept after its connection was lost; default 120 s. Zero: not at all,
     /// and clients begin anew after every loss.
     pub session_ttl: Duration,
@@ -71,6 +74,7 @@ impl Default for ServerConfig {
             heartbeat_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
             decision_timeout: Duration::from_secs(10),
+            auth_grace: Duration::from_secs(25),
             session_ttl: Duration::from_secs(120),
             max_kept_sessions: 10_000,
             max_connections: 10_000,

@@ -53,6 +53,10 @@ pub(crate) struct Connection {
     pub(super) questions: BTreeMap<Ticket, Question>,
     /// Who the client is: the question under way.
     pub(super) asked_who: Option<AbortHandle>,
+    /// It is about a token that the client brought later.
+    pub(super) renewing: Option<Ticket>,
+    /// Whether the client still may listen, since it showed that token.
+    pub(super) reviews: Vec<AbortHandle>,
     /// Publishes that the application is asked about: what becomes their stamp.
     pub(super) wishes: BTreeMap<Ticket, FromClient>,
     /// Channels whose log may have events for this client.
@@ -109,6 +113,8 @@ impl Connection {
             published: 0,
             questions: BTreeMap::new(),
             asked_who: None,
+            renewing: None,
+            reviews: Vec::new(),
             wishes: BTreeMap::new(),
             behind: BTreeSet::new(),
             served: None,
@@ -347,6 +353,7 @@ impl Application for Connection {
         let mut letters = mailbox.open(cx);
         let urgent = std::mem::take(&mut letters.urgent);
         let asks = std::mem::take(&mut letters.asks);
+        let renewals = std::mem::take(&mut letters.renewals);
         let news = std::mem::take(&mut letters.news);
         let news: Vec<_> = news.into_iter().filter(|address| !self.is_silent(address)).collect();
         self.behind.extend(news);
@@ -354,6 +361,9 @@ impl Application for Connection {
         drop(letters);
         for command in urgent {
             self.urged(command, session, now);
+        }
+        for renewal in renewals {
+            self.renewed(renewal, session, now);
         }
         for ask in asks {
             self.asked(ask, session, now);
@@ -371,6 +381,7 @@ impl Application for Connection {
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time) {
         match event {
             Event::Hello(hello, version) => self.on_hello(*hello, version),
+            Event::Auth(ticket, token) => self.on_auth(ticket, token),
             Event::Request(request) => self.on_request(*request, session, now),
             Event::Stop(work, _) => self.on_stop(work),
             Event::Credit(work, n) => {
@@ -410,12 +421,16 @@ impl Application for Connection {
             Event::Closed(closed) => {
                 let (code, reason) = (closed.code, closed.reason);
                 tracing::debug!(connection = self.id.0, %code, reason, "the connection is over");
+                self.forget_renewal();
             }
             // No callback streams.
             Event::Item(..)
             // What follows happens on a client's side only.
             | Event::Welcome(_)
             | Event::Rejected(_)
+            | Event::AuthRequired
+            | Event::Renewed
+            | Event::NotRenewed(_)
             | Event::Snapshot(..)
             | Event::Granted(..)
             | Event::Subscribed(..)
@@ -449,6 +464,7 @@ impl Drop for Connection {
         // What they are about is as large as a message, and nobody waits for the answer.
         let of_channels = self.questions.values().map(|question| &question.asked);
         let asked = of_channels.chain(self.on_trial.values()).chain(&self.asked_who);
+        let asked = asked.chain(&self.reviews);
         asked.for_each(AbortHandle::abort);
         for running in self.running.values() {
             running.link.cancel();

@@ -80,8 +80,8 @@ impl Connection {
         }
         let keeping = Keeping::new(uuid::Uuid::new_v4().to_string(), self.id);
         self.shared.kept.insert(keeping.session.clone(), &self.mailbox);
-        let acceptance = self.acceptance(&keeping, not_resumed);
         self.take_in(guest, version, keeping.session.clone(), limits);
+        let acceptance = self.acceptance(&keeping, not_resumed);
         self.keeping = Some(keeping);
         self.apply(Command::Accept(Box::new(acceptance)), session, now);
     }
@@ -157,7 +157,7 @@ impl Connection {
             ttl: self.shared.config.session_ttl,
             node: self.shared.config.node.clone(),
             not_resumed,
-            expires_in: None,
+            expires_in: self.guest.as_ref().and_then(|guest| guest.expires_in()),
         }
     }
 

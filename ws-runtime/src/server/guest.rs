@@ -3,12 +3,12 @@
 use crate::answering::{ask_loop, undecodable};
 use bytestring::ByteString;
 use futures_util::future::BoxFuture;
-use std::{marker::PhantomData, sync::Arc};
-use tokio::sync::mpsc;
+use std::{marker::PhantomData, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, time::Instant};
 use ws_proto::{
     Access, Address, AddressError, Answer, Authenticate, Authorize, Caller, ChannelSet,
     ChannelSpec, Credentials, Dispatch, EncodedEvent, Fault, FaultCode, Principal, Protocol, Raw,
-    RequestSet, Snapshots, serve::Link,
+    RequestSet, Secret, Snapshots, serve::Link,
 };
 
 /// Who may come in.
@@ -23,6 +23,12 @@ pub(crate) trait Host: Send + Sync + 'static {
 pub(crate) trait Guest: Send + Sync + 'static {
     /// The identity of the principal.
     fn id(&self) -> &str;
+
+    /// For how long their credentials hold, from now on, if not for ever.
+    fn expires_in(&self) -> Option<Duration>;
+
+    /// Who shows this token, over the same connection.
+    fn renew(self: Arc<Self>, token: Secret) -> BoxFuture<'static, Result<Arc<dyn Guest>, Fault>>;
 
     /// Works on a request.
     fn serve(
@@ -125,6 +131,10 @@ struct TypedGuest<P, A: Authenticate, D> {
     host: Arc<Typed<P, A, D>>,
     principal: A::Principal,
     id: String,
+    /// When their credentials expire.
+    expire: Option<Instant>,
+    /// What they showed, but for the tokens: others take their place.
+    credentials: Credentials,
 }
 
 impl<P, A, D> Host for Typed<P, A, D>
@@ -140,7 +150,14 @@ where
         Box::pin(async move {
             let principal = self.app.authenticate(&credentials).await?;
             let id = principal.id();
-            let guest: Arc<dyn Guest> = Arc::new(TypedGuest { host: self, principal, id });
+            // What no clock can say is for ever.
+            let expire = principal.expires_in().and_then(|it| Instant::now().checked_add(it));
+            let mut credentials = credentials;
+            credentials.token = None;
+            credentials.bearer = None;
+            credentials.authorization = None;
+            let guest = TypedGuest { host: self, principal, id, expire, credentials };
+            let guest: Arc<dyn Guest> = Arc::new(guest);
             Ok(guest)
         })
     }
@@ -154,6 +171,16 @@ where
 {
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.expire.map(|expire| expire.saturating_duration_since(Instant::now()))
+    }
+
+    fn renew(self: Arc<Self>, token: Secret) -> BoxFuture<'static, Result<Arc<dyn Guest>, Fault>> {
+        let mut credentials = self.credentials.clone();
+        credentials.token = Some(token);
+        Arc::clone(&self.host).authenticate(credentials)
     }
 
     fn serve(

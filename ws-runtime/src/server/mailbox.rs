@@ -47,6 +47,8 @@ pub(crate) struct Letters {
     pub(crate) urgent: VecDeque<Command>,
     /// Clients that want to go on with the session.
     pub(crate) asks: Vec<Ask>,
+    /// Whose the token is that the client brought: at most one per question.
+    pub(crate) renewals: Vec<Renewal>,
     /// Decisions, answers and items, in their order.
     regular: VecDeque<Letter>,
     /// How many of them are items, and their bytes.
@@ -123,6 +125,12 @@ pub(crate) enum Letter {
     Snapshot(Box<Made>),
     /// May the client publish? If so, what.
     Publish(Ticket, Address, Result<EncodedEvent, Fault>),
+}
+
+/// The decision about a token that a client brought over a living connection.
+pub(crate) struct Renewal {
+    pub(crate) ticket: Ticket,
+    pub(crate) decision: Result<Arc<dyn Guest>, Fault>,
 }
 
 /// The decision about a hello.
@@ -215,6 +223,12 @@ impl Mailbox {
     /// Asks the session whether a client may go on with it.
     pub(crate) fn ask(&self, ask: Ask) {
         self.change(|letters| letters.asks.push(ask));
+    }
+
+    /// Puts a decision in that does not wait for the session to have room: a client that
+    /// acknowledges nothing must not put off the end of its credentials.
+    pub(crate) fn renew(&self, renewal: Renewal) {
+        self.change(|letters| letters.renewals.push(renewal));
     }
 
     /// The log of a channel has events for this connection.

@@ -21,6 +21,7 @@ mod link;
 mod publishing;
 mod results;
 mod rights;
+mod renewing;
 mod listen;
 
 pub use crate::asking::{CallBuilder, CallError, Calling};
@@ -316,6 +317,7 @@ impl Shared {
             heartbeat_interval: self.config.heartbeat_interval,
             heartbeat_timeout: self.config.heartbeat_timeout,
             handshake_timeout: self.config.handshake_timeout,
+            auth_grace: self.config.auth_grace,
             fingerprint: self.fingerprint.clone(),
             wall_ms: Clock::wall_ms(),
             seed: fastrand::u64(..),

@@ -77,6 +77,11 @@ impl Snapshots {
         under_way.is_some_and(|it| matches!(it.purpose, Purpose::Enter(..)))
     }
 
+    /// The channels whose subscribers wait for a snapshot.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.under_way.keys().cloned()
+    }
+
     /// The subscription ended.
     pub(super) fn forget(&mut self, address: &Address) {
         self.under_way.remove(address);
