@@ -4,11 +4,11 @@
 use ws_proto::schema::{assert_committed_text, codes, control, to_text};
 
 #[test]
-fn the_control_frames_are_committed() {
+fn schema_committed_holds_the_control_frames() {
     assert_committed_text("../schema/control.json", &to_text(&control()));
 }
 
 #[test]
-fn the_codes_are_committed() {
+fn schema_committed_holds_the_codes() {
     assert_committed_text("../schema/codes.json", &to_text(&codes()));
 }
