@@ -1,0 +1,282 @@
+//! Books that a token opens for a time, their server, and a client made by hand.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{
+    future::{pending, poll_fn},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+use tokio::{sync::Notify, time::sleep};
+use ws_proto::{
+    Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Format, Limits,
+    Principal, Protocol,
+};
+use ws_runtime::{
+    Server, ServerConfig,
+    transport::{Received, Transport, memory},
+};
+
+#[derive(Protocol)]
+#[protocol(name = "bank", version = 1, channels = Books)]
+pub(crate) struct Bank;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Channels)]
+pub(crate) enum Books {
+    /// Notes, in order.
+    #[channel(event = Note, delivery = at_least_once, history = 8)]
+    Book { name: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Events)]
+pub(crate) enum Note {
+    Note(Text),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Text {
+    text: String,
+}
+
+impl Note {
+    pub(crate) fn of(text: &str) -> Self {
+        Self::Note(Text { text: text.to_owned() })
+    }
+}
+
+/// What a token says: `ann 60 a,b` is ann, for 60 s, with two books.
+pub(crate) struct Holder {
+    name: String,
+    life: Duration,
+    books: String,
+}
+
+impl Principal for Holder {
+    fn id(&self) -> String {
+        self.name.clone()
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        Some(self.life)
+    }
+}
+
+/// What the tests look at from outside.
+#[derive(Default)]
+pub(crate) struct Signs {
+    pub(crate) authenticated: AtomicU32,
+    /// A token that begins with `slow` is looked at, ..
+    pub(crate) waiting: Notify,
+    /// .. may be decided about, ..
+    pub(crate) go_on: Notify,
+    /// .. or is of no interest any more.
+    pub(crate) dropped: Notify,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct App(pub(crate) Arc<Signs>);
+
+/// Says so when it is dropped.
+struct Dropped<'a>(&'a Notify);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Authenticate for App {
+    type Principal = Holder;
+
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Holder, Fault> {
+        self.0.authenticated.fetch_add(1, Ordering::Relaxed);
+        let token = credentials.token.as_ref().map_or("", ws_proto::Secret::expose);
+        let mut words: Vec<_> = token.split(' ').collect();
+        if words[0] == "slow" {
+            let _dropped = Dropped(&self.0.dropped);
+            self.0.waiting.notify_one();
+            self.0.go_on.notified().await;
+            words.remove(0);
+        }
+        assert_ne!(words[0], "panic", "the authentication fails");
+        let [name, life, books] = *words else { return Err(Fault::unauthorized("who are you?")) };
+        let life = life.parse().map_err(|_| Fault::unauthorized("for how long?"))?;
+        let life = Duration::from_secs(life);
+        Ok(Holder { name: name.to_owned(), life, books: books.to_owned() })
+    }
+}
+
+impl Authorize<Books> for App {
+    async fn authorize(
+        &self,
+        caller: &Caller<'_, Holder>,
+        access: Access<'_, Books>,
+    ) -> Result<(), Fault> {
+        let (Access::Subscribe(Books::Book { name }) | Access::Publish(Books::Book { name })) =
+            access;
+        let books = &caller.principal().books;
+        // Somebody else's turn first, as with a database.
+        tokio::task::yield_now().await;
+        if books == "all" || books.split(',').any(|book| book == name) {
+            return Ok(());
+        }
+        Err(Fault::forbidden("not your book"))
+    }
+}
+
+pub(crate) fn config() -> ServerConfig {
+    let limits = Limits::default();
+    ServerConfig { limits, ..ServerConfig::default() }
+}
+
+pub(crate) fn server() -> (Server<Bank>, App) {
+    let app = App::default();
+    let mut config = config();
+    config.limits.outbox_frames = 64;
+    (Server::with_config(app.clone(), config).unwrap(), app)
+}
+
+/// A client's application, which counts how often it is asked; `None`: it never answers.
+pub(crate) fn token_source(
+    answer: impl Fn(u32) -> Option<&'static str> + Send + Sync + 'static,
+) -> (impl Fn() -> futures_util::future::BoxFuture<'static, String> + Send + Sync, Arc<AtomicU32>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&asked);
+    let source = move || -> futures_util::future::BoxFuture<'static, String> {
+        match answer(counted.fetch_add(1, Ordering::Relaxed) + 1) {
+            Some(token) => Box::pin(async move { token.to_owned() }),
+            None => Box::pin(pending()),
+        }
+    };
+    (source, asked)
+}
+
+/// Lets what is ready run a number of times, unlike `yield_now`, which waits until all rest.
+pub(crate) async fn steps(count: usize) {
+    for _ in 0..count {
+        let mut has_run = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut has_run, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// A client made by hand, that the server has taken in.
+pub(crate) struct Hand {
+    transport: memory::Memory,
+    /// `{session, ticket}`, of the welcome.
+    pub(crate) grant: Value,
+    pub(crate) is_resumed: bool,
+}
+
+impl Hand {
+    pub(crate) async fn welcomed(server: &Server<Bank>, token: &str) -> Self {
+        Self::greet(server, json!({"auth": {"token": token}})).await
+    }
+
+    pub(crate) async fn resuming(server: &Server<Bank>, token: &str, grant: &Value) -> Self {
+        let mut resume = grant.clone();
+        resume["recv"] = json!(0);
+        Self::greet(server, json!({"auth": {"token": token}, "resume": resume})).await
+    }
+
+    async fn greet(server: &Server<Bank>, mut hello: Value) -> Self {
+        let (transport, theirs) = memory::pair(Format::Json, &Limits::default());
+        let server = server.clone();
+        tokio::spawn(async move { server.serve(Box::new(theirs), Credentials::default()).await });
+        let mut hand = Self { transport, grant: Value::Null, is_resumed: false };
+        hello["protocol"] = json!("bank");
+        hello["version"] = json!([1, 1]);
+        hand.send("$hello", json!({}), &hello);
+        let welcome = hand.message().await;
+        assert_eq!(welcome["type"], "$welcome", "{welcome}");
+        let session = &welcome["payload"]["session"];
+        hand.grant = json!({"session": session["id"], "ticket": session["ticket"]});
+        hand.is_resumed = session["resumed"] == true;
+        hand
+    }
+
+    /// Sends a message; gives its id.
+    pub(crate) fn send(&mut self, kind: &str, set: Value, payload: &Value) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut message = json!({"type": kind, "id": id, "ts": 0, "payload": payload});
+        let Value::Object(set) = set else { panic!("header fields") };
+        message.as_object_mut().unwrap().extend(set);
+        self.transport.start_send(message.to_string().into()).unwrap();
+        id
+    }
+
+    pub(crate) fn auth(&mut self, token: &str) -> String {
+        self.send("$auth", json!({}), &json!({"token": token}))
+    }
+
+    pub(crate) async fn message(&mut self) -> Value {
+        match poll_fn(|cx| self.transport.poll_recv(cx)).await {
+            Received::Message(message) => serde_json::from_slice(&message).unwrap(),
+            other => panic!("no message but {other:?}"),
+        }
+    }
+
+    /// The answer to a message, whatever comes before it.
+    pub(crate) async fn answer(&mut self, id: &str) -> Value {
+        loop {
+            let message = self.message().await;
+            if message["re"] == id {
+                return message;
+            }
+        }
+    }
+
+    /// The code of `$close`, whatever comes before it.
+    pub(crate) async fn closed(&mut self) -> u64 {
+        loop {
+            let message = self.message().await;
+            if message["type"] == "$close" {
+                return message["payload"]["code"].as_u64().unwrap();
+            }
+        }
+    }
+
+    pub(crate) async fn is_alive(&mut self) -> bool {
+        self.said().await;
+        true
+    }
+
+    /// The types of what came, up to the answer to a ping that leaves now.
+    pub(crate) async fn said(&mut self) -> Vec<String> {
+        // What is on its way inside the server has arrived.
+        sleep(Duration::from_millis(1)).await;
+        self.send("$ping", json!({}), &json!({"t": 1}));
+        let mut said = Vec::new();
+        loop {
+            let kind = self.message().await["type"].as_str().unwrap().to_owned();
+            if kind == "$pong" {
+                return said;
+            }
+            said.push(kind);
+        }
+    }
+
+    /// All that the server says within a second, as text.
+    pub(crate) async fn everything(&mut self) -> String {
+        let mut all = String::new();
+        let end = tokio::time::Instant::now() + Duration::from_secs(1);
+        loop {
+            let next = poll_fn(|cx| self.transport.poll_recv(cx));
+            let Ok(received) = tokio::time::timeout_at(end, next).await else { break };
+            let Received::Message(message) = received else { break };
+            all.push_str(std::str::from_utf8(&message).unwrap());
+        }
+        all
+    }
+}
