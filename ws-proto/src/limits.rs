@@ -92,11 +92,11 @@ impl Limits {
 
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
-    /// Inbound: a message being read, the requests and channel commands taken in, and the parts of
-    /// uploads that wait for their handlers. Outbound: the answers and the snapshots that wait for
-    /// room, the frames kept, refusals included (twice the outbox), the stream items before it, the
-    /// write buffer (twice, while it moves), and the best-effort events of a slow reader, before
-    /// the outbox and in it. Events of logs are shared and cost a cursor. Calls of the client,
+    /// Inbound: a message being read, a token being decided about, the requests and channel
+    /// commands taken in, and the parts of uploads that wait for their handlers. Outbound: the
+    /// answers and the snapshots that wait for room, the frames kept, refusals included (twice the
+    /// outbox), the stream items before it, the write buffer (twice, while it moves), and the
+    /// best-effort events of a slow reader, before the outbox and in it. Events of logs are shared and cost a cursor. Calls of the client,
     /// `max_in_flight` at once, cost an entry each besides. What handlers allocate, and what
     /// callers hold that wait for their turn, is theirs.
     #[must_use]
@@ -104,7 +104,7 @@ impl Limits {
         // Channel commands count twice: an `$unsub` of each channel passes their bound.
         let messages = 1 + 2 * self.max_in_flight + 3 * self.max_queued;
         let parts = self.max_in_flight * self.upload_window as usize;
-        let inbound = self.max_frame + self.inbound_bytes;
+        let inbound = 2 * self.max_frame + self.inbound_bytes;
         let answers = self.max_frame * (self.max_in_flight + self.max_snapshots);
         let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;
         inbound + answers + outbound + Self::OVERHEAD * (messages + parts + self.max_subs)

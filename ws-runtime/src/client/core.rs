@@ -323,8 +323,7 @@ impl Application for Core {
                 self.serving.welcomed(&welcome);
                 self.set_state(ConnState::Ready { version: welcome.version });
             }
-            Event::AuthRequired => self.renewing.ask(),
-            Event::NotRenewed(fault) => tracing::info!(code = %fault.code, "not renewed"),
+            event @ (Event::AuthRequired | Event::NotRenewed(_)) => self.renewing.tell(&event),
             Event::Rejected(reject) => self.rejected = Some(reject),
             Event::Answered(call, reply) => {
                 if let Some(to) = self.calls.remove(&call) {
@@ -378,7 +377,7 @@ impl Application for Core {
                 tracing::debug!(%code, reason, "the connection is over");
                 self.renewing.forget();
             }
-            // The next renewal is the session's business.
+            // Nobody waits for it.
             Event::Renewed
             // The barrier of a subscription that its owner dropped before.
             | Event::Unsubscribed(_)

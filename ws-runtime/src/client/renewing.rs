@@ -1,6 +1,7 @@
 //! Other credentials for a living connection (`docs/protocol.md`, section 11).
 
 use super::connect::TokenSource;
+use crate::session::Event;
 use std::{
     future::Future,
     pin::Pin,
@@ -21,9 +22,19 @@ impl Renewing {
         Self { source, asked: None }
     }
 
+    /// What the session says about credentials.
+    pub(super) fn tell(&mut self, event: &Event) {
+        match event {
+            Event::AuthRequired => self.ask(),
+            // It asks again by itself.
+            Event::NotRenewed(fault) => tracing::info!(code = %fault.code, "not renewed"),
+            _ => {}
+        }
+    }
+
     /// Asks, unless that is under way. Without a source the connection ends when its credentials
     /// do.
-    pub(super) fn ask(&mut self) {
+    fn ask(&mut self) {
         if let Some(source) = &self.source
             && self.asked.is_none()
         {

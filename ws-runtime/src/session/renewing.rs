@@ -69,7 +69,7 @@ impl Renewing {
         let life = grant.and_then(|grant| grant.expires_in_ms).map(Duration::from_millis);
         self.due = life.map(|life| {
             let early = EARLY.max(life / 10).min(life / 2);
-            self.not_before.max(now + (life - early))
+            self.not_before.max(now + life.saturating_sub(early))
         });
     }
 }
