@@ -96,9 +96,9 @@ impl Limits {
     /// commands taken in, and the parts of uploads that wait for their handlers. Outbound: the
     /// answers and the snapshots that wait for room, the frames kept, refusals included (twice the
     /// outbox), the stream items before it, the write buffer (twice, while it moves), and the
-    /// best-effort events of a slow reader, before the outbox and in it. Events of logs are shared and cost a cursor. Calls of the client,
-    /// `max_in_flight` at once, cost an entry each besides. What handlers allocate, and what
-    /// callers hold that wait for their turn, is theirs.
+    /// best-effort events of a slow reader, before the outbox and in it. Events of logs are shared
+    /// and cost a cursor. Calls of the client, `max_in_flight` at once, cost an entry each besides.
+    /// What handlers allocate, and what callers hold that wait for their turn, is theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
         // Channel commands count twice: an `$unsub` of each channel passes their bound.

@@ -212,7 +212,7 @@ impl Hand {
         let mut message = json!({"type": kind, "id": id, "ts": 0, "payload": payload});
         let Value::Object(set) = set else { panic!("header fields") };
         message.as_object_mut().unwrap().extend(set);
-        self.transport.start_send(message.to_string().into()).unwrap();
+        self.transport.start_send(message.to_string().as_bytes()).unwrap();
         id
     }
 
