@@ -1,5 +1,6 @@
 //! Books that a token opens for a time, their server, and a client made by hand.
 
+use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -95,7 +96,9 @@ impl Authenticate for App {
 
     async fn authenticate(&self, credentials: &Credentials) -> Result<Holder, Fault> {
         self.0.authenticated.fetch_add(1, Ordering::Relaxed);
-        let token = credentials.token.as_ref().map_or("", ws_proto::Secret::expose);
+        let upgrade = credentials.bearer.as_ref().or(credentials.authorization.as_ref());
+        let token = upgrade.or(credentials.token.as_ref());
+        let token = token.map_or("", ws_proto::Secret::expose);
         let mut words: Vec<_> = token.split(' ').collect();
         if words[0] == "slow" {
             let _dropped = Dropped(&self.0.dropped);
@@ -141,16 +144,39 @@ pub(crate) fn server() -> (Server<Bank>, App) {
     (Server::with_config(app.clone(), config).unwrap(), app)
 }
 
-/// A client's application, which counts how often it is asked; `None`: it never answers.
+/// What a client's application saw.
+#[derive(Default)]
+pub(crate) struct Asked {
+    /// How often it was asked for a token.
+    pub(crate) times: AtomicU32,
+    /// Questions without an answer that were dropped.
+    pub(crate) dropped: AtomicU32,
+}
+
+struct Unanswered(Arc<Asked>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A client's application; `None`: it never answers.
 pub(crate) fn token_source(
     answer: impl Fn(u32) -> Option<&'static str> + Send + Sync + 'static,
-) -> (impl Fn() -> futures_util::future::BoxFuture<'static, String> + Send + Sync, Arc<AtomicU32>) {
-    let asked = Arc::new(AtomicU32::new(0));
+) -> (impl Fn() -> BoxFuture<'static, String> + Send + Sync, Arc<Asked>) {
+    let asked = Arc::<Asked>::default();
     let counted = Arc::clone(&asked);
-    let source = move || -> futures_util::future::BoxFuture<'static, String> {
-        match answer(counted.fetch_add(1, Ordering::Relaxed) + 1) {
+    let source = move || -> BoxFuture<'static, String> {
+        match answer(counted.times.fetch_add(1, Ordering::Relaxed) + 1) {
             Some(token) => Box::pin(async move { token.to_owned() }),
-            None => Box::pin(pending()),
+            None => {
+                let unanswered = Unanswered(Arc::clone(&counted));
+                Box::pin(async move {
+                    let _unanswered = unanswered;
+                    pending().await
+                })
+            }
         }
     };
     (source, asked)
@@ -181,19 +207,24 @@ pub(crate) struct Hand {
 
 impl Hand {
     pub(crate) async fn welcomed(server: &Server<Bank>, token: &str) -> Self {
-        Self::greet(server, json!({"auth": {"token": token}})).await
+        Self::greet(server, Credentials::default(), json!({"auth": {"token": token}})).await
+    }
+
+    pub(crate) async fn upgraded(server: &Server<Bank>, upgrade: Credentials) -> Self {
+        Self::greet(server, upgrade, json!({})).await
     }
 
     pub(crate) async fn resuming(server: &Server<Bank>, token: &str, grant: &Value) -> Self {
         let mut resume = grant.clone();
         resume["recv"] = json!(0);
-        Self::greet(server, json!({"auth": {"token": token}, "resume": resume})).await
+        let hello = json!({"auth": {"token": token}, "resume": resume});
+        Self::greet(server, Credentials::default(), hello).await
     }
 
-    async fn greet(server: &Server<Bank>, mut hello: Value) -> Self {
+    async fn greet(server: &Server<Bank>, upgrade: Credentials, mut hello: Value) -> Self {
         let (transport, theirs) = memory::pair(Format::Json, &Limits::default());
         let server = server.clone();
-        tokio::spawn(async move { server.serve(Box::new(theirs), Credentials::default()).await });
+        tokio::spawn(async move { server.serve(Box::new(theirs), upgrade).await });
         let mut hand = Self { transport, grant: Value::Null, is_resumed: false };
         hello["protocol"] = json!("bank");
         hello["version"] = json!([1, 1]);

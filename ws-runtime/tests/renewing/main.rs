@@ -6,7 +6,7 @@ use bank::{App, Bank, Book, Hand, Note, config, server, token_source};
 use serde_json::json;
 use std::{sync::atomic::Ordering, time::Duration};
 use tokio::time::{Instant, sleep};
-use ws_proto::CloseCode;
+use ws_proto::{CloseCode, Credentials, Secret};
 use ws_runtime::{ConnState, Server, testing};
 
 const GRACE: u64 = 25;
@@ -28,7 +28,7 @@ async fn a_client_renews_before_its_credentials_expire_and_keeps_its_connection(
     assert_eq!(book.next().await.unwrap().unwrap(), Note::of("still here"));
     assert!(!state.has_changed().unwrap(), "{:?}", state.borrow());
     // One for the hello, and one each 30 s.
-    assert_eq!(asked.load(Ordering::Relaxed), 21);
+    assert_eq!(asked.times.load(Ordering::Relaxed), 21);
     assert_eq!(app.0.authenticated.load(Ordering::Relaxed), 21);
 }
 
@@ -51,7 +51,8 @@ async fn a_client_without_other_credentials_is_closed_and_comes_back_with_new_on
     drop(waiting);
     assert_eq!(seconds(begin), 10 + GRACE);
     state.wait_for(|it| matches!(it, ConnState::Ready { .. })).await.unwrap();
-    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    assert_eq!(asked.times.load(Ordering::Relaxed), 3);
+    assert_eq!(asked.dropped.load(Ordering::Relaxed), 1, "one at a time");
     assert_eq!(app.0.authenticated.load(Ordering::Relaxed), 2);
     assert!(server.client(id).is_some(), "the session is the one before");
 }
@@ -192,6 +193,21 @@ async fn what_is_asked_for_while_the_rights_shrink_is_not_heard_whatever_comes_f
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_takes_the_place_of_those_of_the_upgrade() {
+    let (server, _) = server();
+    for place in 0..2 {
+        let mut upgrade = Credentials::default();
+        let token = Some(Secret::new("ann 60 a"));
+        *[&mut upgrade.bearer, &mut upgrade.authorization][place] = token;
+        let mut hand = Hand::upgraded(&server, upgrade).await;
+        hand.send("$sub", json!({"seq": 1, "ch": "book/a"}), &json!({}));
+        assert_eq!(hand.said().await, ["$ok"]);
+        hand.auth("ann 60 b");
+        assert_eq!(hand.said().await, ["$auth_ok", "$unsubbed"], "{place}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_tokens_is_decided_about_one_at_a_time() {
     let (server, app) = server();
     let mut hand = Hand::welcomed(&server, "ann 60 all").await;
@@ -200,6 +216,9 @@ async fn a_flood_of_tokens_is_decided_about_one_at_a_time() {
     }
     let said = hand.said().await;
     assert_eq!(said, vec!["$err"; 59], "all but the first");
+    sleep(Duration::from_secs(2)).await;
+    hand.auth("slow ann 60 all");
+    assert_eq!(hand.said().await, ["$err"], "the first one is still decided about");
     assert_eq!(app.0.authenticated.load(Ordering::Relaxed), 2, "the hello, and one");
     app.0.go_on.notify_one();
     assert_eq!(hand.said().await, ["$auth_ok"]);
