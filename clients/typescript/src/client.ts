@@ -332,6 +332,9 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
         this.#running.get(event.request)?.abort();
         break;
       case "rejected":
+      case "auth_required":
+      case "renewed":
+      case "not_renewed":
       case "closed":
         break;
       default: {

@@ -39,7 +39,7 @@ export class ConnectionError extends Error {
 
 /** What a driver is told at its start. */
 export interface DriverOptions extends Contract {
-  /** The credentials. A function is asked before every attempt. */
+  /** The credentials. A function is asked before every attempt, and before they expire. */
   token?: string | (() => string | Promise<string>);
   /** What the client is, for the server's logs. */
   client?: { name: string; version: string };
@@ -240,9 +240,28 @@ export class Driver {
       this.#setState({ name: "ready", version: event.welcome.version });
     } else if (event.on === "rejected") {
       this.#reject = event.reject;
+    } else if (event.on === "auth_required") {
+      void this.#renew();
     }
     this.#on(event);
     if (event.on === "closed") this.#after(event.closed);
+  }
+
+  /** Asks for other credentials; without a function to ask, those that there are expire. */
+  async #renew(): Promise<void> {
+    const { token } = this.#options;
+    if (typeof token !== "function") return;
+    const attempt = this.#attempt;
+    let given: string | undefined;
+    try {
+      given = await token();
+    } catch {
+      // Those before still count: it is asked again later.
+    }
+    // Asked over a connection that is over: the next hello brings its own.
+    if (attempt !== this.#attempt) return;
+    this.session.at(this.now()).auth(given);
+    this.pump();
   }
 
   /** A connection is over: the range of its code says what follows. */

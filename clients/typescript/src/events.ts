@@ -48,6 +48,8 @@ export type Event =
   | { on: "welcome"; welcome: any }
   | { on: "rejected"; reject: any }
   | { on: "closed"; closed: Closed }
+  | { on: "auth_required" | "renewed" }
+  | { on: "not_renewed"; fault: Fault }
   | { on: "answered"; call: Call; reply: Reply }
   | { on: "item"; call: Call; payload: any }
   | { on: "granted"; call: Call; n: number }

@@ -2,6 +2,7 @@ import type { Call, Closed, Config, Event, Port, Reply } from "./events.js";
 import { Alive, Inbox, Pace } from "./flow.js";
 import { Listening } from "./listening.js";
 import { Outbox, type Queued } from "./outbox.js";
+import { Renewing } from "./renewing.js";
 import { Serving, type Answer, type Request } from "./serving.js";
 import {
   advice,
@@ -21,10 +22,13 @@ const HEAD = 512;
 /** Frames of the session stream that the server sends, besides messages. */
 const PLACED = ["$cancel", "$credit", "$end", "$ok", "$err", "$unsubbed"];
 /** Frames without a place, whatever they carry. */
-const UNPLACED = ["$welcome", "$reject", "$ping", "$pong", "$ack", "$close", "$live", "$gap"];
+const UNPLACED = [
+  ...["$welcome", "$reject", "$ping", "$pong", "$ack", "$close", "$live", "$gap"],
+  ...["$auth_ok", "$auth_required"],
+];
 /** Frames about a channel, and about a message. */
 const NEEDS_CH = ["$unsubbed", "$live", "$gap"];
-const NEEDS_RE = ["$cancel", "$credit", "$end", "$ok", "$err"];
+const NEEDS_RE = ["$cancel", "$credit", "$end", "$ok", "$err", "$auth_ok"];
 
 /**
  * The client's end of the conversation. Pure: no socket, no clock, no randomness, no timer. Say the
@@ -46,6 +50,7 @@ export class Session implements Port {
   #inbox = new Inbox();
   #pace = new Pace(1, 1, 0);
   #alive = new Alive(0, 0, 0);
+  #renewing = new Renewing(this);
   #events: Event[] = [];
   #calls = new Map<string, Call>();
   #grant?: { session: string; ticket: string };
@@ -68,6 +73,7 @@ export class Session implements Port {
     const resume = this.#grant && { ...this.#grant, recv: this.#inbox.last };
     const limits = { max_frame: maxFrame, window };
     this.#inbox.settle();
+    this.#renewing = new Renewing(this);
     this.#state = "greeting";
     this.#until = this.now + HELLO_MS;
     this.#pushUrgent("$hello", { protocol, version: versions, ...more, resume, limits });
@@ -95,6 +101,14 @@ export class Session implements Port {
     if (!this.isConnected()) return;
     this.#pushUrgent("$close", { code, reason });
     this.#end({ by, code, reason });
+  }
+
+  /** Other credentials of the same principal; without any, asks for them again later. */
+  auth(token?: string): boolean {
+    if (!this.isOpen() || !this.#renewing.canSend) return false;
+    if (token === undefined) this.#renewing.again();
+    else this.#renewing.sent(this.#pushUrgent("$auth", { token }));
+    return true;
   }
 
   /** False where there is no room. */
@@ -178,6 +192,7 @@ export class Session implements Port {
     const pulse = this.#alive.check(now);
     if (pulse) this.#ping();
     if (pulse === undefined) this.close(4002, "nothing was heard for too long", "session");
+    if (this.isOpen()) this.#renewing.check();
   }
 
   // Outputs.
@@ -210,7 +225,7 @@ export class Session implements Port {
     for (const time of [this.#inbox.due, this.#listening.due, pace]) {
       if (time > this.now) due = Math.min(due, time);
     }
-    return Math.min(due, this.#alive.due);
+    return Math.min(due, this.#alive.due, this.#renewing.due);
   }
 
   isOpen(): boolean {
@@ -246,7 +261,7 @@ export class Session implements Port {
     if (this.isOpen() && (isGreeting || type === "$hello")) return 4502;
     const isMessage = type[0] !== "$";
     const lacks = (NEEDS_CH.includes(type) && !ch) || (NEEDS_RE.includes(type) && !re);
-    if (["$sub", "$unsub"].includes(type)) return 4500;
+    if (["$sub", "$unsub", "$auth"].includes(type)) return 4500;
     if (ack !== undefined && !this.#outbox.acked(ack)) return 4006;
     this.serving.start();
     const isKnown = isMessage || PLACED.includes(type);
@@ -281,6 +296,12 @@ export class Session implements Port {
         if (this.#urgent.length > 1024) return 4003;
         this.#pushUrgent("$pong", { t: payload.t, now: this.#config.wall + this.now });
         break;
+      case "$auth_ok":
+        this.#renewing.onOk(re, payload.expires_in_ms);
+        break;
+      case "$auth_required":
+        this.#renewing.onRequired();
+        break;
       case "$ok":
         if (call) this.#settle(call, { kind: "published", done: payload });
         else this.#listening.onOk(re, payload);
@@ -288,7 +309,7 @@ export class Session implements Port {
       case "$err": {
         const outcome = /never|safe|after/.test(payload.retry) ? "NotProcessed" : "Unknown";
         if (call) this.#settle(call, { kind: "fault", fault: payload, outcome });
-        else this.#listening.onErr(re, payload);
+        else if (!this.#renewing.onErr(re, payload)) this.#listening.onErr(re, payload);
         break;
       }
       case "$cancel":
@@ -354,6 +375,7 @@ export class Session implements Port {
       this.#listening.resumed();
     }
     this.version = version;
+    this.#renewing.learned(welcome.auth?.expires_in_ms);
     this.#grant = { session: session.id, ticket: session.ticket };
     this.tell({ on: "welcome", welcome });
     this.#listening.askAgain();
@@ -441,8 +463,10 @@ export class Session implements Port {
     this.close(4003, "nothing was acknowledged for too long", "session");
   }
 
-  #pushUrgent(type: string, payload: object): void {
-    this.#urgent.push({ head: this.#head(type), body: JSON.stringify(payload) });
+  #pushUrgent(type: string, payload: object): string {
+    const head = this.#head(type);
+    this.#urgent.push({ head, body: JSON.stringify(payload) });
+    return head.id;
   }
 
   #ping(): void {

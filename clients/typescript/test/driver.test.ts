@@ -30,6 +30,16 @@ test("credentials are asked for before every attempt", { token }, async (script)
   }
 });
 
+const other = { token: () => `other-${++asked}` };
+test("other credentials are brought before those before expire", other, async (script) => {
+  const peer = await script.peer();
+  const hello = await peer.welcome({}, { auth: { expires_in_ms: 20 } });
+  const auth = await peer.frame("$auth");
+  assert.notEqual(auth.payload.token, hello.payload.auth.token);
+  assert.match(auth.payload.token, /^other-/);
+  peer.send("$auth_ok", {}, { re: auth.id });
+});
+
 test("a session is resumed with its last ticket", {}, async (script) => {
   const first = await script.peer();
   assert.equal((await first.welcome({ ticket: "t1" })).payload.resume, undefined);

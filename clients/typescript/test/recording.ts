@@ -210,6 +210,9 @@ export class Recording {
         return { code: "internal", reason: "as told", retry: "never" };
       case "$gap":
         return { reason: "slow" };
+      case "$auth_required":
+        return { within_ms: 25_000 };
+      case "$auth_ok":
       case "$ack":
       case "$credit":
       case "$ok":

@@ -225,6 +225,8 @@ class Room {
         });
         return true;
       }
+      case "auth":
+        return session.auth(short.at(1));
       case "call":
       case "publish": {
         const isCall = short.first === "call";
@@ -312,6 +314,11 @@ class Room {
         const more = Object.entries(rest).map(([name, value]) => `${name}=${value}`);
         return short(event.ch, reason, ...more);
       }
+      case "auth_required":
+      case "renewed":
+        return short();
+      case "not_renewed":
+        return short(event.fault.code);
       case "live":
         return short(event.ch, event.off);
       case "unsubscribed":
