@@ -168,16 +168,15 @@ pub(crate) fn token_source(
     let asked = Arc::<Asked>::default();
     let counted = Arc::clone(&asked);
     let source = move || -> BoxFuture<'static, String> {
-        match answer(counted.times.fetch_add(1, Ordering::Relaxed) + 1) {
-            Some(token) => Box::pin(async move { token.to_owned() }),
-            None => {
-                let unanswered = Unanswered(Arc::clone(&counted));
-                Box::pin(async move {
-                    let _unanswered = unanswered;
-                    pending().await
-                })
-            }
-        }
+        let token = answer(counted.times.fetch_add(1, Ordering::Relaxed) + 1);
+        let asked = Arc::clone(&counted);
+        Box::pin(async move {
+            let Some(token) = token else {
+                let _unanswered = Unanswered(asked);
+                return pending().await;
+            };
+            token.to_owned()
+        })
     };
     (source, asked)
 }
