@@ -28,6 +28,38 @@ pub(crate) async fn ask_loop<Set: RequestSet>(
     answered.await.unwrap_or_else(|_| gone())
 }
 
+/// Brings the answer of one handler, also when the handler panics or is dropped.
+pub(crate) struct AnswerGuard<F: FnOnce(Answer)>(Option<F>);
+
+impl<F: FnOnce(Answer)> AnswerGuard<F> {
+    pub(crate) fn new(send: F) -> Self {
+        Self(Some(send))
+    }
+
+    pub(crate) fn answer(mut self, answer: Answer) {
+        if let Some(send) = self.0.take() {
+            send(answer);
+        }
+    }
+}
+
+impl<F: FnOnce(Answer)> Drop for AnswerGuard<F> {
+    fn drop(&mut self) {
+        if let Some(send) = self.0.take() {
+            send(Answer::Fault(if std::thread::panicking() {
+                handler_failed()
+            } else {
+                Fault::new(FaultCode::Cancelled, "the handler was dropped")
+            }));
+        }
+    }
+}
+
+/// What is said of a handler that panicked; why it did stays here.
+pub(crate) fn handler_failed() -> Fault {
+    Fault::internal("the handler failed")
+}
+
 /// What is said about a payload that is not what its type says.
 pub(crate) fn undecodable(kind: &str, error: &DecodeError) -> Fault {
     match error {

@@ -19,6 +19,8 @@ mod answering;
 mod asking;
 #[cfg(feature = "net")]
 mod driver;
+#[cfg(feature = "net")]
+mod wakers;
 
 #[cfg(feature = "net")]
 pub use asking::CallError;

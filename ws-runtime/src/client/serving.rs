@@ -2,8 +2,9 @@
 //! and outlives the connection that brought it.
 
 use crate::{
-    answering::{ask_loop, undecodable},
+    answering::{AnswerGuard, ask_loop, undecodable},
     session::{Request, WorkId},
+    wakers::Wakers,
 };
 use bytestring::ByteString;
 use futures_util::future::BoxFuture;
@@ -11,18 +12,18 @@ use std::{
     collections::BTreeMap,
     marker::PhantomData,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 use tokio::{sync::mpsc, task::AbortHandle};
 use ws_proto::{
-    Address, Answer, Caller, Dispatch, EncodedEvent, Fault, FaultCode, Format, MessageId, Protocol,
-    Raw, RequestSet, Serve,
+    Address, Answer, Caller, Dispatch, EncodedEvent, Format, MessageId, Protocol, Raw, RequestSet,
+    Serve,
     frame::Welcome,
     serve::{Cancelled, Link, PublishError, Publishing},
 };
 
 /// Tasks of one handler that may wait on its link at once; more than this is a loop that leaks.
-const WAKERS: usize = 64;
+const WAITING: usize = 64;
 
 /// What answers the callbacks of a protocol, without its type.
 pub(super) trait Desk: Send + Sync + 'static {
@@ -79,7 +80,9 @@ impl Serving {
 
     pub(super) fn start(&mut self, request: Request) {
         let Request { work, id, kind, payload, .. } = request;
-        let guard = AnswerGuard { to: self.to_answers.clone(), work, done: false };
+        let to = self.to_answers.clone();
+        // Without a driver nobody waits for the answer.
+        let guard = AnswerGuard::new(move |answer| drop(to.send((work, answer))));
         // Without a desk the session serves nothing, and the guard says no.
         let Some(desk) = self.desk.clone() else { return };
         let link = Arc::new(CallbackLink {
@@ -201,16 +204,16 @@ struct CallbackLink {
 #[derive(Default)]
 struct Waiting {
     cancelled: bool,
-    wakers: Vec<Waker>,
+    wakers: Wakers<WAITING>,
 }
 
 impl CallbackLink {
     fn cancel(&self) {
         let mut waiting = self.lock();
         waiting.cancelled = true;
-        let wakers = std::mem::take(&mut waiting.wakers);
+        let wakers = waiting.wakers.take();
         drop(waiting);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.wake();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -244,12 +247,7 @@ impl Link for CallbackLink {
         if waiting.cancelled {
             return Poll::Ready(());
         }
-        if !waiting.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            if waiting.wakers.len() == WAKERS {
-                waiting.wakers.remove(0).wake();
-            }
-            waiting.wakers.push(cx.waker().clone());
-        }
+        waiting.wakers.remember(cx);
         Poll::Pending
     }
 
@@ -259,32 +257,4 @@ impl Link for CallbackLink {
     }
 
     fn send_item(&self, _: Raw) {}
-}
-
-/// Brings the answer of one handler, also when the handler panics or is dropped.
-struct AnswerGuard {
-    to: mpsc::UnboundedSender<(WorkId, Answer)>,
-    work: WorkId,
-    done: bool,
-}
-
-impl AnswerGuard {
-    fn answer(mut self, answer: Answer) {
-        self.done = true;
-        // Without a driver nobody waits for it.
-        let _ = self.to.send((self.work, answer));
-    }
-}
-
-impl Drop for AnswerGuard {
-    fn drop(&mut self) {
-        if !self.done {
-            let fault = if std::thread::panicking() {
-                Fault::internal("the handler failed")
-            } else {
-                Fault::new(FaultCode::Cancelled, "the handler was dropped")
-            };
-            let _ = self.to.send((self.work, Answer::Fault(fault)));
-        }
-    }
 }

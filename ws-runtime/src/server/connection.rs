@@ -5,7 +5,7 @@ use super::{
     calling::Asking,
     deciding::decided_at_once,
     guest::{Guest, Wish},
-    handler::{AnswerGuard, Handler},
+    handler::Handler,
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
     mailbox::{Letter, Mailbox},
@@ -15,6 +15,7 @@ use super::{
     snapshots::Snapshots,
 };
 use crate::{
+    answering::AnswerGuard,
     driver::Application,
     hub::ConnectionId,
     session::{Command, Event, Incoming, Request, Session, Ticket, Time, WorkId},
@@ -176,7 +177,8 @@ impl Connection {
         link: Arc<RequestLink>,
         cancel: bool,
     ) -> Running {
-        let guard = AnswerGuard::new(Arc::clone(&self.mailbox), work);
+        let mailbox = Arc::clone(&self.mailbox);
+        let guard = AnswerGuard::new(move |a| mailbox.put(Letter::Work(Command::Answer(work, a))));
         let judge = Arc::clone(&link);
         let Handler { serving, span } = handler;
         let answering = async move { guard.answer(judge.judged(serving.await)) };

@@ -2,16 +2,14 @@
 //! when it waits. Most handlers and decisions are ready at once, and a task for each would cost
 //! more than their work.
 
-use super::mailbox::{Letter, Mailbox};
-use crate::session::{Command, WorkId};
+use crate::answering::handler_failed;
 use futures_util::future::BoxFuture;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     task::{Context, Poll, Waker},
 };
 use tracing::Span;
-use ws_proto::{Answer, Fault, FaultCode};
+use ws_proto::Answer;
 
 /// A handler that works on a request; not started yet.
 pub(super) struct Handler {
@@ -23,7 +21,7 @@ impl Handler {
     /// Lets it run up to where it waits for the first time; `None` when it does.
     pub(super) fn start(&mut self) -> Option<Answer> {
         let Self { serving, span } = self;
-        let failed = || Answer::Fault(Fault::internal("the handler failed"));
+        let failed = || Answer::Fault(handler_failed());
         span.in_scope(|| begin(serving, failed))
     }
 }
@@ -37,37 +35,5 @@ pub(super) fn begin<T>(work: &mut BoxFuture<'static, T>, failed: impl FnOnce() -
         Ok(Poll::Ready(result)) => Some(result),
         Ok(Poll::Pending) => None,
         Err(_) => Some(failed()),
-    }
-}
-
-/// Brings the answer of one handler, also when the handler panics or is dropped.
-pub(super) struct AnswerGuard {
-    mailbox: Arc<Mailbox>,
-    work: WorkId,
-    done: bool,
-}
-
-impl AnswerGuard {
-    pub(super) fn new(mailbox: Arc<Mailbox>, work: WorkId) -> Self {
-        Self { mailbox, work, done: false }
-    }
-
-    pub(super) fn answer(mut self, answer: Answer) {
-        self.done = true;
-        self.mailbox.put(Letter::Work(Command::Answer(self.work, answer)));
-    }
-}
-
-impl Drop for AnswerGuard {
-    fn drop(&mut self) {
-        if !self.done {
-            let fault = if std::thread::panicking() {
-                Fault::internal("the handler failed")
-            } else {
-                Fault::new(FaultCode::Cancelled, "the handler was dropped")
-            };
-            let answer = Command::Answer(self.work, Answer::Fault(fault));
-            self.mailbox.put(Letter::Work(answer));
-        }
     }
 }

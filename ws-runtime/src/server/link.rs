@@ -4,12 +4,15 @@ use super::{
     mailbox::{Letter, Mailbox},
     publishing::Hubs,
 };
-use crate::session::{Command, WorkId};
+use crate::{
+    session::{Command, WorkId},
+    wakers::Wakers,
+};
 use std::{
     any::Any,
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 use ws_proto::{
     Address, Answer, EncodedEvent, Fault, Format, MessageId, Raw,
@@ -37,7 +40,7 @@ pub(crate) struct ConnectionFacts {
 struct State {
     cancelled: bool,
     credit: u32,
-    wakers: Vec<Waker>,
+    wakers: Wakers<WAITING>,
     upload: Upload,
 }
 
@@ -52,7 +55,7 @@ struct Upload {
 }
 
 /// Tasks of one handler that may wait on its link at once; more than this is a loop that leaks.
-const WAKERS: usize = 64;
+const WAITING: usize = 64;
 
 impl RequestLink {
     pub(crate) fn new(
@@ -107,24 +110,13 @@ impl RequestLink {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        let wakers = std::mem::take(&mut state.wakers);
+        let waiting = state.wakers.take();
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        waiting.wake();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn remember(&mut self, cx: &Context<'_>) {
-        if !self.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            if self.wakers.len() == WAKERS {
-                self.wakers.remove(0).wake();
-            }
-            self.wakers.push(cx.waker().clone());
-        }
     }
 }
 
@@ -154,7 +146,7 @@ impl Link for RequestLink {
         if state.cancelled {
             return Poll::Ready(());
         }
-        state.remember(cx);
+        state.wakers.remember(cx);
         Poll::Pending
     }
 
@@ -168,7 +160,7 @@ impl Link for RequestLink {
             state.credit -= 1;
             return Poll::Ready(Ok(()));
         }
-        state.remember(cx);
+        state.wakers.remember(cx);
         Poll::Pending
     }
 
@@ -195,7 +187,7 @@ impl Link for RequestLink {
         if state.upload.is_ended {
             return Poll::Ready(None);
         }
-        state.remember(cx);
+        state.wakers.remember(cx);
         let is_first = !std::mem::replace(&mut state.upload.is_read, true);
         drop(state);
         if is_first {

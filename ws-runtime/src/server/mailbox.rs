@@ -10,7 +10,10 @@ use super::{
     keeping::{Ask, Claim, Denied},
     snapshots::Made,
 };
-use crate::session::{Command, Ticket};
+use crate::{
+    session::{Command, Ticket},
+    wakers::Wakers,
+};
 use bytestring::ByteString;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -28,7 +31,7 @@ const PASSING_EVENTS: usize = 1024;
 /// Stream items that wait; past it their handlers do.
 const ITEMS: usize = 64;
 /// Handlers that may wait for that at once; more is a loop that leaks.
-const ITEM_WAKERS: usize = 256;
+const WAITING: usize = 256;
 
 /// What waits for one connection.
 pub(crate) struct Mailbox {
@@ -58,7 +61,7 @@ pub(crate) struct Letters {
     passing: Passing,
     waker: Option<Waker>,
     /// Handlers that wait for room for an item.
-    item_wakers: Vec<Waker>,
+    item_wakers: Wakers<WAITING>,
     closed: bool,
 }
 
@@ -182,13 +185,9 @@ impl Mailbox {
         let Some(bytes) = letter.item_size() else { return Some(letter) };
         letters.items.0 -= 1;
         letters.items.1 -= bytes;
-        let waiting = if self.takes_items(&letters) {
-            mem::take(&mut letters.item_wakers)
-        } else {
-            Vec::new()
-        };
+        let waiting = self.takes_items(&letters).then(|| letters.item_wakers.take());
         drop(letters);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.unwrap_or_default().wake();
         Some(letter)
     }
 
@@ -198,12 +197,7 @@ impl Mailbox {
         if letters.closed || self.takes_items(&letters) {
             return Poll::Ready(());
         }
-        if !letters.item_wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            if letters.item_wakers.len() == ITEM_WAKERS {
-                letters.item_wakers.remove(0).wake();
-            }
-            letters.item_wakers.push(cx.waker().clone());
-        }
+        letters.item_wakers.remember(cx);
         Poll::Pending
     }
 
@@ -265,7 +259,7 @@ impl Mailbox {
         let closed = Letters { closed: true, ..Letters::default() };
         let mut dropped = mem::replace(&mut *letters, closed);
         drop(letters);
-        mem::take(&mut dropped.item_wakers).into_iter().for_each(Waker::wake);
+        dropped.item_wakers.take().wake();
         // What a letter's drop does must not find the lock held.
         drop(dropped);
     }

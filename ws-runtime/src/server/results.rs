@@ -1,6 +1,7 @@
 //! What was answered to requests declared `dedup`, under their keys: a request that comes again
 //! gets the same answer and is not worked on again (`docs/protocol.md`, section 7).
 
+use crate::answering::handler_failed;
 use bytestring::ByteString;
 use std::{
     collections::{HashMap, VecDeque},
@@ -236,7 +237,7 @@ fn is_final(answer: &Answer) -> bool {
 }
 
 fn failed() -> Fault {
-    Fault::internal("the handler failed").retry(Retry::Unknown)
+    handler_failed().retry(Retry::Unknown)
 }
 
 fn size_of_answer(answer: &Answer) -> usize {

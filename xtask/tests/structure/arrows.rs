@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const RUNTIME: &str = "ws-runtime/src/";
 
 /// A module of ws-runtime and the modules that it may name besides itself.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("session", &[]),
     ("hub", &[]),
     ("broker", &[]),
@@ -19,7 +19,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("driver", &["session", "transport", "observe"]),
     ("asking", &["session"]),
     ("answering", &[]),
-    ("client", &["session", "driver", "transport", "asking", "answering", "observe"]),
+    ("wakers", &[]),
+    ("client", &["session", "driver", "transport", "asking", "answering", "wakers", "observe"]),
     (
         "server",
         &[
@@ -29,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "transport",
             "asking",
             "answering",
+            "wakers",
             "broker",
             "auth",
             "observe",
