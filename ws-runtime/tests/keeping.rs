@@ -2,11 +2,14 @@
 
 #[path = "support/hand.rs"]
 mod hand;
+#[path = "support/steps.rs"]
+mod steps;
 mod support;
 
 use hand::{Grant, Hand};
 use serde_json::json;
-use std::{future::poll_fn, sync::atomic::Ordering, task::Poll, time::Duration};
+use std::{sync::atomic::Ordering, time::Duration};
+use steps::steps;
 use support::{App, Hall, HallEvent, Lab};
 use tokio::{task::yield_now, time::Instant};
 use ws_proto::{CloseCode, Fault};
@@ -44,22 +47,6 @@ async fn a_newer_connection_takes_a_session_whose_welcome_was_lost() {
         first = newer;
     }
     assert!(first.is_alive().await);
-}
-
-/// Lets what is ready run a number of times, unlike `yield_now`, which waits until all rest. For
-/// tasks that were spawned.
-async fn steps(count: usize) {
-    for _ in 0..count {
-        let mut has_run = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut has_run, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-    }
 }
 
 fn gone() -> Hall {

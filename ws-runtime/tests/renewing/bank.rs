@@ -1,27 +1,28 @@
 //! Books that a token opens for a time, their server, and a client made by hand.
 
+#[path = "../support/speaker.rs"]
+mod speaker;
+
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use speaker::Speaker;
 use std::{
-    future::{pending, poll_fn},
+    future::pending,
+    ops::{Deref, DerefMut},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
-use tokio::{sync::Notify, time::sleep};
+use tokio::sync::Notify;
 use ws_proto::{
-    Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Format, Limits,
+    Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Limits,
     Principal, Protocol,
 };
-use ws_runtime::{
-    Server, ServerConfig,
-    transport::{Received, Transport, memory},
-};
+use ws_runtime::{Server, ServerConfig, transport::Received};
 
 #[derive(Protocol)]
 #[protocol(name = "bank", version = 1, channels = Books)]
@@ -181,24 +182,9 @@ pub(crate) fn token_source(
     (source, asked)
 }
 
-/// Lets what is ready run a number of times, unlike `yield_now`, which waits until all rest.
-pub(crate) async fn steps(count: usize) {
-    for _ in 0..count {
-        let mut has_run = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut has_run, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
 /// A client made by hand, that the server has taken in.
 pub(crate) struct Hand {
-    transport: memory::Memory,
+    speaker: Speaker,
     /// `{session, ticket}`, of the welcome.
     pub(crate) grant: Value,
     pub(crate) is_resumed: bool,
@@ -221,10 +207,8 @@ impl Hand {
     }
 
     async fn greet(server: &Server<Bank>, upgrade: Credentials, mut hello: Value) -> Self {
-        let (transport, theirs) = memory::pair(Format::Json, &Limits::default());
-        let server = server.clone();
-        tokio::spawn(async move { server.serve(Box::new(theirs), upgrade).await });
-        let mut hand = Self { transport, grant: Value::Null, is_resumed: false };
+        let speaker = Speaker::connect(server, upgrade);
+        let mut hand = Self { speaker, grant: Value::Null, is_resumed: false };
         hello["protocol"] = json!("bank");
         hello["version"] = json!([1, 1]);
         hand.send("$hello", json!({}), &hello);
@@ -236,25 +220,8 @@ impl Hand {
         hand
     }
 
-    /// Sends a message; gives its id.
-    pub(crate) fn send(&mut self, kind: &str, set: Value, payload: &Value) -> String {
-        let id = uuid::Uuid::new_v4().to_string();
-        let mut message = json!({"type": kind, "id": id, "ts": 0, "payload": payload});
-        let Value::Object(set) = set else { panic!("header fields") };
-        message.as_object_mut().unwrap().extend(set);
-        self.transport.start_send(message.to_string().as_bytes()).unwrap();
-        id
-    }
-
     pub(crate) fn auth(&mut self, token: &str) -> String {
         self.send("$auth", json!({}), &json!({"token": token}))
-    }
-
-    pub(crate) async fn message(&mut self) -> Value {
-        match poll_fn(|cx| self.transport.poll_recv(cx)).await {
-            Received::Message(message) => serde_json::from_slice(&message).unwrap(),
-            other => panic!("no message but {other:?}"),
-        }
     }
 
     /// The answer to a message, whatever comes before it.
@@ -267,34 +234,9 @@ impl Hand {
         }
     }
 
-    /// The code of `$close`, whatever comes before it.
-    pub(crate) async fn closed(&mut self) -> u64 {
-        loop {
-            let message = self.message().await;
-            if message["type"] == "$close" {
-                return message["payload"]["code"].as_u64().unwrap();
-            }
-        }
-    }
-
     pub(crate) async fn is_alive(&mut self) -> bool {
         self.said().await;
         true
-    }
-
-    /// The types of what came, up to the answer to a ping that leaves now.
-    pub(crate) async fn said(&mut self) -> Vec<String> {
-        // What is on its way inside the server has arrived.
-        sleep(Duration::from_millis(1)).await;
-        self.send("$ping", json!({}), &json!({"t": 1}));
-        let mut said = Vec::new();
-        loop {
-            let kind = self.message().await["type"].as_str().unwrap().to_owned();
-            if kind == "$pong" {
-                return said;
-            }
-            said.push(kind);
-        }
     }
 
     /// All that the server says within a second, as text.
@@ -302,11 +244,24 @@ impl Hand {
         let mut all = String::new();
         let end = tokio::time::Instant::now() + Duration::from_secs(1);
         loop {
-            let next = poll_fn(|cx| self.transport.poll_recv(cx));
-            let Ok(received) = tokio::time::timeout_at(end, next).await else { break };
+            let Ok(received) = tokio::time::timeout_at(end, self.next()).await else { break };
             let Received::Message(message) = received else { break };
             all.push_str(std::str::from_utf8(&message).unwrap());
         }
         all
+    }
+}
+
+impl Deref for Hand {
+    type Target = Speaker;
+
+    fn deref(&self) -> &Speaker {
+        &self.speaker
+    }
+}
+
+impl DerefMut for Hand {
+    fn deref_mut(&mut self) -> &mut Speaker {
+        &mut self.speaker
     }
 }

@@ -1,10 +1,13 @@
 //! Credentials that expire on a living connection, and the others that follow them.
 
 mod bank;
+#[path = "../support/steps.rs"]
+mod steps;
 
 use bank::{App, Bank, Book, Hand, Note, config, server, token_source};
 use serde_json::json;
 use std::{sync::atomic::Ordering, time::Duration};
+use steps::steps;
 use tokio::time::{Instant, sleep};
 use ws_proto::{CloseCode, Credentials, Secret};
 use ws_runtime::{ConnState, Server, testing};
@@ -182,7 +185,7 @@ async fn what_is_asked_for_while_the_rights_shrink_is_not_heard_whatever_comes_f
         let (server, _) = server();
         let mut hand = Hand::welcomed(&server, "ann 60 a").await;
         hand.send("$sub", json!({"seq": 1, "ch": "book/a"}), &json!({}));
-        bank::steps(moment).await;
+        steps(moment).await;
         hand.auth("ann 60 b");
         let mut said = hand.said().await;
         publish(&server, "secret").await;
