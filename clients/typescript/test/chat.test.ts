@@ -66,7 +66,7 @@ test("a version that nobody speaks stops the client", { timeout: 60_000 }, async
   const old = guest(server.url, "old", { versions: [7, 9] });
   const state = await reached(old, "closed");
   assert.equal(state.name === "closed" && state.error?.code, 4511);
-  assert.deepEqual(state.name === "closed" && state.error?.reject.supported, [1, 1]);
+  assert.deepEqual(state.name === "closed" && state.error?.reject.supported, [1, 2]);
 });
 
 test("an aborted call is cancelled", { timeout: 60_000 }, async () => {

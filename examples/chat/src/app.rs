@@ -5,6 +5,7 @@ use crate::{
     protocol::{
         Chat, ChatChannel, ChatHandler, History, HistoryEnd, HistoryError, Join, JoinError, Joined,
         Leave, ListRooms, Lobby, Message, Post, PostError, Posted, Room, RoomEvent, Rooms,
+        SetTopic, TopicError,
     },
 };
 use std::{
@@ -129,6 +130,13 @@ impl ChatHandler for App {
             }
         }
         Ok(HistoryEnd { older })
+    }
+
+    async fn set_topic(&self, caller: &Caller<'_, Guest>, req: SetTopic) -> Result<(), TopicError> {
+        let mut house = self.house.lock().await;
+        let news = house.set_topic(caller.principal().name(), &req.room, &req.topic)?;
+        tell(&mut house, news.into_iter().collect(), caller).await;
+        Ok(())
     }
 }
 

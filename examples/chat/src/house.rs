@@ -3,6 +3,7 @@
 
 use crate::protocol::{
     HistoryError, JoinError, Joined, LobbyEvent, Message, PostError, RoomEvent, RoomInfo,
+    TopicError,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -21,6 +22,8 @@ pub(crate) const MEMBERS: usize = 100;
 pub(crate) const MESSAGES: usize = 256;
 /// Bytes of one message.
 pub(crate) const TEXT: usize = 4_000;
+/// Bytes of a topic.
+pub(crate) const TOPIC: usize = 200;
 /// People at once, those included whose connection was lost a moment ago.
 pub(crate) const PEOPLE: usize = 10_000;
 
@@ -48,6 +51,7 @@ pub(crate) type Presence = Arc<()>;
 struct Room {
     members: BTreeSet<String>,
     messages: VecDeque<Arc<Message>>,
+    topic: String,
     /// The last event in the room's channel.
     position: Position,
 }
@@ -171,6 +175,26 @@ impl House {
         Ok(message)
     }
 
+    /// The room is about something else now. Saying the same again is no news.
+    pub(crate) fn set_topic(
+        &mut self,
+        by: &str,
+        room: &str,
+        topic: &str,
+    ) -> Result<Option<News>, TopicError> {
+        let discussed = self.rooms.get_mut(room).filter(|room| room.members.contains(by));
+        let discussed = discussed.ok_or(TopicError::NotAMember)?;
+        if topic.len() > TOPIC || topic.chars().any(char::is_control) {
+            return Err(TopicError::BadTopic);
+        }
+        if discussed.topic == topic {
+            return Ok(None);
+        }
+        topic.clone_into(&mut discussed.topic);
+        let event = RoomEvent::TopicSet { by: by.to_owned(), topic: topic.to_owned() };
+        Ok(Some(News::Room(room.to_owned(), event)))
+    }
+
     /// The last `limit` messages, the oldest first, and how many older ones there are.
     pub(crate) fn history(
         &self,
@@ -212,12 +236,14 @@ impl Room {
     const fn new() -> Self {
         // No log has the empty epoch: a subscription from here begins anew.
         let position = Position { epoch: String::new(), off: 0 };
-        Self { members: BTreeSet::new(), messages: VecDeque::new(), position }
+        let members = BTreeSet::new();
+        Self { members, messages: VecDeque::new(), topic: String::new(), position }
     }
 
     fn joined(&self) -> Joined {
         let Position { epoch, off } = self.position.clone();
-        Joined { members: self.members.iter().cloned().collect(), epoch, off }
+        let members = self.members.iter().cloned().collect();
+        Joined { members, topic: self.topic.clone(), epoch, off }
     }
 
     fn count(&self) -> u32 {
@@ -342,6 +368,22 @@ mod tests {
         assert_eq!(post(&mut house, " \n"), Err(PostError::Empty));
         assert_eq!(post(&mut house, &"a".repeat(TEXT + 1)), Err(PostError::TooLong));
         assert_eq!(post(&mut house, &"a".repeat(TEXT)), Ok(1));
+    }
+
+    #[test]
+    fn a_topic_stays_until_there_is_another() {
+        let mut house = House::new(0);
+        let refused =
+            |house: &mut House, topic: &str| house.set_topic("ann", FIRST_ROOM, topic).unwrap_err();
+        assert_eq!(refused(&mut house, "tea"), TopicError::NotAMember);
+        house.join("ann", FIRST_ROOM).unwrap();
+        assert_eq!(refused(&mut house, "te\ra"), TopicError::BadTopic);
+        assert_eq!(refused(&mut house, &"a".repeat(TOPIC + 1)), TopicError::BadTopic);
+        let (by, topic) = ("ann".to_owned(), "tea".to_owned());
+        let news = News::Room(FIRST_ROOM.to_owned(), RoomEvent::TopicSet { by, topic });
+        assert_eq!(house.set_topic("ann", FIRST_ROOM, "tea"), Ok(Some(news)));
+        assert_eq!(house.set_topic("ann", FIRST_ROOM, "tea"), Ok(None));
+        assert_eq!(house.joined(FIRST_ROOM).topic, "tea");
     }
 
     #[test]

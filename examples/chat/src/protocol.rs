@@ -2,6 +2,9 @@
 //!
 //! A variant is a message, its fields are the payload, its documentation is the schema's. The
 //! contract for other languages is `schema/chat.json`.
+//!
+//! Version 2 brought the topics of rooms. Clients of version 1 are still welcome: what has
+//! `since = 2` is not sent to them, and they notice nothing.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +12,13 @@ use ws_proto::{Channels, Events, Never, Protocol, Requests, UnknownEvent, int};
 
 /// One line ties the enums together: `Server<Chat>` and `Client<Chat>` follow from it.
 #[derive(Debug, Protocol)]
-#[protocol(name = "chat", version = 1, requests = ChatRequest, channels = ChatChannel)]
+#[protocol(
+    name = "chat",
+    version = 2,
+    min_version = 1,
+    requests = ChatRequest,
+    channels = ChatChannel
+)]
 pub struct Chat;
 
 /// What a client asks. Each request has exactly one answer.
@@ -52,6 +61,15 @@ pub enum ChatRequest {
         /// How many messages at most; the room keeps 256.
         limit: u32,
     },
+
+    /// Say what a room is about.
+    #[rpc(reply = (), error = TopicError, idempotent, since = 2)]
+    SetTopic {
+        /// The room; the client must have joined it.
+        room: String,
+        /// At most 200 bytes; an empty one takes the topic away.
+        topic: String,
+    },
 }
 
 /// What a client can listen to. A value is an address: `Room { name: "lobby" }` is `room/lobby`.
@@ -90,6 +108,14 @@ pub enum RoomEvent {
     Left {
         /// Their name.
         who: String,
+    },
+    /// Somebody said what the room is about.
+    #[event(since = 2)]
+    TopicSet {
+        /// Who did.
+        by: String,
+        /// The topic; empty when there is none any more.
+        topic: String,
     },
     /// What a newer server sends and this build does not know.
     #[event(unknown)]
@@ -153,6 +179,9 @@ pub struct RoomInfo {
 pub struct Joined {
     /// Who is in the room, by name.
     pub members: Vec<String>,
+    /// What the room is about. Servers of version 1 do not say it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub topic: String,
     /// Names the log of the room's channel.
     pub epoch: String,
     /// The last event that the members above include.
@@ -224,4 +253,14 @@ pub struct HistoryEnd {
 pub enum HistoryError {
     /// The caller has not joined the room.
     NotAMember,
+}
+
+/// Why a room's topic stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TopicError {
+    /// The sender has not joined the room.
+    NotAMember,
+    /// The topic has more than 200 bytes, or characters that move the cursor.
+    BadTopic,
 }

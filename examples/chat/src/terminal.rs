@@ -1,12 +1,12 @@
 //! A client for the terminal, over the typed interface:
 //! `cargo run -p chat -- client --name ann`
 //!
-//! Lines of the standard input are messages; `/join <room>`, `/rooms` and `/quit` are commands. It
-//! works in a pipe too, and ends with the input.
+//! Lines of the standard input are messages; `/join <room>`, `/topic <text>`, `/rooms` and
+//! `/quit` are commands. It works in a pipe too, and ends with the input.
 
 use crate::protocol::{
-    Chat, History, Join, Leave, ListRooms, Message, Post, PostError, Room, RoomEvent, Typing,
-    TypingEvent,
+    Chat, History, Join, Joined, Leave, ListRooms, Message, Post, PostError, Room, RoomEvent,
+    SetTopic, Typing, TypingEvent,
 };
 use clap::{Args, ValueEnum};
 use std::{
@@ -113,9 +113,10 @@ impl Terminal {
         let done = match line.split_once(' ').unwrap_or((line, "")) {
             ("", _) => Ok(()),
             ("/rooms", _) => self.list().await,
+            ("/topic", topic) => self.set_topic(topic.trim().to_owned()).await,
             ("/join", room) => self.enter(room.trim().to_owned()).await,
             (command, _) if command.starts_with('/') => {
-                Err("the commands are /join <room>, /rooms and /quit".into())
+                Err("the commands are /join <room>, /topic <text>, /rooms and /quit".into())
             }
             _ => self.post(line.to_owned()).await,
         };
@@ -147,6 +148,12 @@ impl Terminal {
         Ok(())
     }
 
+    async fn set_topic(&self, topic: String) -> Result<(), Failure> {
+        let (room, _) = self.room.as_ref().ok_or("you are in no room: /join one")?;
+        self.client.call(SetTopic { room: room.clone(), topic }).retry(3).await?;
+        Ok(())
+    }
+
     /// Goes from the present room, if any, to another.
     async fn enter(&mut self, room: String) -> Result<(), Failure> {
         if self.room.as_ref().is_some_and(|(present, _)| *present == room) {
@@ -158,6 +165,9 @@ impl Terminal {
             self.client.call(Leave { room: left }).retry(3).await?;
         }
         say("*", format_args!("you are in {room}, with {}", scene.members.join(", ")));
+        if !scene.topic.is_empty() {
+            say("*", format_args!("it is about {}", scene.topic));
+        }
         scene.show_history(&self.client, &room).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(show_room(self.client.clone(), room.clone(), self.name.clone(), scene));
@@ -169,6 +179,7 @@ impl Terminal {
 /// A room, from the moment that its `Joined` describes.
 struct Scene {
     members: Vec<String>,
+    topic: String,
     events: Subscription<RoomEvent, delivery::AtLeastOnce>,
     typing: Subscription<TypingEvent, delivery::BestEffort>,
     /// The number of the last message that was shown.
@@ -178,11 +189,12 @@ struct Scene {
 impl Scene {
     async fn enter(client: &Client<Chat>, room: &str) -> Result<Self, Failure> {
         let joined = client.call(Join { room: room.to_owned() }).retry(3).await?;
-        let since = Position { epoch: joined.epoch, off: joined.off };
+        let since = Position { epoch: joined.epoch.clone(), off: joined.off };
         let channel = Room { name: room.to_owned() };
         let events = client.subscribe_since(channel, Some(since)).await?;
         let typing = client.subscribe(Typing { room: room.to_owned() }).await?;
-        Ok(Self { members: joined.members, events, typing, shown: 0 })
+        let Joined { members, topic, .. } = joined;
+        Ok(Self { members, topic, events, typing, shown: 0 })
     }
 
     async fn show_history(&mut self, client: &Client<Chat>, room: &str) -> Result<(), Failure> {
@@ -229,6 +241,12 @@ impl Scene {
             RoomEvent::Said(message) => self.show(&message),
             RoomEvent::Entered { who } => say("*", format_args!("{who} came in")),
             RoomEvent::Left { who } => say("*", format_args!("{who} left")),
+            RoomEvent::TopicSet { by, topic } if topic.is_empty() => {
+                say("*", format_args!("{by} took the topic away"));
+            }
+            RoomEvent::TopicSet { by, topic } => {
+                say("*", format_args!("{by}: this is about {topic}"));
+            }
             RoomEvent::Other(event) => {
                 say("*", format_args!("{} (from a newer server)", event.kind));
             }

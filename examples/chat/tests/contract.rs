@@ -13,4 +13,5 @@ fn schema_committed_is_what_the_code_says() {
 #[test]
 fn clients_of_published_versions_are_not_broken() {
     ws_schema::assert_compatible::<Chat>("../../schema/history/chat-1.json");
+    ws_schema::assert_compatible::<Chat>("../../schema/history/chat-2.json");
 }

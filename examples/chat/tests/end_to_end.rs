@@ -146,12 +146,19 @@ impl Terminal {
     }
 
     async fn sees(&mut self, wanted: &str) {
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            if line == wanted {
-                return;
+        let mut seen = Vec::new();
+        let looking = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if line == wanted {
+                    return true;
+                }
+                seen.push(line);
             }
-        }
-        panic!("it ended without `{wanted}`");
+            false
+        };
+        // A line that never comes would hold up everything.
+        let found = tokio::time::timeout(Duration::from_secs(60), looking).await;
+        assert_eq!(found, Ok(true), "no `{wanted}` but {seen:?}");
     }
 
     async fn types(&mut self, line: &str) {
@@ -175,8 +182,12 @@ async fn two_terminals_talk_and_end_with_their_input() {
     ann.sees("* bob left").await;
     bob.types("/rooms").await;
     bob.sees("* attic (1 here)").await;
+    bob.types("/topic tea").await;
+    bob.sees("* bob: this is about tea").await;
+    ann.types("/join attic").await;
+    ann.sees("* it is about tea").await;
     bob.types("/dance").await;
-    bob.sees("! the commands are /join <room>, /rooms and /quit").await;
+    bob.sees("! the commands are /join <room>, /topic <text>, /rooms and /quit").await;
     bob.types("/quit").await;
     assert!(bob.child.wait().await.unwrap().success());
     drop(ann.child.stdin.take());
