@@ -4,6 +4,7 @@ mod bench;
 mod chaos;
 mod faults;
 mod mutants;
+mod npm;
 mod process;
 mod progress;
 mod python;
@@ -11,8 +12,6 @@ mod schema;
 mod sim;
 mod steps;
 mod tally;
-mod tsc;
-mod typescript;
 
 use process::Workspace;
 use std::process::ExitCode;

@@ -1,12 +1,11 @@
 //! The checks, in the order in which a mistake is cheapest to find.
 
 use crate::{
-    mutants,
+    mutants, npm,
     process::{Call, Ran, Workspace},
     progress::{Failure, Step, Verdict},
     python, sim,
     tally::Tally,
-    tsc, typescript,
 };
 
 const WASM: &str = "wasm32-unknown-unknown";
@@ -20,9 +19,9 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         format(workspace),
         clippy(workspace),
         python::step(workspace),
-        tsc::step(workspace),
+        npm::tools(workspace),
         tests(workspace),
-        typescript::step(workspace),
+        npm::client(workspace),
         sim::step(workspace),
         documentation(workspace),
         pure_build(workspace),
@@ -173,7 +172,7 @@ mod tests {
             "simulation",
             "documentation",
             "python client",
-            "typescript",
+            "node packages",
             "typescript client",
             "mutants",
         ];

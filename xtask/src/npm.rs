@@ -1,0 +1,51 @@
+//! Packages of Node that the tests need, as their lock files name them.
+
+use crate::{
+    process::{Call, Workspace},
+    progress::{Failure, Step, Verdict},
+    steps,
+};
+
+/// The TypeScript client; its compiler also compiles what is generated from contracts.
+const CLIENT: &str = "clients/typescript";
+
+const FOLDERS: [&str; 1] = [CLIENT];
+
+const MISSING: &str = "\
+Node.js 20 or newer with npm is needed to test the TypeScript client.
+Install it, for example with: apt-get install nodejs npm";
+
+/// Installs what every folder's lock file names; does nothing where that is done.
+pub(crate) fn tools(workspace: &Workspace) -> Step {
+    let workspace = workspace.clone();
+    let run = move || {
+        let version = Call::new(&workspace, "npm", ["--version"]);
+        let found = version.run();
+        if !found.good {
+            let output = format!("{}\n{MISSING}", found.output);
+            let failure = Some(Failure { output, repeat: version.to_string() });
+            return Verdict { failure, ..Verdict::default() };
+        }
+        let missing = FOLDERS.iter().filter(|folder| !is_installed(&workspace, folder));
+        let installed = missing.map(|folder| {
+            let install = ["--prefix", folder, "ci", "--silent", "--no-fund", "--no-audit"];
+            steps::verdict(&Call::new(&workspace, "npm", install))
+        });
+        installed.into_iter().find(|one| one.failure.is_some()).unwrap_or_default()
+    };
+    Step { name: "node packages", run: Box::new(run) }
+}
+
+/// Checks the types, the tests and the size of the TypeScript client.
+pub(crate) fn client(workspace: &Workspace) -> Step {
+    let call = Call::new(workspace, "npm", ["--prefix", CLIENT, "test", "--silent"]);
+    Step { name: "typescript client", run: Box::new(move || steps::verdict(&call)) }
+}
+
+/// Whether the packages are those of the lock file: npm keeps a copy of it beside them.
+fn is_installed(workspace: &Workspace, folder: &str) -> bool {
+    let folder = workspace.root.join(folder);
+    let made = |file: &str| folder.join(file).metadata().and_then(|it| it.modified()).ok();
+    let installed = made("node_modules/.package-lock.json");
+    installed.is_some() && installed >= made("package-lock.json")
+}
