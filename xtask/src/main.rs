@@ -1,6 +1,7 @@
 //! Everything that is more than one cargo command: `cargo xtask help`.
 
 mod bench;
+mod browser;
 mod chaos;
 mod faults;
 mod mutants;
@@ -26,6 +27,7 @@ cargo xtask <command>
   chaos          20,000 lost connections, and nothing else is lost
   chaos --reconnects <n>
   faults         writes docs/faults.md again, from xtask/faults.txt
+  page           makes the script of the chat's page again, from its sources
   schema         writes the committed files under schema/ again
   sim --seeds N  many simulated runs, see ws-sim/README.md
   mutants        plants bugs in a copy of the core; the simulation has to notice each
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["chaos"] => progress::run(&[chaos::step(&workspace, chaos::RECONNECTS)]),
         ["chaos", "--reconnects", count] => progress::run(&[chaos::step(&workspace, count)]),
         ["faults"] => faults::write(&workspace),
+        ["page"] => progress::run(&[npm::tools(&workspace), browser::page(&workspace)]),
         ["schema"] => progress::run(&[schema::step(&workspace)]),
         ["sim", rest @ ..] => sim::shown(&workspace, rest),
         ["mutants"] => mutants(&workspace, mutants::SEEDS, None),

@@ -9,10 +9,11 @@ use crate::{
 /// The TypeScript client; its compiler also compiles what is generated from contracts.
 const CLIENT: &str = "clients/typescript";
 
-const FOLDERS: [&str; 1] = [CLIENT];
+/// The client's, and those of the chat's page and its test.
+const FOLDERS: [&str; 2] = [CLIENT, "examples/chat/page"];
 
 const MISSING: &str = "\
-Node.js 20 or newer with npm is needed to test the TypeScript client.
+Node.js 20 or newer with npm is needed to test the TypeScript client and the chat's page.
 Install it, for example with: apt-get install nodejs npm";
 
 /// Installs what every folder's lock file names; does nothing where that is done.
@@ -26,12 +27,12 @@ pub(crate) fn tools(workspace: &Workspace) -> Step {
             let failure = Some(Failure { output, repeat: version.to_string() });
             return Verdict { failure, ..Verdict::default() };
         }
-        let missing = FOLDERS.iter().filter(|folder| !is_installed(&workspace, folder));
-        let installed = missing.map(|folder| {
+        let missing = FOLDERS.into_iter().filter(|folder| !is_installed(&workspace, folder));
+        let mut installed = missing.map(|folder| {
             let install = ["--prefix", folder, "ci", "--silent", "--no-fund", "--no-audit"];
             steps::verdict(&Call::new(&workspace, "npm", install))
         });
-        installed.into_iter().find(|one| one.failure.is_some()).unwrap_or_default()
+        installed.find(|one| one.failure.is_some()).unwrap_or_default()
     };
     Step { name: "node packages", run: Box::new(run) }
 }

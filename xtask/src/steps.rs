@@ -1,7 +1,7 @@
 //! The checks, in the order in which a mistake is cheapest to find.
 
 use crate::{
-    mutants, npm,
+    browser, mutants, npm,
     process::{Call, Ran, Workspace},
     progress::{Failure, Step, Verdict},
     python, sim,
@@ -22,6 +22,7 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         npm::tools(workspace),
         tests(workspace),
         npm::client(workspace),
+        browser::step(workspace),
         sim::step(workspace),
         documentation(workspace),
         pure_build(workspace),
@@ -174,6 +175,7 @@ mod tests {
             "python client",
             "node packages",
             "typescript client",
+            "browser",
             "mutants",
         ];
         left.retain(|name| !slow.contains(name));

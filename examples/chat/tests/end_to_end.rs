@@ -116,7 +116,7 @@ async fn the_page_and_the_health_are_served() {
     let files = page
         .split(['"', ' '])
         .filter(|word| [".js", ".css", ".svg"].iter().any(|end| word.ends_with(end)));
-    for file in files.chain(["connection.js", "frames.js", "view.js"]) {
+    for file in files {
         let answer = get(running.address, &format!("/{file}")).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{file}");
     }

@@ -1,29 +1,47 @@
 // What people see. Text of others enters the page as text only, never as markup.
 
+import type { Message, RoomInfo } from "../../../../clients/typescript/examples/chat/protocol.js";
+import type { State } from "../../../../clients/typescript/src/index.js";
+
 const GROUP_MS = 5 * 60_000;
 const TYPING_MS = 4_000;
 const SHOWN = 500;
 
-const find = (id) => document.getElementById(id);
+/** What people can do. */
+export interface Hands {
+  enter(room: string): void;
+  post(text: string): void;
+  typing(): void;
+  setTopic(topic: string): void;
+  retry(): void;
+  signOut(): void;
+}
+
+interface Pending {
+  text: string;
+  element: HTMLElement;
+}
+
+const find = <T extends HTMLElement = HTMLElement>(id: string) => document.getElementById(id) as T;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
 
-/** The page. `on`: enter(room), post(text), typing(), retry(), signOut(). */
+/** The page. */
 export class View {
-  #me;
-  #on;
+  #me: string;
+  #on: Hands;
   #room = "";
-  #rooms = new Map();
-  #members = new Set();
-  #typing = new Map();
-  #numbers = new Set();
-  #pending = [];
-  #last = null;
+  #rooms = new Map<string, number>();
+  #members = new Set<string>();
+  #typing = new Map<string, number>();
+  #numbers = new Set<number>();
+  #pending: Pending[] = [];
+  #last: { by: string; at: number } | null = null;
   #day = new Date().toDateString();
   #countdown = 0;
 
-  constructor(me, on) {
+  constructor(me: string, on: Hands) {
     this.#me = me;
     this.#on = on;
     find("app").hidden = false;
@@ -34,23 +52,23 @@ export class View {
 
   // Rooms.
 
-  setRooms(rooms) {
+  setRooms(rooms: RoomInfo[]): void {
     this.#rooms = new Map(rooms.map(({ name, members }) => [name, members]));
     this.#drawRooms();
   }
 
-  setRoomCount(room, count) {
+  setRoomCount(room: string, count: number): void {
     this.#rooms.set(room, count);
     this.#drawRooms();
   }
 
-  removeRoom(room) {
+  removeRoom(room: string): void {
     this.#rooms.delete(room);
     this.#drawRooms();
   }
 
   /** Goes to another room, or shows the present one anew. */
-  showRoom(room, members) {
+  showRoom(room: string, members: string[], topic: string): void {
     const isOther = room !== this.#room;
     this.#room = room;
     this.#typing.clear();
@@ -58,26 +76,36 @@ export class View {
     document.title = `${room} · Chat`;
     if (isOther) this.clear();
     this.setMembers(members);
+    this.setTopic(topic);
     this.#drawRooms();
     this.#drawTyping();
     if (matchMedia("(pointer: fine)").matches) find("text").focus();
   }
 
+  setTopic(topic: string): void {
+    find<HTMLInputElement>("topic").value = topic;
+  }
+
+  topicSet(by: string, topic: string): void {
+    this.setTopic(topic);
+    this.notice(topic ? `${by}: this is about ${topic}` : `${by} took the topic away`);
+  }
+
   // People.
 
-  setMembers(members) {
+  setMembers(members: string[]): void {
     this.#members = new Set(members);
     this.#drawMembers();
   }
 
-  entered(who) {
+  entered(who: string): void {
     if (this.#members.has(who)) return;
     this.#members.add(who);
     this.#drawMembers();
     if (who !== this.#me) this.notice(`${who} came in`);
   }
 
-  left(who) {
+  left(who: string): void {
     if (!this.#members.delete(who)) return;
     this.#drawMembers();
     this.#stoppedTyping(who);
@@ -85,18 +113,18 @@ export class View {
   }
 
   /** The name is what the sender says: it is shown short, and not for many at once. */
-  typed(name) {
+  typed(name: string): void {
     const who = name.slice(0, 32);
     if (who === this.#me) return;
     clearTimeout(this.#typing.get(who));
     if (!this.#typing.has(who) && this.#typing.size >= 20) return;
-    this.#typing.set(who, setTimeout(() => this.#stoppedTyping(who), TYPING_MS));
+    this.#typing.set(who, window.setTimeout(() => this.#stoppedTyping(who), TYPING_MS));
     this.#drawTyping();
   }
 
   // Messages.
 
-  clear() {
+  clear(): void {
     find("log").replaceChildren();
     this.#numbers.clear();
     this.#pending = [];
@@ -105,7 +133,7 @@ export class View {
   }
 
   /** A message, from history or just said; one that is there already is not shown again. */
-  said({ number, by, text, at }) {
+  said({ number, by, text, at }: Message): void {
     if (this.#numbers.has(number)) return;
     this.#numbers.add(number);
     this.#stoppedTyping(by);
@@ -114,7 +142,7 @@ export class View {
   }
 
   /** A message of our own that is under way. Returns how to say what became of it. */
-  pending(text) {
+  pending(text: string) {
     const element = bubble(this.#me, text, Date.now(), true);
     element.classList.add("pending");
     const entry = { text, element };
@@ -122,7 +150,7 @@ export class View {
     this.#keepPlace(true, () => find("log").append(element));
     return {
       done: () => this.#remove(entry),
-      failed: (why, again) => {
+      failed: (why: string, again: () => void) => {
         element.classList.remove("pending");
         const failure = make("span", "failure", `${why} `);
         const button = make("button", "link", "Try again");
@@ -138,27 +166,30 @@ export class View {
     };
   }
 
-  notice(text) {
+  notice(text: string): void {
     this.#last = null;
     this.#keepPlace(false, () => this.#append(make("p", "notice", text)));
   }
 
   // The connection.
 
-  setState(state) {
+  setState(state: State): void {
     clearInterval(this.#countdown);
-    const draw = () => { find("state-text").textContent = sentence(state); };
+    const until = Date.now() + (state.name === "waiting" ? state.delayMs : 0);
+    const draw = () => {
+      find("state-text").textContent = sentence(state, until);
+    };
     find("state").dataset.name = state.name;
-    find("now").hidden = state.name !== "waiting" && state.name !== "stopped";
+    find("now").hidden = state.name !== "waiting" && state.name !== "closed";
     draw();
-    if (state.name === "waiting") this.#countdown = setInterval(draw, 500);
+    if (state.name === "waiting") this.#countdown = window.setInterval(draw, 500);
   }
 
   // Drawing.
 
-  #drawRooms() {
+  #drawRooms(): void {
     const sorted = [...this.#rooms].sort(([a], [b]) => a.localeCompare(b));
-    const focused = document.activeElement?.dataset?.room;
+    const focused = (document.activeElement as HTMLElement | null)?.dataset.room;
     find("rooms").replaceChildren(...sorted.map(([name, count]) => {
       const button = make("button");
       button.type = "button";
@@ -171,10 +202,10 @@ export class View {
       );
       return button;
     }));
-    if (focused) [...find("rooms").children].find((b) => b.dataset.room === focused)?.focus();
+    if (focused) [...find("rooms").children].find(isOf(focused))?.focus();
   }
 
-  #drawMembers() {
+  #drawMembers(): void {
     const sorted = [...this.#members].sort((a, b) => a.localeCompare(b));
     find("count").textContent = String(sorted.length);
     find("members").replaceChildren(...sorted.map((name) => {
@@ -185,14 +216,14 @@ export class View {
     }));
   }
 
-  #drawTyping() {
+  #drawTyping(): void {
     const who = [...this.#typing.keys()];
     const names = who.length > 3 ? "Several people" : who.join(who.length > 2 ? ", " : " and ");
     const verb = who.length > 1 ? "are" : "is";
     find("typing").textContent = who.length ? `${names} ${verb} typing …` : "";
   }
 
-  #addMessage(by, text, at) {
+  #addMessage(by: string, text: string, at: number): void {
     const log = find("log");
     const last = this.#last;
     const date = new Date(at).toDateString();
@@ -204,16 +235,16 @@ export class View {
     if (last?.by === by && at - last.at < GROUP_MS) element.classList.add("more");
     this.#last = { by, at };
     this.#append(element);
-    while (log.childElementCount > SHOWN) log.firstElementChild.remove();
+    while (log.childElementCount > SHOWN) log.firstElementChild?.remove();
   }
 
   /** Before what is still under way. */
-  #append(element) {
+  #append(element: HTMLElement): void {
     find("log").insertBefore(element, this.#pending[0]?.element ?? null);
   }
 
   /** Keeps the newest in sight, unless somebody reads what is older. */
-  #keepPlace(always, change) {
+  #keepPlace(always: boolean, change: () => void): void {
     const log = find("log");
     const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
     change();
@@ -221,25 +252,25 @@ export class View {
     else find("newer").hidden = false;
   }
 
-  #withdraw(text) {
+  #withdraw(text: string): void {
     const entry = this.#pending.find((pending) => pending.text === text);
     if (entry) this.#remove(entry);
   }
 
-  #remove(entry) {
+  #remove(entry: Pending): void {
     entry.element.remove();
     this.#pending = this.#pending.filter((other) => other !== entry);
   }
 
-  #stoppedTyping(who) {
+  #stoppedTyping(who: string): void {
     clearTimeout(this.#typing.get(who));
     if (this.#typing.delete(who)) this.#drawTyping();
   }
 
   // Hands.
 
-  #listen() {
-    const text = find("text");
+  #listen(): void {
+    const text = find<HTMLTextAreaElement>("text");
     const fit = () => {
       text.style.height = "auto";
       text.style.height = `${text.scrollHeight + 2}px`;
@@ -265,14 +296,20 @@ export class View {
       text.focus();
     });
     find("rooms").addEventListener("click", (event) => {
-      const room = event.target.closest("button")?.dataset.room;
+      const room = (event.target as HTMLElement).closest("button")?.dataset.room;
       if (room) this.#on.enter(room);
     });
     find("open").addEventListener("submit", (event) => {
       event.preventDefault();
-      const room = find("new-room").value.trim();
+      const input = find<HTMLInputElement>("new-room");
+      const room = input.value.trim();
       if (room) this.#on.enter(room);
-      find("new-room").value = "";
+      input.value = "";
+    });
+    const topic = find<HTMLInputElement>("topic");
+    topic.addEventListener("change", () => {
+      this.#on.setTopic(topic.value.trim());
+      topic.blur();
     });
     find("now").addEventListener("click", () => this.#on.retry());
     find("leave").addEventListener("click", () => this.#on.signOut());
@@ -285,8 +322,8 @@ export class View {
   }
 
   /** `/` goes to the message, Alt with an arrow to the room before or after. */
-  #shortcut(event) {
-    const isWriting = event.target.matches("input, textarea");
+  #shortcut(event: KeyboardEvent): void {
+    const isWriting = (event.target as HTMLElement).matches("input, textarea");
     if (event.key === "/" && !isWriting) {
       event.preventDefault();
       find("text").focus();
@@ -301,32 +338,37 @@ export class View {
 }
 
 /** Asks for a name, then calls `enter` with it. */
-export function askName(enter) {
+export function askName(enter: (name: string) => void): void {
   const door = find("door");
   door.hidden = false;
   find("name").focus();
   door.addEventListener("submit", (event) => {
     event.preventDefault();
-    const name = find("name").value.trim();
+    const name = find<HTMLInputElement>("name").value.trim();
     if (!name) return;
     door.hidden = true;
     enter(name);
   });
 }
 
-function sentence(state) {
+function isOf(room: string) {
+  return (button: Element): button is HTMLElement =>
+    button instanceof HTMLElement && button.dataset.room === room;
+}
+
+function sentence(state: State, until: number): string {
   switch (state.name) {
     case "ready": return "Connected";
     case "connecting": return state.attempt > 1 ? "Connecting again …" : "Connecting …";
     case "waiting": {
-      const seconds = Math.max(0, Math.ceil((state.until - Date.now()) / 1000));
+      const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
       return `Offline (${state.reason}); again in ${seconds} s`;
     }
-    default: return `Stopped: ${state.reason}`;
+    case "closed": return `Stopped: ${state.error?.message ?? "signed off"}`;
   }
 }
 
-function bubble(by, text, at, isMine) {
+function bubble(by: string, text: string, at: number, isMine: boolean): HTMLElement {
   const element = make("article", isMine ? "message mine" : "message");
   const time = make("time", "", clock.format(at));
   time.dateTime = new Date(at).toISOString();
@@ -341,16 +383,20 @@ function bubble(by, text, at, isMine) {
 }
 
 /** A round mark with the first letter of a name, in a colour of its own. */
-function dress(mark, name) {
+function dress(mark: HTMLElement, name: string): HTMLElement {
   let hue = 7;
-  for (const char of name) hue = (hue * 31 + char.codePointAt(0)) % 360;
-  mark.style.setProperty("--hue", hue);
+  for (const char of name) hue = (hue * 31 + (char.codePointAt(0) ?? 0)) % 360;
+  mark.style.setProperty("--hue", String(hue));
   mark.setAttribute("aria-hidden", "true");
   mark.textContent = [...name][0]?.toUpperCase() ?? "";
   return mark;
 }
 
-function make(tag, name = "", text = "") {
+function make<T extends keyof HTMLElementTagNameMap>(
+  tag: T,
+  name = "",
+  text = "",
+): HTMLElementTagNameMap[T] {
   const element = document.createElement(tag);
   if (name) element.className = name;
   if (text) element.textContent = text;

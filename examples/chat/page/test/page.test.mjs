@@ -1,0 +1,123 @@
+// The page in a real browser, against the real server.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { ChatServer, Gate, browse, isReady, messages, say, shows, tab } from "./chat.mjs";
+
+const LONG = { timeout: 120_000 };
+/** What a browser says by itself of a connection that is lost. */
+const LOST = /WebSocket connection to|net::ERR_/;
+
+let browser;
+let server;
+let gate;
+before(async () => (browser = await browse()), LONG);
+after(() => browser.close());
+beforeEach(async () => {
+  server = await ChatServer.start();
+  gate = await Gate.before(server.port);
+}, LONG);
+afterEach(async () => {
+  gate.end();
+  await server.kill();
+});
+
+test("two tabs talk, see who is there and who is typing", LONG, async () => {
+  const ann = await tab(browser, gate.origin, "ann");
+  const bob = await tab(browser, gate.origin, "bob");
+  await ann.page.waitForFunction(() => document.querySelectorAll("#members li").length === 2);
+  await bob.page.type("#text", "he");
+  const typing = () => document.getElementById("typing").textContent === "bob is typing …";
+  await ann.page.waitForFunction(typing);
+  await say(bob.page, "llo <b>ann</b>");
+  await shows(ann.page, "hello <b>ann</b>");
+  await say(ann.page, "hello bob");
+  await shows(bob.page, "hello bob");
+  assert.deepEqual(await messages(bob.page), ["hello <b>ann</b>", "hello bob"]);
+
+  await ann.page.type("#topic", "tea");
+  await ann.page.keyboard.press("Enter");
+  await bob.page.waitForFunction(() => document.getElementById("topic").value === "tea");
+  await bob.page.type("#new-room", "attic");
+  await bob.page.keyboard.press("Enter");
+  await ann.page.waitForFunction(() => document.querySelectorAll("#members li").length === 1);
+  await ann.page.waitForSelector('#rooms button[data-room="attic"]');
+  assert.deepEqual([...ann.errors, ...bob.errors], []);
+});
+
+test("a tab that was offline has missed nothing, and what it said is sent once", LONG, async () => {
+  const ann = await tab(browser, gate.origin, "ann");
+  const direct = `http://127.0.0.1:${server.port}`;
+  const bob = await tab(browser, direct, "bob");
+  await say(bob.page, "before");
+  await shows(ann.page, "before");
+
+  await ann.page.setOfflineMode(true);
+  gate.shut();
+  await ann.page.waitForSelector('#state:not([data-name="ready"])');
+  await say(ann.page, "from the tunnel");
+  await ann.page.waitForSelector(".message.pending");
+  for (const text of ["one", "two", "three"]) await say(bob.page, text);
+  await shows(bob.page, "three");
+  assert.deepEqual(await messages(ann.page), ["before"]);
+
+  gate.open();
+  await ann.page.setOfflineMode(false);
+  await shows(ann.page, "from the tunnel");
+  await shows(bob.page, "from the tunnel");
+  const all = ["before", "one", "two", "three", "from the tunnel"];
+  assert.deepEqual(await messages(ann.page), all);
+  assert.deepEqual(await messages(bob.page), all);
+  assert.deepEqual(ann.errors.filter((error) => !LOST.test(error)), []);
+});
+
+test("a server that starts again is found, and the room is entered again", LONG, async () => {
+  const ann = await tab(browser, gate.origin, "ann");
+  const bob = await tab(browser, gate.origin, "bob");
+  await say(ann.page, "before");
+  await shows(bob.page, "before");
+  await server.kill();
+  await ann.page.waitForSelector('#state:not([data-name="ready"])');
+  await bob.page.waitForSelector('#state:not([data-name="ready"])');
+  server = await ChatServer.start(server.port);
+  await Promise.all([isReady(ann.page), isReady(bob.page)]);
+  await say(ann.page, "after");
+  await shows(bob.page, "after");
+  assert.deepEqual(await messages(bob.page), ["before", "after"]);
+  await bob.page.waitForFunction(() => document.querySelectorAll("#members li").length === 2);
+  assert.deepEqual([...ann.errors, ...bob.errors].filter((error) => !LOST.test(error)), []);
+});
+
+test("a page of a foreign origin gets no connection", LONG, async () => {
+  const foreign = createServer((_, answer) => answer.end("<!doctype html><title>foreign</title>"));
+  foreign.listen(0, "127.0.0.1");
+  await once(foreign, "listening");
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${foreign.address().port}/`);
+  const dial = (url) =>
+    new Promise((resolve) => {
+      const socket = new WebSocket(url, "wsp1.json");
+      socket.onopen = () => resolve("open");
+      socket.onerror = () => resolve("refused");
+    });
+  const url = `ws://127.0.0.1:${gate.port}/ws`;
+  assert.equal(await page.evaluate(dial, url), "refused");
+  // The same from a page of the server: what is refused is the origin.
+  const own = await tab(browser, gate.origin, "ann");
+  assert.equal(await own.page.evaluate(dial, url), "open");
+  foreign.close();
+});
+
+test("the page runs no script but its own", LONG, async () => {
+  const ann = await tab(browser, gate.origin, "ann");
+  const isBlocked = () =>
+    new Promise((resolve) => {
+      document.addEventListener("securitypolicyviolation", () => resolve(true));
+      const script = document.createElement("script");
+      script.textContent = "resolveTo = false";
+      document.body.append(script);
+    });
+  assert.equal(await ann.page.evaluate(isBlocked), true);
+});
