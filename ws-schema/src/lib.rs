@@ -21,6 +21,7 @@ mod export;
 mod lint;
 mod names;
 mod python;
+mod python_typed;
 mod report;
 mod rule;
 mod shape;

@@ -4,12 +4,14 @@ use crate::{
     contract::{Contract, entries, target},
     export::references,
     names::{is_identifier, texts},
+    python_typed,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A whole module for Pydantic 2 and Python 3.10 or newer: a model per object, an alias per other
-/// definition, and tables of the requests, the channels and the callbacks.
+/// definition, a class per kind of channel, and tables of the requests, the channels and the
+/// callbacks.
 ///
 /// It passes `mypy --strict`. Write a message with `model_dump_json(by_alias=True,
 /// exclude_unset=True)`: a field that was not given is then absent, and `None` that was given is
@@ -21,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// to each other in a circle.
 pub fn python(document: &Value) -> Result<String, String> {
     let contract = Contract::read(document)?;
-    let mut writer = Writer::default();
+    let mut writer = Writer { hooks: python_typed::hooks(&contract), ..Writer::default() };
     for (name, schema) in entries(document.get("$defs")) {
         if !is_identifier(name) || KEYWORDS.contains(&name) {
             return Err(format!("`{name}` cannot name a type: rename it in the contract"));
@@ -38,7 +40,9 @@ pub fn python(document: &Value) -> Result<String, String> {
     lines.extend(HEAD.lines().map(str::to_owned));
     lines.extend(writer.models);
     lines.extend(ordered(writer.aliases)?);
+    lines.extend(python_typed::channels(&contract));
     tables(&contract, &mut lines);
+    lines.extend(python_typed::tables(&contract));
     lines.push(String::new());
     Ok(lines.join("\n"))
 }
@@ -47,6 +51,7 @@ const HEAD: &str = r#"
 from __future__ import annotations
 
 import builtins as _b
+import dataclasses as _d
 import typing as _t
 import uuid as _uuid
 
@@ -71,6 +76,8 @@ const TAKEN: [&str; 8] =
 
 #[derive(Debug, Default)]
 struct Writer {
+    /// What the model of a request has for the checker, by its name.
+    hooks: BTreeMap<String, Vec<String>>,
     models: Vec<String>,
     /// By name: the lines, and the definitions that they name.
     aliases: BTreeMap<String, (Vec<String>, BTreeSet<String>)>,
@@ -111,10 +118,11 @@ impl Writer {
                 }
             });
         }
+        let hooks = self.hooks.remove(name).unwrap_or_default();
         let texts = texts(schema);
         self.models.extend([String::new(), String::new(), format!("class {name}(_Model):")]);
         match texts.as_slice() {
-            [] if body.is_empty() => self.models.push("    pass".to_owned()),
+            [] if body.is_empty() && hooks.is_empty() => self.models.push("    pass".to_owned()),
             [] => {}
             [only] => self.models.push(format!("    \"\"\"{}\"\"\"", quoted(only))),
             [first, rest @ ..] => {
@@ -128,6 +136,7 @@ impl Writer {
             self.models.push(String::new());
         }
         self.models.extend(body);
+        self.models.extend(hooks);
     }
 
     /// A type as it stands in another one; `name` is for an object that has none.
@@ -285,7 +294,7 @@ fn optional(spelled: &str) -> String {
 }
 
 /// The name of a field in Python: no keyword, no name of Pydantic's own, no leading `_`.
-fn attribute(field: &str) -> String {
+pub(crate) fn attribute(field: &str) -> String {
     let name: String =
         field.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let name = name.trim_start_matches('_').to_owned();
@@ -302,7 +311,7 @@ fn comment(schema: &Value, indent: &str) -> Vec<String> {
     lines.map(|line| format!("{indent}# {line}").trim_end().to_owned()).collect()
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 

@@ -33,7 +33,7 @@ class Codec(typing.Protocol):
     def encode(self, frame: Outgoing) -> bytes:
         """Writes a whole message; the fields stand in the order of the protocol's table."""
 
-    def decode(self, data: bytes) -> Envelope | None:
+    def decode(self, data: str | bytes) -> Envelope | None:
         """Reads a message."""
 
 
@@ -54,15 +54,14 @@ class Json:
         fields |= _present(frame.head)
         return _compact(fields)[:-1].encode() + b',"payload":' + frame.body + b"}"
 
-    def decode(self, data: bytes) -> Envelope | None:
+    def decode(self, data: str | bytes) -> Envelope | None:
         """Reads a message; keys do not repeat and numbers are finite."""
         try:
-            it = _READER.decode(data.decode())
-            if data.count(b"{") + data.count(b"[") > self._nesting and _is_deeper(
-                it, self._nesting
-            ):
+            text = data if isinstance(data, str) else data.decode()
+            it = _READER.decode(text)
+            if text.count("{") + text.count("[") > self._nesting and _is_deeper(it, self._nesting):
                 return None
-            return _envelope(it, len(data))
+            return _envelope(it, len(text) if text.isascii() else len(text.encode()))
         except (ValueError, RecursionError):
             return None
 
@@ -97,8 +96,10 @@ class MessagePack:
         )
         return b"\x95" + first + frame.body
 
-    def decode(self, data: bytes) -> Envelope | None:
+    def decode(self, data: str | bytes) -> Envelope | None:
         """Reads a message; keys are text and do not repeat, and there are no extension types."""
+        if isinstance(data, str):
+            return None
         try:
             it = self._msgpack.unpackb(data, object_pairs_hook=_distinct, ext_hook=_no_extension)
             if type(it) is not list:
