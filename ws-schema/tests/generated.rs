@@ -12,3 +12,9 @@ fn schema_committed_types_of_the_chat_are_what_its_contract_says() {
     let text = ws_schema::typescript(&chat()).expect("its types");
     assert_committed_text("../clients/typescript/examples/chat/protocol.ts", &text);
 }
+
+#[test]
+fn schema_committed_models_of_the_chat_are_what_its_contract_says() {
+    let text = ws_schema::python(&chat()).expect("its models");
+    assert_committed_text("../clients/python/examples/chat_protocol.py", &text);
+}

@@ -1,11 +1,62 @@
 """What a user of the models writes; lines that the checker has to refuse are marked."""
 
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Any, Literal, Protocol, TypeVar, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
 import protocol as p
+
+R = TypeVar("R", covariant=True)
+E = TypeVar("E", covariant=True)
+P = TypeVar("P", contravariant=True)
+
+
+class Asked(Protocol[R]):
+    """What a client library matches, so that the answer has its type."""
+
+    def _ws_call(self) -> tuple[R, Any]: ...
+
+
+class Uploaded(Protocol[P, R]):
+    """The same for parts."""
+
+    def _ws_upload(self, part: P) -> tuple[R, Any]: ...
+
+
+class Heard(Protocol[E, R]):
+    """The same for what happens on a channel, and its snapshot."""
+
+    def _ws_events(self) -> tuple[E, R]: ...
+
+
+def call(request: Asked[R]) -> R:
+    """Nobody calls this: the checker reads it."""
+    raise NotImplementedError(request)
+
+
+def upload(request: Uploaded[P, R], part: P) -> R:
+    """Nor this."""
+    raise NotImplementedError(request, part)
+
+
+def first(channel: Heard[E, R]) -> tuple[E, R]:
+    """Nor this."""
+    raise NotImplementedError(channel)
+
+
+def infers(shape: p.ShapesInput, watch: p.Watch) -> None:
+    """Every request knows its answer, and nothing else is one."""
+    answer: p.Shapes = call(shape)
+    wrong: p.Watch = call(shape)  # type: ignore[assignment]
+    call(watch)  # type: ignore[arg-type]
+    choices: list[p.Choice] = upload(p.Import(class_="x"), "part")
+    upload(p.Import(class_="x"), 7)  # type: ignore[misc]
+    event, state = first(p.RoomChannel(name="x", number=1))
+    entered: p.RoomEventEntered = event
+    word: p.Words = state
+    first(p.Late())  # type: ignore[arg-type]
+    raise AssertionError((answer, wrong, choices, entered, word))
 
 
 def area(choice: p.Choice) -> float:
@@ -74,6 +125,8 @@ def main() -> None:
     Path("written.json").write_text(
         sent.model_dump_json(by_alias=True, exclude_unset=True), encoding="utf-8"
     )
+    assert p.FACTS == {"late": {"dedup": True, "since": 3}, "shape": {"idempotent": True}}
+    assert p.SNAPSHOTS == {"room": p.Words} and p.RoomChannel("x", 7)._ws_kind == "room"
     message = TypeAdapter[p.ServerMessage](p.ServerMessage)
     try:
         message.validate_json('{"type": "nobody"}')
