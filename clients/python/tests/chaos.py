@@ -15,7 +15,7 @@ import time
 import typing
 
 import chat_protocol as chat
-from chat import ChatServer, Scissors, guest
+from house import ChatServer, Scissors, guest
 
 from ws_proto import Client, Event, Gap, Position, Ready, State
 

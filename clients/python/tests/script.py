@@ -16,7 +16,8 @@ from websockets.typing import Subprotocol
 
 from ws_proto import Backoff, Client, Options, State
 
-HASTE = Backoff(base=0.001, longest=0.01, attempts=1000, reset=1000.0)
+# In a hurry, and never tired.
+HASTE = Backoff(base=0.001, longest=0.01, attempts=10**9)
 Frame = dict[str, typing.Any]
 _PATIENCE = 30
 

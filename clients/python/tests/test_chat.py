@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import chat_protocol as chat
 import pytest
 from chaos import storm
-from chat import ChatServer, guest
+from house import ChatServer, guest
 from script import in_loop, reached
 
 from ws_proto import CallError, ConnectError, Ended, Event, Gap, Live, Position, Rejected, Waiting
@@ -105,3 +107,35 @@ def test_nothing_is_lost_doubled_or_out_of_order_over_100_reconnects(format: str
         assert counts.answered == counts.posted == counts.heard
 
     asyncio.run(within())
+
+
+@in_loop
+async def test_the_example_talks_to_the_real_server() -> None:
+    async with ChatServer() as server, guest(server.url, "bob") as bob:
+        await bob.call(chat.Join(room="lobby"))
+        await bob.call(chat.Post(room="lobby", text="before"))
+        folder = Path(__file__).parents[1]
+        script = folder / "examples" / "chat.py"
+        pipe = asyncio.subprocess.PIPE
+        here = {"PYTHONPATH": str(folder / "src"), "NO_PROXY": "*"}
+        ann = await asyncio.create_subprocess_exec(
+            sys.executable,
+            script,
+            *("ann", "--url", server.url),
+            stdin=pipe,
+            stdout=pipe,
+            env=here,
+        )
+        assert ann.stdin is not None
+        assert ann.stdout is not None
+        async with bob.subscribe(chat.RoomChannel(name="lobby")) as events:
+            ann.stdin.write(f"hello\n{'x' * 5000}\n".encode())
+            async for item in events:
+                if isinstance(item, Event) and isinstance(item.payload, chat.Message):
+                    assert (item.payload.by, item.payload.text) == ("ann", "hello")
+                    break
+        ann.stdin.write(b"\n")
+        said = (await ann.stdout.read()).decode().split("\n")
+        assert await ann.wait() == 0
+        assert said[:2] == ["* in lobby: ann, bob", "  bob: before"]
+        assert "* that is too long" in said

@@ -14,6 +14,7 @@ _TEXTS = ("re", "ch", "key", "tp")
 _ORDER = ("re", "seq", "ack", "ch", "off", "prev", "key", "ttl", "tp")
 _BOUNDED = 128
 _UUID_BYTES = 16
+_TIMESTAMPS = (b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff")
 
 
 class Codec(typing.Protocol):
@@ -102,7 +103,7 @@ class MessagePack:
             return None
         try:
             it = self._msgpack.unpackb(data, object_pairs_hook=_distinct, ext_hook=_no_extension)
-            if type(it) is not list:
+            if type(it) is not list or self._has_timestamp(data, it):
                 return None
             kind, id, ts, header, payload = it
             # Every container takes a byte at least.
@@ -118,6 +119,15 @@ class MessagePack:
         # The package has exceptions of its own, and not all of them are `ValueError`.
         except (ValueError, TypeError, RecursionError, self._msgpack.UnpackException):
             return None
+
+    def _has_timestamp(self, data: bytes, value: typing.Any) -> bool:
+        """The one extension type that the package reads without asking."""
+        if not any(mark in data for mark in _TIMESTAMPS):
+            return False
+        if isinstance(value, dict | list):
+            inner = value.values() if isinstance(value, dict) else value
+            return any(self._has_timestamp(data, it) for it in inner)
+        return isinstance(value, self._msgpack.Timestamp)
 
 
 def named(format: str) -> Codec:

@@ -1,0 +1,255 @@
+"""The session on its own: bounds and corners that the transcripts do not show."""
+
+from __future__ import annotations
+
+import math
+import typing
+
+import pytest
+
+from ws_proto import events as ev
+from ws_proto.codec import Json
+from ws_proto.session import Session
+from ws_proto.wire import Envelope, Outcome, Outgoing
+
+ID = "00000000-0000-7000-8000-{:012}"
+
+
+class Ends:
+    """A session, and frames of its server."""
+
+    def __init__(self, **limits: int) -> None:
+        self.codec = Json()
+        self.ids = 0
+        self.seq = 0
+        self.session = Session(ev.Config("p", (1, 1), self._id, self.codec))
+        self.session.at(0).connect()
+        self.frames()
+        rate = {"per_s": limits.get("per_s", 10**6), "burst": limits.get("burst", 10**6)}
+        max_frame = limits.get("max_frame", 65_536)
+        self.give("$welcome", self.welcome(rate, max_frame))
+        self.frames()
+        self.events()
+
+    def _id(self) -> str:
+        self.ids += 1
+        return ID.format(self.ids)
+
+    def welcome(
+        self, rate: typing.Any = None, max_frame: int = 65_536, **session: typing.Any
+    ) -> typing.Any:
+        """The payload of a welcome."""
+        limits = {"max_frame": max_frame, "max_in_flight": 64, "max_subs": 9, "window": 256}
+        return {
+            "version": 1,
+            "session": {"id": "s", "ticket": "t", "ttl_ms": 9, "resumed": False} | session,
+            "recv": 0,
+            "heartbeat": {"interval_ms": 30_000, "timeout_ms": 10_000},
+            "limits": limits | {"rate": rate or {"per_s": 10**6, "burst": 10**6}},
+        }
+
+    def give(self, type: str, payload: typing.Any, **head: typing.Any) -> None:
+        """A frame of the server."""
+        self.session.receive(Envelope(type, self._id(), 0, **head, payload=payload, size=100))
+
+    def say(self, type: str, payload: typing.Any, **head: typing.Any) -> None:
+        """A frame with a place."""
+        self.seq += 1
+        self.give(type, payload, seq=self.seq, **head)
+
+    def frames(self) -> list[Outgoing]:
+        """All that leaves now."""
+        found = []
+        while (frame := self.session.transmit()) is not None:
+            found.append(frame)
+        return found
+
+    def events(self) -> list[ev.Event]:
+        """All that is told now."""
+        found = []
+        while (event := self.session.event()) is not None:
+            found.append(event)
+        return found
+
+    def call(self, deadline: float = math.inf, body: bytes = b"{}") -> ev.Call:
+        """A call that was taken."""
+        call = ev.Call("ask", body, deadline)
+        assert self.session.call(call)
+        return call
+
+
+def _closes_with(ends: Ends) -> int | None:
+    closed = [event for event in ends.events() if isinstance(event, ev.Closed)]
+    return closed[0].code if closed else None
+
+
+def test_what_is_not_acknowledged_is_bounded_by_frames() -> None:
+    ends = Ends()
+    for _ in range(1024):
+        ends.call()
+    assert not ends.session.call(ev.Call("ask", b"{}"))
+    sent = ends.frames()
+    assert [frame.head.seq for frame in sent] == list(range(1, 1025))
+    assert not ends.session.has_room()
+    ends.give("$ack", {}, ack=1000)
+    assert ends.session.has_room()
+
+
+def test_what_is_not_acknowledged_is_bounded_by_bytes() -> None:
+    ends = Ends()
+    for _ in range(9):
+        ends.call(body=b"x" * 30_000)
+    assert not ends.session.has_room()
+    ends.frames()
+    ends.give("$ack", {}, ack=9)
+    assert ends.session.has_room()
+
+
+def test_past_the_bound_only_what_may_end_a_request_leaves() -> None:
+    ends = Ends()
+    calls = [ends.call() for _ in range(1024)]
+    ends.frames()
+    assert ends.session.subscribe("room") is False
+    ends.session.credit(calls[0], 3)
+    ends.session.credit(calls[0], 4)
+    ends.session.cancel(calls[1])
+    left = [(frame.head.type, frame.body) for frame in ends.frames()]
+    # The credit that waited added up only before it left.
+    assert left == [("$credit", b'{"n":7}'), ("$cancel", b"null")]
+
+
+def test_a_server_that_never_acknowledges_is_closed_at_twice_the_bound() -> None:
+    ends = Ends()
+    calls = [ends.call() for _ in range(1024)]
+    ends.frames()
+    for n in range(1024):
+        assert ends.session.is_open()
+        ends.session.credit(calls[n], 1)
+        ends.frames()
+    ends.session.cancel(calls[0])
+    ends.frames()
+    assert _closes_with(ends) == 4003
+
+
+def test_a_call_that_ran_out_of_time_in_the_queue_leaves_no_hole() -> None:
+    ends = Ends(per_s=1, burst=4)
+    first, second, third = ends.call(), ends.call(deadline=10), ends.call()
+    sent = [frame.head for frame in ends.frames()]
+    assert [head.id for head in sent] == [first.id, second.id]
+    late, last = ends.call(deadline=100), ends.call()
+    ends.session.at(100).timeout()
+    told = ends.events()
+    assert ev.Answered(second, ev.TimedOut(Outcome.UNKNOWN)) in told
+    assert ev.Answered(late, ev.TimedOut(Outcome.NOT_SENT)) in told
+    seqs = []
+    for second_passed in range(1, 9):
+        ends.session.at(100 + 1000 * second_passed).timeout()
+        seqs += [(frame.head.seq, frame.head.id) for frame in ends.frames() if frame.head.seq]
+    assert [seq for seq, _ in seqs] == [3, 4, 5]
+    assert {third.id, last.id} < {id for _, id in seqs}
+
+
+def test_the_ttl_that_leaves_is_what_is_left_of_it() -> None:
+    ends = Ends()
+    ends.call(deadline=5000)
+    ends.session.at(1500)
+    assert [frame.head.ttl for frame in ends.frames()] == [3500]
+
+
+def test_pings_without_end_do_not_fill_the_memory() -> None:
+    ends = Ends()
+    for n in range(1100):
+        ends.give("$ping", {"t": n})
+    assert len(ends.frames()) <= 1026 + 1
+    assert _closes_with(ends) == 4003
+
+
+def test_messages_that_left_are_counted_against_the_rate() -> None:
+    ends = Ends(per_s=10, burst=8)
+    for _ in range(20):
+        ends.call()
+    # A quarter of the burst is kept, and the hello took one.
+    assert len(ends.frames()) == 5
+    ends.session.at(300).timeout()
+    assert len(ends.frames()) == 3
+
+
+def test_an_acknowledgement_rides_on_what_leaves() -> None:
+    ends = Ends()
+    call = ends.call()
+    ends.frames()
+    ends.say("ask.ok", {}, re=call.id, ack=1)
+    assert ends.frames() == []
+    assert ends.session.due() == 250
+    ends.call()
+    assert [frame.head.ack for frame in ends.frames()] == [1]
+    assert ends.session.due() == 30_000
+
+
+@pytest.mark.parametrize("count", [31, 32])
+def test_after_32_frames_an_acknowledgement_leaves_at_once(count: int) -> None:
+    ends = Ends()
+    for _ in range(count):
+        ends.say("$credit", {"n": 1}, re=ID.format(0))
+    sent = [(frame.head.type, frame.head.ack) for frame in ends.frames()]
+    assert sent == ([("$ack", 32)] if count == 32 else [])
+
+
+@pytest.mark.parametrize(
+    ("type", "payload", "head", "code"),
+    [
+        ("$hello", {}, {}, 4502),
+        ("$reject", {}, {}, 4502),
+        ("$sub", {}, {"seq": 1, "ch": "x"}, 4500),
+        ("$auth", {}, {}, 4500),
+        ("$ok", {}, {"seq": 1}, 4500),
+        ("$ok", {}, {"re": ID.format(1)}, 4500),
+        ("$live", None, {"ch": "x"}, 4500),
+        ("$gap", {"reason": "slow"}, {}, 4500),
+        ("ask.ok", {}, {"re": ID.format(1)}, 4500),
+        ("ask", {}, {}, 4500),
+        ("ask", {}, {"seq": 2}, 4006),
+        ("$ack", {}, {"ack": 1}, 4006),
+        ("$new", {}, {"seq": 2}, 4006),
+        ("$new", {}, {}, None),
+        ("$new", {}, {"seq": 1}, None),
+        ("ask.ok", {}, {"seq": 1, "re": ID.format(1)}, None),
+    ],
+)
+def test_what_the_server_may_not_send_closes(
+    type: str, payload: object, head: dict[str, typing.Any], code: int | None
+) -> None:
+    ends = Ends()
+    ends.give(type, payload, **head)
+    ends.frames()
+    assert _closes_with(ends) == code
+
+
+def test_a_resumed_session_that_nobody_asked_for_closes() -> None:
+    ends = Ends()
+    ends.session.close(4100, "gone")
+    ends.frames()
+    ends.events()
+    ends.session.connect()
+    ends.give("$welcome", ends.welcome(resumed=True))
+    ends.frames()
+    assert _closes_with(ends) == 4500
+
+
+def test_a_resume_that_lacks_what_was_dropped_closes() -> None:
+    ends = Ends()
+    ends.call()
+    ends.frames()
+    ends.give("$ack", {}, ack=1)
+    ends.session.disconnected()
+    ends.events()
+    ends.session.connect()
+    ends.give("$welcome", ends.welcome(resumed=True))
+    ends.frames()
+    assert _closes_with(ends) == 4006
+
+
+def test_time_that_goes_back_is_not_believed() -> None:
+    ends = Ends()
+    ends.session.at(1000)
+    assert ends.session.at(5).now == 1000
