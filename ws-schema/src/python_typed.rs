@@ -15,9 +15,9 @@ const FORMS: [(&str, &str, &str); 4] = [
 
 /// The lines that a model of a request has for the checker alone, by the name of the model.
 ///
-/// Each is a method that nobody calls: whoever takes a request matches it, structurally, and has the
-/// types of its answer. So the module imports no client. A model that several requests share has
-/// none, since nothing says which of them is meant.
+/// Each is a method that nobody calls: whoever takes a request matches it, structurally, and has
+/// the types of its answer. So the module imports no client. A model that several requests share
+/// has none, since nothing says which of them is meant.
 pub(crate) fn hooks(contract: &Contract<'_>) -> BTreeMap<String, Vec<String>> {
     let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
     for table in ["requests", "callbacks"] {

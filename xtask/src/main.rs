@@ -9,6 +9,7 @@ mod npm;
 mod process;
 mod progress;
 mod python;
+mod python_client;
 mod schema;
 mod sim;
 mod steps;

@@ -1,4 +1,4 @@
-//! The Python interpreter with which the tests run a client in another language.
+//! The Python interpreter of the Python client, and of the tests that need one.
 
 use crate::{
     process::{Call, Workspace},
@@ -7,10 +7,9 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-/// The libraries of that client, and what judges generated models, each at the one version that the
-/// tests are run with.
-const PACKAGES: [&str; 4] =
-    ["websockets==17.4", "msgpack==1.2.4", "pydantic==2.14.3", "mypy==2.4.1"];
+/// What is installed, and nothing else, each at the one version that the tests are run with.
+const REQUIREMENTS: &str = "clients/python/requirements.txt";
+const PACKAGES: &str = include_str!("../../clients/python/requirements.txt");
 
 /// Exits with 0 only where each argument, `name==version`, is installed.
 const INSTALLED: &str = "\
@@ -25,7 +24,7 @@ Install it, for example with: apt-get install python3 python3-venv";
 /// Makes the interpreter and installs the libraries; does nothing where that is done.
 pub(crate) fn step(workspace: &Workspace) -> Step {
     let workspace = workspace.clone();
-    Step { name: "python client", run: Box::new(move || prepare(&workspace)) }
+    Step { name: "python", run: Box::new(move || prepare(&workspace)) }
 }
 
 /// The interpreter, once it was made.
@@ -46,13 +45,13 @@ fn prepare(workspace: &Workspace) -> Verdict {
         let failure = Some(Failure { output, repeat: create.to_string() });
         return Verdict { failure, ..Verdict::default() };
     }
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    let arguments = install.into_iter().chain(PACKAGES);
+    let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
+    let arguments = arguments.into_iter().chain(["--requirement", REQUIREMENTS]);
     steps::verdict(&Call::new(workspace, text(&python), arguments))
 }
 
 fn installed(workspace: &Workspace, python: &Path) -> bool {
-    let arguments = ["-c", INSTALLED].into_iter().chain(PACKAGES);
+    let arguments = ["-c", INSTALLED].into_iter().chain(PACKAGES.lines());
     python.exists() && Call::new(workspace, text(python), arguments).run().good
 }
 
@@ -74,7 +73,7 @@ mod tests {
 
     #[test]
     fn every_library_is_pinned() {
-        assert!(PACKAGES.iter().all(|package| package.split("==").count() == 2));
+        assert!(PACKAGES.lines().all(|package| package.split("==").count() == 2));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{
     browser, mutants, npm,
     process::{Call, Ran, Workspace},
     progress::{Failure, Step, Verdict},
-    python, sim,
+    python, python_client, sim,
     tally::Tally,
 };
 
@@ -23,6 +23,7 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         tests(workspace),
         npm::client(workspace),
         browser::step(workspace),
+        python_client::step(workspace),
         sim::step(workspace),
         documentation(workspace),
         pure_build(workspace),
@@ -172,6 +173,7 @@ mod tests {
         let slow = [
             "simulation",
             "documentation",
+            "python",
             "python client",
             "node packages",
             "typescript client",

@@ -14,9 +14,14 @@ impl Tally {
     pub(crate) fn of(output: &str) -> Self {
         let mut sum = Self::default();
         for line in output.lines().filter(|line| line.starts_with("test result: ")) {
-            sum += Self { passed: before(line, " passed"), failed: before(line, " failed") };
+            sum += Self::of_line(line);
         }
         sum
+    }
+
+    /// The numbers before `passed` and `failed` of one line.
+    pub(crate) fn of_line(line: &str) -> Self {
+        Self { passed: before(line, " passed"), failed: before(line, " failed") }
     }
 }
 

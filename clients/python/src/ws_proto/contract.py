@@ -146,7 +146,7 @@ class Schema:
                 return adapter.validate_json(_JSON.payload(payload), strict=True)
             return adapter.validate_python(payload)
         except pydantic.ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            first = error.errors()[0]
             path = ".".join(["payload", *map(str, first["loc"])])
             raise PayloadError(name, path, first["msg"]) from None
         except ValueError as error:

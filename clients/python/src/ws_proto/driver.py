@@ -95,8 +95,8 @@ class Driver:
         self._clock = Clock()
         protocol, versions, serves = config
         wall = int(time.time() * 1000) - self._clock.now()
-        more = {"serves": serves, "max_frame": options.max_frame, "window": options.window}
-        self._config = Config(protocol, versions, uuid7, codec, wall, **more)  # type: ignore[arg-type]
+        sizes = (options.max_frame, options.window)
+        self._config = Config(protocol, versions, uuid7, codec, wall, serves, *sizes)
         self._session = Session(self._config)
         self._largest = options.max_frame
         self._failed = 0

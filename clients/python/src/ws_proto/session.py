@@ -69,8 +69,6 @@ class Session:
         self.now = max(now, self.now)
         return self
 
-    # Inputs.
-
     def connect(self, **more: typing.Any) -> None:
         """There is a connection: the hello leaves, with what `more` adds to it."""
         config = self._config
@@ -204,8 +202,6 @@ class Session:
         if self.is_open():
             self._renewing.check()
 
-    # Outputs.
-
     def transmit(self) -> Outgoing | None:
         """The next message to send."""
         return self._next_urgent() or self._next_in_turn()
@@ -298,8 +294,7 @@ class Session:
             case "$reject":
                 fault = Fault.read(payload["error"])
                 self.tell(events.Reject(payload))
-                after = fault.after_ms
-                retry = None if after is None else (after, after)
+                retry = None if fault.after_ms is None else (fault.after_ms, fault.after_ms)
                 self._end(events.Closed("peer", payload["close"], fault.message, retry))
             case "$close":
                 retry = window(payload.get("retry_after_ms"))
@@ -355,8 +350,8 @@ class Session:
             return None
         call = self._calls.get(it.re)
         if call is None:
-            return None
-        if it.type == f"{call.type}.item":
+            pass
+        elif it.type == f"{call.type}.item":
             self.tell(events.Item(call, it.payload))
         elif it.type == f"{call.type}.ok":
             self._settle(call, events.Ok(it.payload))
@@ -414,8 +409,6 @@ class Session:
     def _end(self, closed: events.Closed) -> None:
         self._closed = closed
         self._state = "closing"
-
-    # Sending.
 
     def _next_urgent(self) -> Outgoing | None:
         if self._urgent:
