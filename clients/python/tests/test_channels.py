@@ -302,3 +302,15 @@ async def test_a_reader_that_is_cancelled_loses_nothing() -> None:
                 await waiting
             await move(peer, 5)
             assert await anext(events) == moved(5)
+
+
+@in_loop
+async def test_a_server_that_says_live_without_end_is_closed() -> None:
+    async with Script() as script, script.client(window=8) as client:
+        peer = await script.peer()
+        await peer.welcome()
+        client.subscribe(BENCH)
+        await stand(peer)
+        for _ in range(20):
+            await peer.send("$live", None, ch=CH, off=4)
+        assert (await peer.frame("$close"))["payload"]["code"] == 4500

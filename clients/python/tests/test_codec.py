@@ -91,6 +91,8 @@ def _with(**fields: typing.Any) -> str:
         _with(type="x" * 129),
         _with(key="é" * 65),
         _with(ch="\ud800"),
+        _with().replace("null", '"\\udfff"'),
+        _with(type="$close").replace("null", '{"code":1000,"reason":"","retry_after_ms":[1]}'),
         _with(type="$ping"),
         _with(type="$welcome"),
         _with(type="$close"),

@@ -18,11 +18,11 @@ ID = "00000000-0000-7000-8000-{:012}"
 class Ends:
     """A session, and frames of its server."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, versions: tuple[int, int] = (1, 1), **limits: int) -> None:
         self.codec = Json()
         self.ids = 0
         self.seq = 0
-        self.session = Session(ev.Config("p", (1, 1), self._id, self.codec))
+        self.session = Session(ev.Config("p", versions, self._id, self.codec))
         self.session.at(0).connect()
         self.frames()
         rate = {"per_s": limits.get("per_s", 10**6), "burst": limits.get("burst", 10**6)}
@@ -253,3 +253,64 @@ def test_time_that_goes_back_is_not_believed() -> None:
     ends = Ends()
     ends.session.at(1000)
     assert ends.session.at(5).now == 1000
+
+
+def test_a_resumed_session_in_another_version_closes() -> None:
+    ends = Ends(versions=(1, 2))
+    ends.session.disconnected()
+    ends.events()
+    ends.session.connect()
+    ends.give("$welcome", ends.welcome(resumed=True) | {"version": 2})
+    ends.frames()
+    assert _closes_with(ends) == 4500
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_version_that_was_not_offered_closes(version: int) -> None:
+    ends = Ends()
+    ends.session.disconnected()
+    ends.events()
+    ends.session.connect()
+    ends.give("$welcome", ends.welcome() | {"version": version})
+    ends.frames()
+    assert _closes_with(ends) == 4500
+
+
+def test_a_session_that_left_out_a_frame_is_not_resumed() -> None:
+    ends = Ends()
+    calls = [ends.call() for _ in range(1024)]
+    ends.frames()
+    for call in calls:
+        ends.session.credit(call, 1)
+        ends.frames()
+    ends.session.cancel(calls[0])
+    ends.frames()
+    ends.events()
+    ends.session.connect()
+    assert b"resume" not in ends.frames()[0].body
+
+
+def test_credit_after_the_end_of_an_upload_means_nothing() -> None:
+    ends = Ends()
+    call = ends.call()
+    ends.session.end_parts(call)
+    ends.say("$credit", {"n": 3}, re=call.id)
+    assert ends.events() == []
+    assert not ends.session.part(call, b"1")
+
+
+def test_what_is_acknowledged_while_it_is_sent_again_is_not_passed_over() -> None:
+    ends = Ends(per_s=1, burst=8)
+    calls = [ends.call() for _ in range(4)]
+    ends.session.at(9000)
+    assert len(ends.frames()) == 4
+    ends.session.disconnected()
+    ends.events()
+    ends.session.connect()
+    ends.frames()
+    ends.give("$welcome", ends.welcome({"per_s": 1, "burst": 4}, resumed=True))
+    again = [frame.head.id for frame in ends.frames()]
+    ends.give("$ack", {}, ack=1)
+    ends.session.at(60_000)
+    again += [frame.head.id for frame in ends.frames()]
+    assert again == [call.id for call in calls]

@@ -60,6 +60,9 @@ class Json:
         try:
             text = data if isinstance(data, str) else data.decode()
             it = _READER.decode(text)
+            if "\\u" in text:
+                # Half a surrogate pair is no text, and could not be sent back.
+                _compact(it).encode()
             if text.count("{") + text.count("[") > self._nesting and _is_deeper(it, self._nesting):
                 return None
             return _envelope(it, len(text) if text.isascii() else len(text.encode()))
@@ -157,10 +160,8 @@ def _envelope(it: typing.Any, size: int) -> Envelope | None:
         return None
     if not kind or not UUID.fullmatch(id) or not (re is None or UUID.fullmatch(re)):
         return None
-    # `encode` refuses half a surrogate pair, which is no text.
     if any(len(text.encode()) > _BOUNDED for text in (kind, it.get("key", ""), it.get("tp", ""))):
         return None
-    it.get("ch", "").encode()
     if kind[0] == "$" and not has_shape(kind, it["payload"]):
         return None
     known = {name: it[name] for name in _ORDER if name in it}

@@ -21,6 +21,8 @@ _ATTEMPT = 10.0
 _STUCK_MS = 10_000
 """How long the socket may take nothing."""
 _LAST_WORDS_MS = 1000
+_LARGEST = 16_777_216
+"""Bytes of a message of the server, whatever it announces."""
 _HEARTBEAT_MISSED = 4002
 
 Token = str | collections.abc.Callable[[], str | collections.abc.Awaitable[str]] | None
@@ -100,6 +102,7 @@ class Driver:
         self._session = Session(self._config)
         self._largest = options.max_frame
         self._failed = 0
+        self._is_leaving = False
         self._reject: Json | None = None
         self._attempt = 0
         self._sooner = asyncio.Event()
@@ -125,6 +128,7 @@ class Driver:
         """A new session and its first attempt."""
         self._session = Session(self._config)
         self._failed = 0
+        self._is_leaving = False
         self._set_state(Connecting(1))
         self._main = asyncio.get_running_loop().create_task(self._run(), name="ws-proto")
 
@@ -136,6 +140,7 @@ class Driver:
 
     async def close(self) -> None:
         """The end: the session is over, and nothing follows. Waits for the goodbye, at most 3 s."""
+        self._is_leaving = True
         self.session.close(1000, "the client is done")
         self.pump()
         main, self._main = self._main, None
@@ -180,7 +185,7 @@ class Driver:
             else:
                 reason = f"{closed.code}: {closed.reason}"
                 window = closed.retry
-                if closed.by == "application":
+                if closed.by == "application" or self._is_leaving:
                     return self._stop()
                 if advice(closed.code) == "stop":
                     return self._stop(ConnectError(reason, closed.code, self._reject))
@@ -271,7 +276,9 @@ class Driver:
     def _take(self, event: Event) -> None:
         match event:
             case Welcome(welcome):
-                self._largest = max(self._largest, welcome["limits"]["max_frame"])
+                # An event can be as large as the server's own bound.
+                theirs = min(welcome["limits"]["max_frame"], _LARGEST)
+                self._largest = max(self._largest, theirs)
                 self._set_state(Ready(welcome["version"]))
             case Reject(reject):
                 self._reject = reject

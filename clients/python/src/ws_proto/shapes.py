@@ -17,11 +17,11 @@ def has_shape(type: str, payload: typing.Any) -> bool:
 def _has(payload: typing.Any, field: _Field) -> bool:
     letter, path, may_miss = field
     value = payload
-    for at, name in enumerate(path):
+    for name in path:
         if not isinstance(value, dict):
             return False
         if name not in value:
-            return may_miss and at == len(path) - 1
+            return may_miss
         value = value[name]
     if letter == "n":
         return type(value) is int and 0 <= value <= LARGEST
@@ -29,7 +29,7 @@ def _has(payload: typing.Any, field: _Field) -> bool:
         return type(value) is str
     if letter == "w":
         return type(value) is list and len(value) == 2 and all(type(it) is int for it in value)
-    return type(value) is (bool if letter == "b" else dict)
+    return type(value) is bool
 
 
 def _fields(text: str) -> tuple[_Field, ...]:
@@ -45,7 +45,7 @@ _SHAPES = {
     for type, fields in {
         "$welcome": "nversion ssession.id ssession.ticket nsession.ttl_ms bsession.resumed nrecv "
         "nheartbeat.interval_ms nheartbeat.timeout_ms nlimits.max_frame nlimits.window "
-        "nlimits.rate.per_s nlimits.rate.burst oauth?",
+        "nlimits.rate.per_s nlimits.rate.burst nauth.expires_in_ms?",
         "$reject": "nclose serror.code serror.message serror.retry nerror.after_ms?",
         "$close": "ncode sreason wretry_after_ms?",
         "$ping": "nt",

@@ -147,6 +147,7 @@ class Subscription(Feed[Item[E, S]]):
                 return len(self) <= 2 * self._window
             case ev.CaughtUp(_, off):
                 self._push(Live(off))
+                return len(self) <= 2 * self._window
             case ev.NotSubscribed(_, fault) if not self._stands:
                 self._refuse(fault)
             case ev.NotSubscribed(_, fault) | ev.Dropped(_, fault):
