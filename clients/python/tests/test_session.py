@@ -18,11 +18,17 @@ ID = "00000000-0000-7000-8000-{:012}"
 class Ends:
     """A session, and frames of its server."""
 
-    def __init__(self, versions: tuple[int, int] = (1, 1), **limits: int) -> None:
+    def __init__(
+        self,
+        versions: tuple[int, int] = (1, 1),
+        serves: dict[str, ev.Served] | None = None,
+        **limits: int,
+    ) -> None:
         self.codec = Json()
         self.ids = 0
         self.seq = 0
-        self.session = Session(ev.Config("p", versions, self._id, self.codec))
+        config = ev.Config("p", versions, self._id, self.codec, serves=serves or {})
+        self.session = Session(config)
         self.session.at(0).connect()
         self.frames()
         rate = {"per_s": limits.get("per_s", 10**6), "burst": limits.get("burst", 10**6)}
@@ -50,7 +56,8 @@ class Ends:
 
     def give(self, type: str, payload: typing.Any, **head: typing.Any) -> None:
         """A frame of the server."""
-        self.session.receive(Envelope(type, self._id(), 0, **head, payload=payload, size=100))
+        head = {"id": self._id(), "ts": 0, "size": 100} | head
+        self.session.receive(Envelope(type, **head, payload=payload))
 
     def say(self, type: str, payload: typing.Any, **head: typing.Any) -> None:
         """A frame with a place."""
