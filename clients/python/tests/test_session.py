@@ -56,7 +56,8 @@ class Ends:
 
     def give(self, type: str, payload: typing.Any, **head: typing.Any) -> None:
         """A frame of the server."""
-        head = {"id": self._id(), "ts": 0, "size": 100} | head
+        default: dict[str, typing.Any] = {"id": self._id(), "ts": 0, "size": 100}
+        head = default | head
         self.session.receive(Envelope(type, **head, payload=payload))
 
     def say(self, type: str, payload: typing.Any, **head: typing.Any) -> None:
@@ -321,3 +322,29 @@ def test_what_is_acknowledged_while_it_is_sent_again_is_not_passed_over() -> Non
     ends.session.at(60_000)
     again += [frame.head.id for frame in ends.frames()]
     assert again == [call.id for call in calls]
+
+
+def test_refused_credentials_are_asked_for_again_when_the_server_says() -> None:
+    ends = Ends()
+    assert ends.session.auth("token")
+    auth = ends.frames()[-1].head.id
+    fault = {"code": "rate_limited", "message": "later", "retry": "after", "after_ms": 9000}
+    ends.say("$err", fault, re=auth)
+    assert isinstance(ends.events()[0], ev.NotRenewed)
+    ends.session.at(8999).timeout()
+    assert ends.events() == []
+    ends.session.at(9000).timeout()
+    assert ends.events() == [ev.AuthRequired()]
+
+
+def test_a_machine_that_slept_asks_once_more_before_it_gives_up() -> None:
+    ends = Ends()
+    ends.session.at(30_000).timeout()
+    assert [it.head.type for it in ends.frames()] == ["$ping"]
+    ends.session.at(100_000).timeout()
+    assert [it.head.type for it in ends.frames()] == ["$ping"]
+    ends.session.at(102_999).timeout()
+    assert ends.session.is_open()
+    ends.session.at(103_000).timeout()
+    ends.frames()
+    assert _closes_with(ends) == 4002

@@ -245,8 +245,9 @@ class Driver:
                     session.close(4504, "a message of the other kind", "session")
                 else:
                     session.receive(self._codec.decode(data))
-                    socket.allow(self._largest)
                 self.pump()
+                # The welcome may have said more.
+                socket.allow(self._largest)
         except Over as over:
             if over.is_too_large:
                 self.session.close(4503, "a message larger than was announced", "session")
