@@ -348,3 +348,14 @@ def test_a_machine_that_slept_asks_once_more_before_it_gives_up() -> None:
     ends.session.at(103_000).timeout()
     ends.frames()
     assert _closes_with(ends) == 4002
+
+
+def test_a_call_that_waits_for_long_does_not_keep_those_that_ended() -> None:
+    ends = Ends()
+    ends.call(deadline=1000)
+    for _ in range(5000):
+        ended = ends.call(deadline=2000)
+        ends.session.cancel(ended)
+        ends.events()
+    assert len(ends.session._calls._deadlines) < 100
+    assert ends.session.due() == 1000

@@ -9,6 +9,8 @@ import typing
 
 from .events import Call
 
+_SLACK = 64
+
 
 class Calls:
     """Open calls by `id`, and by deadline."""
@@ -22,6 +24,10 @@ class Calls:
     def add(self, call: Call) -> None:
         """A call begins; its `id` was given."""
         self._open[call.id] = call
+        if len(self._deadlines) > 2 * len(self._open) + _SLACK:
+            # One call that waits for long would keep all those that ended behind it.
+            self._deadlines = [entry for entry in self._deadlines if entry[2] in self]
+            heapq.heapify(self._deadlines)
         if call.deadline < math.inf:
             heapq.heappush(self._deadlines, (call.deadline, next(self._count), call))
 

@@ -205,7 +205,8 @@ def _uuid_bytes(value: typing.Any) -> bytes:
 
 
 def _compact(value: typing.Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _WRITER.encode(value)
 
 
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _READER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_finite)
