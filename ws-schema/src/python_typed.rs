@@ -94,12 +94,22 @@ pub(crate) fn tables(contract: &Contract<'_>) -> Vec<String> {
         }
     }
     lines.push("}".to_owned());
-    lines.push("# What is special about a request or a callback, by name.".to_owned());
+    lines
+        .push("# What is special about a request, a callback or an event, by its type.".to_owned());
     lines.push("FACTS: _t.Final[dict[str, dict[str, _t.Any]]] = {".to_owned());
     for (kind, facts) in ["requests", "callbacks"].into_iter().flat_map(|it| contract.table(it)) {
         let special = special(facts, contract.min_version);
         if !special.is_empty() {
             lines.push(format!("    {}: {{{}}},", Value::from(kind), special.join(", ")));
+        }
+    }
+    for (kind, channel) in contract.table("channels") {
+        for (event, facts) in entries(channel.get("events")) {
+            let special = special(facts, contract.min_version);
+            if !special.is_empty() {
+                let name = Value::from(format!("{kind}.{event}"));
+                lines.push(format!("    {name}: {{{}}},", special.join(", ")));
+            }
         }
     }
     lines.push("}".to_owned());

@@ -69,6 +69,8 @@ async def show_events(client: Client, room: str, since: Position) -> None:
                     print(f"* {who} came in")
                 case Event(payload=chat.RoomEventLeft(who=who)):
                     print(f"* {who} left")
+                case Event(payload=chat.RoomEventTopicSet(by=by, topic=topic)):
+                    print(f"* {by} says that this is about: {topic}")
                 case Gap():
                     print("* something was missed here")
                 case Ended(reason=reason):

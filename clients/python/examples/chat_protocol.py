@@ -619,10 +619,11 @@ CHANNELS: _t.Final[dict[str, dict[str, _t.Any]]] = {
 # By kind: the snapshot of a channel that has one.
 SNAPSHOTS: _t.Final[dict[str, _t.Any]] = {
 }
-# What is special about a request or a callback, by name.
+# What is special about a request, a callback or an event, by its type.
 FACTS: _t.Final[dict[str, dict[str, _t.Any]]] = {
     "join": {"idempotent": True},
     "leave": {"idempotent": True},
     "list_rooms": {"idempotent": True},
     "set_topic": {"idempotent": True, "since": 2},
+    "room.topic_set": {"since": 2},
 }

@@ -314,3 +314,29 @@ async def test_a_server_that_says_live_without_end_is_closed() -> None:
         for _ in range(20):
             await peer.send("$live", None, ch=CH, off=4)
         assert (await peer.frame("$close"))["payload"]["code"] == 4500
+
+
+@in_loop
+async def test_an_event_that_the_version_does_not_have_is_not_published() -> None:
+    async with Script() as script, script.client() as client:
+        peer = await script.peer()
+        await peer.welcome(version=1)
+        with pytest.raises(CallError) as raised:
+            await client.publish(BENCH, w.Moved(by=3))
+        assert (raised.value.kind, raised.value.outcome) == ("unsupported", Outcome.NOT_SENT)
+
+
+@in_loop
+async def test_what_another_version_has_is_passed_over_and_acknowledged() -> None:
+    async with Script() as script, script.client() as client:
+        peer = await script.peer()
+        await peer.welcome()
+        async with client.subscribe(BENCH) as events:
+            await stand(peer)
+            await peer.send("$gap", {"reason": "version", "after": 4, "until": 30}, ch=CH)
+            reading = asyncio.ensure_future(anext(events))
+            while "ch" not in (ack := await peer.frame("$ack"))["payload"]:
+                pass
+            assert ack["payload"] == {"ch": {CH: 30}}
+            await move(peer, 31)
+            assert await reading == moved(31)

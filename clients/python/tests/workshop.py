@@ -118,6 +118,7 @@ CHANNELS: typing.Final[dict[str, dict[str, typing.Any]]] = {
 }
 SNAPSHOTS: typing.Final[dict[str, typing.Any]] = {"bench": Stock}
 FACTS: typing.Final[dict[str, dict[str, typing.Any]]] = {
+    "bench.moved": {"since": 2},
     "glue": {"since": 2},
     "saw": {"idempotent": True},
 }

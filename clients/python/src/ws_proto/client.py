@@ -218,6 +218,8 @@ class Client:
         body = self._schema.write(self._schema.contract.CHANNELS[kind][name], event)
         deadline = self._asking.deadline(self._timeout(timeout))
         call = ev.Call(f"{kind}.{name}", body, deadline, self._address(channel), key)
+        facts = self._schema.facts(call.type)
+        call.since, call.removed = facts.get("since", 0), facts.get("removed", math.inf)
         reply = await self._asking.once(call)
         if not isinstance(reply, ev.Published):
             raise failure(call.type, reply)

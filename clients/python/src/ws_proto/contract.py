@@ -50,7 +50,7 @@ class Contract(typing.Protocol):
 
     @property
     def FACTS(self) -> Mapping[str, Mapping[str, typing.Any]]:
-        """By name: `idempotent`, `dedup`, `since` and `removed` of a request or a callback."""
+        """By type: `idempotent`, `dedup`, `since` and `removed` of what has something special."""
 
 
 class Plain(typing.Protocol[R_co, E_co]):
