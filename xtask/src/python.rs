@@ -18,7 +18,7 @@ from importlib.metadata import version
 sys.exit(any(version(p.split('==')[0]) != p.split('==')[1] for p in sys.argv[1:]))";
 
 const MISSING: &str = "\
-Python 3 with its `venv` module is needed to test a client in another language.
+Python 3.11 or newer with its `venv` module is needed to test a client in another language.
 Install it, for example with: apt-get install python3 python3-venv";
 
 /// Makes the interpreter and installs the libraries; does nothing where that is done.
