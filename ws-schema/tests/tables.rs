@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 use ws_schema::{Accepted, Level, Outcome, Report, Rollout};
 
+/// As it was published: the present one goes on changing.
 fn chat() -> Value {
-    serde_json::from_str(include_str!("../../schema/chat.json")).expect("the chat's contract")
+    let published = include_str!("../../schema/history/chat-1.json");
+    serde_json::from_str(published).expect("the chat's contract")
 }
 
 fn facts(document: &mut Value) -> &mut Value {
