@@ -19,12 +19,14 @@ pub mod int;
 mod limits;
 mod message;
 mod publication;
+mod batch;
 mod raw;
 pub mod schema;
 pub mod serve;
 mod version;
 
 pub use address::{Address, AddressError, AddressField, AddressReader, AddressWriter};
+pub use batch::{Batch, FRAME_HEAD, write_frame_head};
 pub use code::{Advice, CLOSE_CODES, CloseCode, CloseCodeSpec, FaultCode, Retry};
 pub use codec::{DecodeError, EncodeError, Format};
 pub use envelope::{Envelope, Head};

@@ -96,9 +96,10 @@ impl Limits {
     /// commands taken in, and the parts of uploads that wait for their handlers. Outbound: the
     /// answers and the snapshots that wait for room, the frames kept, refusals included (twice the
     /// outbox), the stream items before it, the write buffer (twice, while it moves), and the
-    /// best-effort events of a slow reader, before the outbox and in it. Events of logs are shared
-    /// and cost a cursor. Calls of the client, `max_in_flight` at once, cost an entry each besides.
-    /// What handlers allocate, and what callers hold that wait for their turn, is theirs.
+    /// best-effort events of a slow reader, before the outbox and in it, each with its frame.
+    /// Events of logs are shared and cost a cursor. Calls of the client, `max_in_flight` at once,
+    /// cost an entry each besides. What handlers allocate, and what callers hold that wait for
+    /// their turn, is theirs.
     #[must_use]
     pub const fn worst_case(&self) -> usize {
         // Channel commands count twice: an `$unsub` of each channel passes their bound.
@@ -106,7 +107,7 @@ impl Limits {
         let parts = self.max_in_flight * self.upload_window as usize;
         let inbound = 2 * self.max_frame + self.inbound_bytes;
         let answers = self.max_frame * (self.max_in_flight + self.max_snapshots);
-        let outbound = 3 * self.outbox_bytes + 4 * self.write_buffer + self.max_frame;
+        let outbound = 3 * self.outbox_bytes + 6 * self.write_buffer + self.max_frame;
         inbound + answers + outbound + Self::OVERHEAD * (messages + parts + self.max_subs)
     }
 

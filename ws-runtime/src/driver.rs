@@ -162,11 +162,12 @@ impl Turn {
         session: &mut Session,
         application: &mut impl Application,
     ) -> Poll<Option<Closed>> {
+        let unwritten = self.transport.unwritten();
+        // Once: what comes during the turn wakes the next one.
+        let more_to_read = self.read(cx, session, application);
+        // Answers to pings are queued below us.
+        self.stall.added(unwritten, self.transport.unwritten());
         loop {
-            let unwritten = self.transport.unwritten();
-            let more_to_read = self.read(cx, session, application);
-            // Answers to pings are queued below us.
-            self.stall.added(unwritten, self.transport.unwritten());
             let now = self.clock.now();
             application.poll_commands(cx, session, now);
             if application.is_handed_over() {
@@ -262,11 +263,13 @@ impl Turn {
         }
     }
 
-    /// Gives one message to the transport; false when it cannot be encoded.
+    /// Gives one message, or one batch, to the transport; false when it cannot be encoded.
     fn send(&mut self, transmit: &Transmit, scratch: &mut Vec<u8>, session: &mut Session) -> bool {
         let format = self.transport.format();
-        let message = match transmit {
-            Transmit::Shared(publication) => &**publication.bytes(format),
+        let unwritten = self.transport.unwritten();
+        let sent = match transmit {
+            Transmit::Shared(publication) => self.transport.start_send(publication.bytes(format)),
+            Transmit::Batch(batch) => self.transport.start_send_batch(batch),
             Transmit::Envelope(envelope) => {
                 scratch.clear();
                 if let Err(error) = envelope.encode(format, scratch) {
@@ -277,11 +280,10 @@ impl Turn {
                     let _ = session.handle_command(close, self.clock.now());
                     return false;
                 }
-                scratch
+                self.transport.start_send(scratch)
             }
         };
-        let unwritten = self.transport.unwritten();
-        if let Err(error) = self.transport.start_send(message) {
+        if let Err(error) = sent {
             lost(session, None, error.to_string(), self.clock.now());
         }
         self.stall.added(unwritten, self.transport.unwritten());

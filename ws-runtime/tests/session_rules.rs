@@ -341,7 +341,7 @@ fn frames(session: &mut Session) -> Vec<Frame> {
     let sent = std::iter::from_fn(|| session.poll_transmit(Time::ZERO));
     let frame = |transmit| match transmit {
         Transmit::Envelope(envelope) => envelope.frame,
-        Transmit::Shared(_) => panic!("an event"),
+        Transmit::Shared(_) | Transmit::Batch(_) => panic!("an event"),
     };
     sent.map(frame).collect()
 }

@@ -146,12 +146,14 @@ impl Base {
         // What a session says last is written whatever the peer reads: its driver has a deadline.
         while self.net.carried(link, from) < self.plan.pipe || session.is_ending() {
             let Some(transmit) = session.poll_transmit(self.now) else { break };
-            tap.sends(&transmit, self.now);
-            let parcel = self.parcel(transmit, format);
-            self.trace.parcel(&parcel);
-            self.note(format_args!("{from:?} {link} sends {}", Shown(&parcel, format)));
-            let at = self.within(self.plan.delay_ms);
-            self.net.send(link, from, parcel, at);
+            for transmit in single(transmit) {
+                tap.sends(&transmit, self.now);
+                let parcel = self.parcel(transmit, format);
+                self.trace.parcel(&parcel);
+                self.note(format_args!("{from:?} {link} sends {}", Shown(&parcel, format)));
+                let at = self.within(self.plan.delay_ms);
+                self.net.send(link, from, parcel, at);
+            }
             any = true;
         }
         any
@@ -193,7 +195,16 @@ impl Base {
                 Parcel::Message(bytes.into())
             }
             Transmit::Shared(publication) => Parcel::Message(publication.bytes(format).clone()),
+            Transmit::Batch(_) => unreachable!("taken apart"),
         }
+    }
+}
+
+/// What leaves, message by message.
+fn single(transmit: Transmit) -> Vec<Transmit> {
+    match transmit {
+        Transmit::Batch(batch) => batch.events().iter().cloned().map(Transmit::Shared).collect(),
+        one => vec![one],
     }
 }
 

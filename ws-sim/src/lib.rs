@@ -65,6 +65,8 @@ pub const BRANCHES: &[&str] = &[
     "slow_gap",
     "window_full",
     "event",
+    "kept_batch",
+    "passing_batch",
     "duplicate_publish",
     "ok",
     "published",

@@ -27,7 +27,7 @@ pub(crate) struct Floor {
     pub(crate) hub: Hub,
     ids: IdSource,
     /// Who has to look at which log, or is sent what.
-    pub(crate) news: Vec<(ConnectionId, Address, Option<std::sync::Arc<ws_proto::Publication>>)>,
+    pub(crate) news: Vec<(ConnectionId, Address, Vec<std::sync::Arc<ws_proto::Publication>>)>,
 }
 
 impl Node {
@@ -64,10 +64,10 @@ impl Node {
             }
             any |= self.park(id, base)?;
         }
-        for (who, address, event) in std::mem::take(&mut self.floor.news) {
+        for (who, address, events) in std::mem::take(&mut self.floor.news) {
             any = true;
             if let Some(seat) = self.seats.get_mut(&who) {
-                seat.hear(address, event, base);
+                seat.hear(address, events, base);
             }
         }
         Ok(any)
@@ -180,7 +180,17 @@ impl Floor {
         let position = published.position.as_ref();
         base.oracle.published(address, (id, job), position, published.duplicate)?;
         for who in published.wake {
-            self.news.push((who, address.clone(), published.fan_out.clone()));
+            self.news.push((who, address.clone(), Vec::new()));
+        }
+        for who in published.fan_out.iter().flat_map(|_| self.hub.listeners(address)) {
+            let event = published.fan_out.iter().cloned();
+            // As a server does: what is published at once is handed on together.
+            let waiting =
+                self.news.iter_mut().find(|(other, ch, _)| (*other, ch) == (who, address));
+            match waiting {
+                Some((.., events)) => events.extend(event),
+                None => self.news.push((who, address.clone(), event.collect())),
+            }
         }
         Ok(published.position)
     }

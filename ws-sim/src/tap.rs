@@ -249,6 +249,7 @@ impl Tap {
             Transmit::Shared(event) => {
                 self.must_not_wait("an event").and_then(|()| self.channels.event(&event.head))
             }
+            Transmit::Batch(_) => broken("I17", "a batch is taken apart before".to_owned()),
         };
         self.keep(checked);
     }

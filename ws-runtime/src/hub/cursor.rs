@@ -1,7 +1,7 @@
 //! Where one subscriber stands in a log.
 
 use super::{Outgoing, log::Log};
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 use ws_proto::{
     Position,
     frame::{Done, Gap, GapReason},
@@ -67,12 +67,23 @@ impl Cursor {
         self.highest
     }
 
-    /// What is to be sent now.
-    pub(super) fn next(&mut self, log: &Log) -> Option<Outgoing> {
-        let outgoing = self.step(log);
+    /// What is to be sent now. Events are taken by `take`, which is told the position of the first
+    /// and how many there may be (at least one), and gives how many it took.
+    pub(super) fn next(
+        &mut self,
+        log: &Log,
+        take: impl FnOnce(u64, u64) -> Option<(Outgoing, u64)>,
+    ) -> Option<Outgoing> {
+        let outgoing = self.step(log, take);
         self.highest = self.highest.max(self.sent);
         self.asleep = outgoing.is_none();
         outgoing
+    }
+
+    /// Falls asleep if it has taken everything it could; true when it sleeps.
+    pub(super) fn doze(&mut self, log: &Log) -> bool {
+        self.asleep |= self.live_at.is_none() && (self.sent >= log.head() || !self.has_room());
+        self.asleep
     }
 
     /// Everything up to a position that was sent is consumed; true when there is more to send.
@@ -134,7 +145,11 @@ impl Cursor {
         self.acked += events;
     }
 
-    fn step(&mut self, log: &Log) -> Option<Outgoing> {
+    fn step(
+        &mut self,
+        log: &Log,
+        take: impl FnOnce(u64, u64) -> Option<(Outgoing, u64)>,
+    ) -> Option<Outgoing> {
         if self.live_at.is_some_and(|off| off <= self.sent) {
             self.live_at = None;
             return Some(Outgoing::Live { off: self.sent });
@@ -145,10 +160,13 @@ impl Cursor {
         if self.sent < log.floor() {
             return Some(Outgoing::Gap(self.skip(log.floor())));
         }
-        let event = Arc::clone(log.get(self.sent + 1)?);
-        self.sent += 1;
-        self.in_flight += 1;
-        Some(Outgoing::Event(event))
+        // The end of a replay is told between two events.
+        let until = self.live_at.map_or(log.head(), |off| off.min(log.head()));
+        let most = (until - self.sent).min(self.window - self.in_flight);
+        let (outgoing, count) = take(self.sent + 1, most)?;
+        self.sent += count;
+        self.in_flight += count;
+        Some(outgoing)
     }
 
     /// Goes past events that are no longer kept. The events in flight stay in flight.

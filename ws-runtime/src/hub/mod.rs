@@ -9,6 +9,7 @@
 
 mod log;
 mod cursor;
+mod taking;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 use ws_proto::{
-    Address, ChannelSpec, Delivery, EncodedEvent, Head, MessageId, Position, Publication,
+    Address, Batch, ChannelSpec, Delivery, EncodedEvent, Head, MessageId, Position, Publication,
     frame::{Done, Gap},
     serve::PublishError,
 };
@@ -62,9 +63,9 @@ pub struct Published {
     pub position: Option<Position>,
     /// It stood there already, and nobody has to hear of it again.
     pub duplicate: bool,
-    /// Who has something to take with [`Hub::next`], or, with `fan_out`, who is to be sent it.
+    /// Who has something to take with [`Hub::next`]: those who had taken everything.
     pub wake: Vec<ConnectionId>,
-    /// The event of a `best_effort` channel.
+    /// The event of a `best_effort` channel, for everybody whom [`Hub::listeners`] names.
     pub fan_out: Option<Arc<Publication>>,
 }
 
@@ -73,6 +74,8 @@ pub struct Published {
 pub enum Outgoing {
     /// The next event.
     Event(Arc<Publication>),
+    /// The next events, from [`Hub::next_many`] only: two or more.
+    Events(Arc<Batch>),
     /// Events that were forgotten before they could be sent.
     Gap(Gap),
     /// The replay is over.
@@ -132,6 +135,10 @@ struct Channel {
     /// `None` on a `best_effort` channel.
     log: Option<Log>,
     subscribers: BTreeMap<ConnectionId, Cursor>,
+    /// Subscribers of the log that may sleep: a publish looks at them and at no others.
+    sleepers: BTreeSet<ConnectionId>,
+    /// What a subscriber took last, and the position of its first event: most take the same.
+    taken: Option<(u64, Arc<Batch>)>,
     /// The last publish; zero before the first.
     published: Turn,
 }
@@ -185,6 +192,9 @@ impl Hub {
         channel.expire(self.now);
         let (cursor, done) = Cursor::enter(channel.log.as_ref(), since, window);
         channel.subscribers.insert(who, cursor);
+        if channel.log.is_some() {
+            channel.sleepers.insert(who);
+        }
         self.idle.remove(&(channel.published, id));
         self.by_connection.entry(who).or_default().insert(channel.address.clone(), id);
         self.subscriptions += 1;
@@ -234,8 +244,14 @@ impl Hub {
     /// What a subscriber is to be sent now; `None` when there is nothing, or its window is full.
     /// [`Hub::publish`] and [`Hub::consumed`] say when to ask again.
     pub fn next(&mut self, who: ConnectionId, address: &Address) -> Option<Outgoing> {
-        let (cursor, log) = self.cursor(who, address)?;
-        cursor.next(log?)
+        let channel = self.channel(who, address)?;
+        let (cursor, log) = (channel.subscribers.get_mut(&who)?, channel.log.as_ref()?);
+        let one = |first| Some((Outgoing::Event(Arc::clone(log.get(first)?)), 1));
+        let outgoing = cursor.next(log, |first, _| one(first));
+        if outgoing.is_none() {
+            channel.sleeps(who);
+        }
+        outgoing
     }
 
     /// A subscriber goes on over another connection, after what it had consumed: take what it is to
@@ -306,10 +322,16 @@ impl Hub {
         who: ConnectionId,
         address: &Address,
     ) -> Option<(&mut Cursor, Option<&Log>)> {
+        let channel = self.channel(who, address)?;
+        Some((channel.subscribers.get_mut(&who)?, channel.log.as_ref()))
+    }
+
+    /// A channel that a connection listens to.
+    fn channel(&mut self, who: ConnectionId, address: &Address) -> Option<&mut Channel> {
         let id = self.find(who, address)?;
         let channel = self.channels.get_mut(&id)?;
         channel.expire(self.now);
-        Some((channel.subscribers.get_mut(&who)?, channel.log.as_ref()))
+        Some(channel)
     }
 
     fn append(
@@ -344,10 +366,10 @@ impl Hub {
             self.idle.insert((self.turn, id));
         }
         channel.published = self.turn;
-        let told = channel
-            .subscribers
-            .iter_mut()
-            .filter_map(|(who, cursor)| cursor.wake().then_some(*who));
+        // One whose window is full sleeps on: what it consumes wakes it.
+        let sleepers = std::mem::take(&mut channel.sleepers).into_iter();
+        let told =
+            sleepers.filter(|who| channel.subscribers.get_mut(who).is_some_and(Cursor::wake));
         Ok(Published { position, duplicate: false, wake: told.collect(), fan_out: None })
     }
 
@@ -361,9 +383,8 @@ impl Hub {
         let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
         let address = known.map_or(address, |channel| &channel.address);
         let publication = self.encode(address, spec, stamp, None, event)?;
-        let all = known.into_iter().flat_map(|channel| channel.subscribers.keys().copied());
         let fan_out = Some(Arc::new(publication));
-        Ok(Published { position: None, duplicate: false, wake: all.collect(), fan_out })
+        Ok(Published { position: None, duplicate: false, wake: Vec::new(), fan_out })
     }
 
     /// The event as everybody gets it; `prev` is the position before its own, if it has one.
@@ -405,8 +426,14 @@ impl Hub {
         self.made = id.0;
         let address = owned(address);
         self.by_address.insert(address.clone(), id);
-        let channel =
-            Channel { address, log, subscribers: BTreeMap::new(), published: Turn::default() };
+        let channel = Channel {
+            address,
+            log,
+            subscribers: BTreeMap::new(),
+            sleepers: BTreeSet::new(),
+            taken: None,
+            published: Turn::default(),
+        };
         self.channels.insert(id, channel);
         Some(id)
     }
@@ -425,6 +452,8 @@ impl Hub {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if channel.subscribers.remove(&who).is_some() {
             self.subscriptions -= 1;
+            channel.sleepers.remove(&who);
+            channel.forget_taken();
         }
         if !channel.subscribers.is_empty() {
             return;

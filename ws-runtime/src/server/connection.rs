@@ -9,7 +9,7 @@ use super::{
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
     mailbox::{Letter, Mailbox},
-    publishing::FromClient,
+    publishing::{FromClient, Held},
     results::{Name, Results},
     rights::refusal,
     snapshots::Snapshots,
@@ -50,6 +50,7 @@ pub(crate) struct Connection {
     running: BTreeMap<WorkId, Running>,
     /// Events of the client that were published since others last had the thread.
     published: u32,
+    held: Held,
     /// What the application is asked about channels, and does not know yet.
     pub(super) questions: BTreeMap<Ticket, Question>,
     /// Who the client is: the question under way.
@@ -112,6 +113,7 @@ impl Connection {
             window,
             running: BTreeMap::new(),
             published: 0,
+            held: Held::default(),
             questions: BTreeMap::new(),
             asked_who: None,
             renewing: None,
@@ -312,7 +314,7 @@ impl Connection {
                 let published = decision.and_then(|event| {
                     self.shared
                         .hubs
-                        .publish_as(&address, &event, from)
+                        .publish_as(&address, &event, from, &mut self.held)
                         .map_err(|error| unpublished(&error))
                 });
                 let decision = published.map(|position| Done {
@@ -351,6 +353,7 @@ impl Connection {
 impl Application for Connection {
     fn poll_commands(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) {
         self.published = 0;
+        self.shared.hubs.send_off(&mut self.held);
         let mailbox = Arc::clone(&self.mailbox);
         let mut letters = mailbox.open(cx);
         let urgent = std::mem::take(&mut letters.urgent);
@@ -375,6 +378,7 @@ impl Application for Connection {
         {
             self.take(letter, session, now);
         }
+        self.shared.hubs.send_off(&mut self.held);
         self.asking.poll(cx, session, now);
         self.pass_on(passing, session, now);
         self.serve_logs(session, now);

@@ -1,35 +1,42 @@
 //! What a subscriber is sent: events of logs as its window allows, best-effort events as they come.
 
-use super::{connection::Connection, guest::is_in, mailbox::Passing};
+use super::{
+    connection::Connection,
+    guest::is_in,
+    mailbox::{Passed, Passing},
+};
 use crate::{
     hub::Outgoing,
     session::{Command, Delivery, Session, Time},
 };
-use std::ops::Bound::{Excluded, Unbounded};
+use std::{
+    ops::Bound::{Excluded, Unbounded},
+    sync::Arc,
+};
 use ws_proto::{
-    Address,
+    Address, Batch, Publication,
     frame::{Gap, GapReason},
 };
 
 impl Connection {
-    /// Takes events from the logs as long as the session wants more: one of each channel in turn,
+    /// Takes events from the logs as long as the session wants more: some of each channel in turn,
     /// so that a busy one does not hold up the others.
     pub(super) fn serve_logs(&mut self, session: &mut Session, now: Time) {
         let Some(version) = session.version() else { return };
         while session.wants_deliveries()
             && let Some(address) = self.next_behind()
         {
-            match self.shared.hubs.next(self.id, &address) {
-                None => {
-                    self.behind.remove(&address);
-                }
+            let share = session.delivery_room() / self.behind.len().max(1);
+            let outgoing = self.shared.hubs.next_many(self.id, &address, share);
+            if outgoing.as_ref().is_none_or(|(_, is_more)| !is_more) {
+                self.behind.remove(&address);
+            }
+            match outgoing.map(|(outgoing, _)| outgoing) {
+                None => {}
                 Some(Outgoing::Gap(_)) if self.has_snapshot(&address) => {
                     self.restart(address.clone());
                 }
-                Some(outgoing) => {
-                    let delivery = self.delivery(&address, outgoing, version);
-                    self.apply(Command::Deliver(address.clone(), delivery), session, now);
-                }
+                Some(outgoing) => self.deliver(&address, outgoing, version, session, now),
             }
             self.served = Some(address);
         }
@@ -42,22 +49,47 @@ impl Connection {
         after.or_else(|| self.behind.first()).cloned()
     }
 
+    fn deliver(
+        &self,
+        address: &Address,
+        outgoing: Outgoing,
+        version: u32,
+        session: &mut Session,
+        now: Time,
+    ) {
+        let mut apply = |delivery| {
+            self.apply(Command::Deliver(address.clone(), delivery), session, now);
+        };
+        match outgoing {
+            Outgoing::Gap(gap) => apply(Delivery::Gap(gap)),
+            Outgoing::Live { off } => apply(Delivery::Live(off)),
+            Outgoing::Event(event) => apply(self.kept(address, event, version)),
+            Outgoing::Events(batch) if self.is_batch_in(address, &batch, version) => {
+                apply(Delivery::KeptBatch(batch));
+            }
+            Outgoing::Events(batch) => {
+                let events = batch.events().iter();
+                events.for_each(|event| apply(self.kept(address, Arc::clone(event), version)));
+            }
+        }
+    }
+
     /// An event that the negotiated version does not have becomes a gap in which nothing is
     /// missing.
-    fn delivery(&self, address: &Address, outgoing: Outgoing, version: u32) -> Delivery {
-        match outgoing {
-            Outgoing::Gap(gap) => Delivery::Gap(gap),
-            Outgoing::Live { off } => Delivery::Live(off),
-            Outgoing::Event(event) if self.is_event_in(address, &event.head.kind, version) => {
-                Delivery::Kept(event)
-            }
-            Outgoing::Event(event) => Delivery::Gap(Gap {
-                reason: GapReason::Version,
-                after: event.head.prev,
-                until: event.head.off,
-                dropped: None,
-            }),
+    fn kept(&self, address: &Address, event: Arc<Publication>, version: u32) -> Delivery {
+        if self.is_event_in(address, &event.head.kind, version) {
+            return Delivery::Kept(event);
         }
+        Delivery::Gap(Gap {
+            reason: GapReason::Version,
+            after: event.head.prev,
+            until: event.head.off,
+            dropped: None,
+        })
+    }
+
+    fn is_batch_in(&self, address: &Address, batch: &Batch, version: u32) -> bool {
+        batch.kinds().iter().all(|kind| self.is_event_in(address, kind, version))
     }
 
     fn is_event_in(&self, address: &Address, kind: &str, version: u32) -> bool {
@@ -79,10 +111,27 @@ impl Connection {
                 Gap { reason: GapReason::Slow, after: None, until: None, dropped: Some(dropped) };
             self.apply(Command::Deliver(address, Delivery::Gap(gap)), session, now);
         }
-        for (address, event) in passing.events {
-            let may_listen = !self.is_silent(&address);
-            if may_listen && self.is_event_in(&address, &event.head.kind, version) {
-                self.apply(Command::Deliver(address, Delivery::Passing(event)), session, now);
+        for (address, passed) in passing.entries {
+            if self.is_silent(&address) {
+                continue;
+            }
+            let mut pass = |delivery| {
+                self.apply(Command::Deliver(address.clone(), delivery), session, now);
+            };
+            match passed {
+                Passed::Batch(batch) if self.is_batch_in(&address, &batch, version) => {
+                    pass(Delivery::PassingBatch(batch));
+                }
+                Passed::Batch(batch) => {
+                    let events = batch.events().iter();
+                    events
+                        .filter(|event| self.is_event_in(&address, &event.head.kind, version))
+                        .for_each(|event| pass(Delivery::Passing(Arc::clone(event))));
+                }
+                Passed::Event(event) if self.is_event_in(&address, &event.head.kind, version) => {
+                    pass(Delivery::Passing(event));
+                }
+                Passed::Event(_) => {}
             }
         }
     }

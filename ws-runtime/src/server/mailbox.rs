@@ -22,7 +22,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use ws_proto::{
-    Address, EncodedEvent, Fault, Limits, Position, Publication,
+    Address, Batch, EncodedEvent, Fault, Limits, Position, Publication,
     frame::{ClientLimits, Unsubscribed},
 };
 
@@ -68,42 +68,78 @@ pub(crate) struct Letters {
 /// Best-effort events on their way, and how many were dropped here, by channel.
 #[derive(Default)]
 pub(crate) struct Passing {
-    pub(crate) events: VecDeque<(Address, Arc<Publication>)>,
+    pub(crate) entries: VecDeque<(Address, Passed)>,
     pub(crate) dropped: BTreeMap<Address, u64>,
+    /// The events of all entries, and their bytes.
+    events: usize,
     bytes: usize,
-    /// Where events of channels declared `latest` wait, counted from the first event ever.
+    /// Where events of channels declared `latest` wait, counted from the first entry ever.
     places: BTreeMap<(Address, ByteString), usize>,
-    /// Events that were taken off the front.
+    /// Entries that were taken off the front.
     gone: usize,
+}
+
+/// One best-effort event, or several of one channel.
+pub(crate) enum Passed {
+    Event(Arc<Publication>),
+    Batch(Arc<Batch>),
+}
+
+impl Passed {
+    /// How many events, and their bytes.
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Event(event) => (1, event.size()),
+            Self::Batch(batch) => (batch.events().len(), batch.size()),
+        }
+    }
 }
 
 impl Passing {
     /// Puts an event in, in the place of an older one that says the same thing if there is one.
     fn put(&mut self, address: &Address, event: &Arc<Publication>) {
-        let end = self.gone + self.events.len();
+        let end = self.gone + self.entries.len();
         let place = event
             .latest()
             .map(|key| *self.places.entry((address.clone(), key.clone())).or_insert(end));
         self.bytes += event.size();
-        match place.and_then(|place| self.events.get_mut(place - self.gone)) {
-            Some((_, older)) => {
-                self.bytes -= older.size();
-                *older = Arc::clone(event);
-                *self.dropped.entry(address.clone()).or_default() += 1;
-            }
-            None => self.events.push_back((address.clone(), Arc::clone(event))),
+        let passed = Passed::Event(Arc::clone(event));
+        if let Some((_, older)) = place.and_then(|place| self.entries.get_mut(place - self.gone)) {
+            self.bytes -= older.size().1;
+            *older = passed;
+            *self.dropped.entry(address.clone()).or_default() += 1;
+        } else {
+            self.events += 1;
+            self.entries.push_back((address.clone(), passed));
         }
+    }
+
+    /// Puts events in that replace none.
+    fn put_batch(&mut self, address: &Address, batch: &Arc<Batch>) {
+        self.events += batch.events().len();
+        self.bytes += batch.size();
+        self.entries.push_back((address.clone(), Passed::Batch(Arc::clone(batch))));
     }
 
     /// Drops the oldest, and counts it.
     fn drop_oldest(&mut self) {
-        if let Some((address, event)) = self.events.pop_front() {
-            self.bytes -= event.size();
+        if let Some((address, passed)) = self.entries.pop_front() {
+            let (events, bytes) = passed.size();
+            self.events -= events;
+            self.bytes -= bytes;
             self.gone += 1;
-            if let Some(key) = event.latest() {
+            if let Passed::Event(event) = passed
+                && let Some(key) = event.latest()
+            {
                 self.places.remove(&(address.clone(), key.clone()));
             }
-            *self.dropped.entry(address).or_default() += 1;
+            *self.dropped.entry(address).or_default() += events as u64;
+        }
+    }
+
+    fn bound(&mut self, max_bytes: usize) {
+        while self.events > PASSING_EVENTS || self.bytes > max_bytes {
+            self.drop_oldest();
         }
     }
 }
@@ -235,11 +271,16 @@ impl Mailbox {
     /// Puts a best-effort event in.
     pub(crate) fn pass(&self, address: &Address, event: &Arc<Publication>) {
         self.change(|letters| {
-            let passing = &mut letters.passing;
-            passing.put(address, event);
-            while passing.events.len() > PASSING_EVENTS || passing.bytes > self.passing_bytes {
-                passing.drop_oldest();
-            }
+            letters.passing.put(address, event);
+            letters.passing.bound(self.passing_bytes);
+        });
+    }
+
+    /// Puts best-effort events of one channel in, none of which replaces another.
+    pub(crate) fn pass_batch(&self, address: &Address, batch: &Arc<Batch>) {
+        self.change(|letters| {
+            letters.passing.put_batch(address, batch);
+            letters.passing.bound(self.passing_bytes);
         });
     }
 

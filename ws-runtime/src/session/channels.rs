@@ -146,6 +146,13 @@ impl Session {
         Ok(())
     }
 
+    /// How many more events of logs should be delivered now; zero where
+    /// [`Session::wants_deliveries`] is false.
+    #[must_use]
+    pub fn delivery_room(&self) -> usize {
+        if self.state.is_open() { self.outbox.delivery_room() } else { 0 }
+    }
+
     pub(super) fn deliver(&mut self, address: Address, delivery: Delivery) -> Result<(), Misuse> {
         self.expect_side(Side::Server)?;
         let channel = self.channels.by_address.get_mut(&address);
@@ -154,9 +161,10 @@ impl Session {
         };
         let reaches = match &delivery {
             Delivery::Kept(event) => event.head.off,
+            Delivery::KeptBatch(batch) => batch.events().last().and_then(|event| event.head.off),
             Delivery::Gap(gap) => gap.until,
             Delivery::Live(off) => Some(*off),
-            Delivery::Passing(_) => None,
+            Delivery::Passing(_) | Delivery::PassingBatch(_) => None,
         };
         channel.sent = channel.sent.max(reaches.unwrap_or_default());
         self.outbox.deliver(address, delivery);
@@ -180,14 +188,16 @@ impl Session {
     }
 
     pub(super) fn transmit_delivery(&mut self, address: &Address, delivery: Delivery) -> Transmit {
-        let ch = address.text().clone();
+        let ch = address.text();
         match delivery {
             Delivery::Kept(event) | Delivery::Passing(event) => Transmit::Shared(event),
+            Delivery::KeptBatch(batch) | Delivery::PassingBatch(batch) => Transmit::Batch(batch),
             Delivery::Gap(gap) => {
+                let ch = ch.clone();
                 Transmit::Envelope(self.control(Frame::Gap(gap), |head| head.ch = Some(ch)))
             }
             Delivery::Live(off) => Transmit::Envelope(self.control(Frame::Live, |head| {
-                head.ch = Some(ch);
+                head.ch = Some(ch.clone());
                 head.off = Some(off);
             })),
         }

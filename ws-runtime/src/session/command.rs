@@ -4,7 +4,7 @@ use super::work::WorkId;
 use bytestring::ByteString;
 use std::{sync::Arc, time::Duration};
 use ws_proto::{
-    Address, Answer, CloseCode, Fault, Position, Publication, Raw, Secret,
+    Address, Answer, Batch, CloseCode, Fault, Position, Publication, Raw, Secret,
     frame::{ClientLimits, Done, Gap, Hello, NotResumed, Unsubscribed},
 };
 
@@ -167,10 +167,33 @@ pub enum Delivery {
     Kept(Arc<Publication>),
     /// An event of a best-effort channel: dropped, and counted, when the connection is behind.
     Passing(Arc<Publication>),
+    /// As [`Delivery::Kept`], several that follow each other in the log.
+    KeptBatch(Arc<Batch>),
+    /// As [`Delivery::Passing`], several: dropped together.
+    PassingBatch(Arc<Batch>),
     /// Events that will never come.
     Gap(Gap),
     /// The replay is over at this position.
     Live(u64),
+}
+
+impl Delivery {
+    /// How many messages it is.
+    pub(super) fn messages(&self) -> usize {
+        match self {
+            Self::KeptBatch(batch) | Self::PassingBatch(batch) => batch.events().len(),
+            Self::Kept(_) | Self::Passing(_) | Self::Gap(_) | Self::Live(_) => 1,
+        }
+    }
+
+    /// Of best-effort events, how many they are and their bytes.
+    pub(super) fn passing(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Passing(event) => Some((1, event.size())),
+            Self::PassingBatch(batch) => Some((batch.events().len(), batch.size())),
+            Self::Kept(_) | Self::KeptBatch(_) | Self::Gap(_) | Self::Live(_) => None,
+        }
+    }
 }
 
 /// The application broke the rules of its own session. Nothing was sent; the text says what to do.

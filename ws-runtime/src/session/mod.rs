@@ -58,7 +58,7 @@ use state::State;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use work::Work;
 use ws_proto::{
-    CloseCode, Envelope, Fault, Frame, Head, IdSource, Publication,
+    Batch, CloseCode, Envelope, Fault, Frame, Head, IdSource, Publication,
     frame::{Ack, Close, Ping},
 };
 
@@ -103,6 +103,8 @@ pub enum Transmit {
     Envelope(Envelope),
     /// Already encoded, once for all subscribers.
     Shared(Arc<Publication>),
+    /// Several of those, each a message of its own, in this order.
+    Batch(Arc<Batch>),
 }
 
 impl Session {
@@ -451,7 +453,7 @@ impl Session {
                     return Some(self.leave(envelope));
                 }
                 Next::Delivery(address, delivery) => {
-                    self.counters.sent += 1;
+                    self.counters.sent += delivery.messages() as u64;
                     return Some(self.transmit_delivery(&address, delivery));
                 }
             }

@@ -107,7 +107,12 @@ impl Outbox {
 
     /// Whether more events may be taken from the logs.
     pub(super) fn wants_deliveries(&self) -> bool {
-        self.deliveries < DELIVERIES
+        self.delivery_room() > 0
+    }
+
+    /// How many more events may be taken from the logs.
+    pub(super) fn delivery_room(&self) -> usize {
+        DELIVERIES.saturating_sub(self.deliveries)
     }
 
     pub(super) fn push(&mut self, envelope: Envelope, call: Option<CallId>) {
@@ -117,14 +122,16 @@ impl Outbox {
     }
 
     pub(super) fn deliver(&mut self, address: Address, delivery: Delivery) {
-        if let Delivery::Passing(event) = &delivery {
-            self.passing_bytes += event.size();
-            if let Some(key) = event.latest().cloned() {
+        if let Some((count, bytes)) = delivery.passing() {
+            self.passing_bytes += bytes;
+            if let Delivery::Passing(event) = &delivery
+                && let Some(key) = event.latest().cloned()
+            {
                 return self.deliver_latest(address, key, Arc::clone(event));
             }
-            self.passing += 1;
+            self.passing += count;
         }
-        self.deliveries += 1;
+        self.deliveries += delivery.messages();
         self.queue.push_back(Queued::Delivery(address, delivery));
         self.drop_passing();
     }
@@ -315,10 +322,10 @@ impl Outbox {
                     self.bytes += size_of(envelope);
                 }
                 Queued::Delivery(_, delivery) => {
-                    self.deliveries += 1;
-                    if let Delivery::Passing(event) = delivery {
-                        self.passing += 1;
-                        self.passing_bytes += event.size();
+                    self.deliveries += delivery.messages();
+                    if let Some((count, bytes)) = delivery.passing() {
+                        self.passing += count;
+                        self.passing_bytes += bytes;
                     }
                 }
                 Queued::Latest(address, key) => {
@@ -338,8 +345,8 @@ impl Outbox {
     fn drop_oldest_passing(&mut self) {
         let oldest = self.queue.iter().position(Queued::is_passing);
         let oldest = oldest.and_then(|oldest| self.queue.remove(oldest));
-        if let Some((address, _)) = oldest.and_then(|oldest| self.take_delivery(oldest)) {
-            *self.dropped.entry(address).or_default() += 1;
+        if let Some((address, events)) = oldest.and_then(|oldest| self.take_delivery(oldest)) {
+            *self.dropped.entry(address).or_default() += events.messages() as u64;
         }
     }
 
@@ -353,10 +360,10 @@ impl Outbox {
                 (address, Delivery::Passing(event))
             }
         };
-        self.deliveries -= 1;
-        if let Delivery::Passing(event) = &delivery {
-            self.passing -= 1;
-            self.passing_bytes -= event.size();
+        self.deliveries -= delivery.messages();
+        if let Some((count, bytes)) = delivery.passing() {
+            self.passing -= count;
+            self.passing_bytes -= bytes;
         }
         Some((address, delivery))
     }
@@ -365,7 +372,11 @@ impl Outbox {
 impl Queued {
     /// A best-effort event.
     fn is_passing(&self) -> bool {
-        matches!(self, Self::Latest(..) | Self::Delivery(_, Delivery::Passing(_)))
+        match self {
+            Self::Frame(..) => false,
+            Self::Latest(..) => true,
+            Self::Delivery(_, delivery) => delivery.passing().is_some(),
+        }
     }
 }
 

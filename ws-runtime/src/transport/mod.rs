@@ -18,7 +18,7 @@ mod wire;
 
 use bytes::Bytes;
 use std::task::{Context, Poll};
-use ws_proto::{CloseCode, Format};
+use ws_proto::{Batch, CloseCode, Format};
 
 /// One end of a connection: whole messages in, whole messages out.
 ///
@@ -66,6 +66,17 @@ pub trait Transport: Send {
     /// [`Lost`] when nothing can be sent any more.
     fn start_send(&mut self, message: &[u8]) -> Result<(), Lost>;
 
+    /// Queues a batch in the place of one message: its events are together no more bytes than one
+    /// may have.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] when nothing can be sent any more.
+    fn start_send_batch(&mut self, batch: &Batch) -> Result<(), Lost> {
+        let format = self.format();
+        batch.events().iter().try_for_each(|event| self.start_send(event.bytes(format)))
+    }
+
     /// Hands everything that is queued to the operating system. It may be called at any time, also
     /// while closing.
     ///
@@ -103,6 +114,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn start_send(&mut self, message: &[u8]) -> Result<(), Lost> {
         (**self).start_send(message)
+    }
+
+    fn start_send_batch(&mut self, batch: &Batch) -> Result<(), Lost> {
+        (**self).start_send_batch(batch)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {

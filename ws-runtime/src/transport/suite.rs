@@ -13,8 +13,11 @@
 use super::{Lost, Received, Transport};
 use bytes::Bytes;
 use futures_util::future::{join, poll_immediate};
-use std::{future::poll_fn, pin::pin, task::Poll};
-use ws_proto::{CloseCode, Format, Limits};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use ws_proto::{
+    Batch, CloseCode, DecodeError, EncodeError, EncodedEvent, EventSet, EventSpec, Format, Head,
+    Limits, MessageId, Publication, Raw,
+};
 
 /// Runs every check, in both formats and both directions, on connections that `connect` makes. It
 /// is given the format and the bounds that both ends have to keep.
@@ -33,7 +36,15 @@ where
         check_all(a, b, Step::Talk).await;
         let (a, b) = connect(format, limits).await;
         check_all(b, a, Step::Talk).await;
-        for step in [Step::TooLarge, Step::Close, Step::ReservedCode, Step::Loss, Step::Pressure] {
+        let steps = [
+            Step::Batch,
+            Step::TooLarge,
+            Step::Close,
+            Step::ReservedCode,
+            Step::Loss,
+            Step::Pressure,
+        ];
+        for step in steps {
             let (a, b) = connect(format, limits).await;
             check_all(a, b, step).await;
             let (a, b) = connect(format, limits).await;
@@ -46,6 +57,7 @@ where
 #[derive(Clone, Copy)]
 enum Step {
     Talk,
+    Batch,
     TooLarge,
     Close,
     ReservedCode,
@@ -57,6 +69,7 @@ async fn check_all(from: impl Transport, to: impl Transport, step: Step) {
     assert_eq!(from.format(), to.format(), "both ends agree on the format");
     match step {
         Step::Talk => messages_arrive_whole_and_in_order(from, to).await,
+        Step::Batch => a_batch_arrives_message_by_message(from, to).await,
         Step::TooLarge => one_byte_past_the_limit_is_too_large(from, to).await,
         Step::Close => a_close_brings_code_and_reason(from, to).await,
         Step::ReservedCode => a_code_that_may_not_travel_becomes_none(from, to).await,
@@ -85,6 +98,28 @@ async fn messages_arrive_whole_and_in_order(mut from: impl Transport, mut to: im
     };
     join(send, receive).await;
     assert_eq!(from.unwritten(), 0, "what was received is not unwritten");
+    nothing_is_received(&mut to).await;
+}
+
+async fn a_batch_arrives_message_by_message(mut from: impl Transport, mut to: impl Transport) {
+    let format = from.format();
+    let texts = [text(3, 1), text(3, 2)];
+    let events: Vec<_> = [0, 100, 200].into_iter().map(event).collect();
+    let send = async {
+        put(&mut from, texts[0].clone()).await.expect("the peer is there");
+        poll_fn(|cx| from.poll_ready(cx)).await.expect("the peer is there");
+        from.start_send_batch(&Batch::new(events.clone())).expect("the peer is there");
+        put(&mut from, texts[1].clone()).await.expect("the peer is there");
+        flush(&mut from).await.expect("the peer is there");
+    };
+    let receive = async {
+        let batch = events.iter().map(|event| event.bytes(format));
+        for message in [&texts[0]].into_iter().chain(batch).chain([&texts[1]]) {
+            let received = poll_fn(|cx| to.poll_recv(cx)).await;
+            assert_eq!(received, Received::Message(message.clone()), "a batch, in its place");
+        }
+    };
+    join(send, receive).await;
     nothing_is_received(&mut to).await;
 }
 
@@ -226,4 +261,31 @@ async fn flush(transport: &mut impl Transport) -> Result<(), Lost> {
 async fn nothing_is_received(transport: &mut impl Transport) {
     let received = poll_immediate(pin!(poll_fn(|cx| transport.poll_recv(cx)))).await;
     assert_eq!(received, None, "nothing was sent, nothing is received");
+}
+
+/// An event with so many bytes of text.
+fn event(size: usize) -> Arc<Publication> {
+    let id = "00000000000000000000000000000001".parse().map(MessageId);
+    let head = Head::new("said.text".into(), id.expect("a UUID"), 7);
+    let event = EncodedEvent::new("said", &Said("x".repeat(size)));
+    let publication = Publication::new(head, &event.expect("a text can be encoded"));
+    Arc::new(publication.expect("a plain header"))
+}
+
+struct Said(String);
+
+impl EventSet for Said {
+    const SPECS: &'static [EventSpec] = &[];
+
+    fn kind(&self) -> &'static str {
+        "text"
+    }
+
+    fn encode(&self, format: Format) -> Result<Raw, EncodeError> {
+        Raw::encode(format, &self.0)
+    }
+
+    fn decode(_: &str, payload: &Raw) -> Result<Self, DecodeError> {
+        payload.decode().map(Self)
+    }
 }

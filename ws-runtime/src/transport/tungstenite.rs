@@ -17,7 +17,7 @@ use tokio_tungstenite::{
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode as Code},
     },
 };
-use ws_proto::{CloseCode, Format, Limits};
+use ws_proto::{Batch, CloseCode, Format, Limits};
 
 /// A WebSocket connection after the upgrade.
 ///
@@ -176,6 +176,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
         self.sendable()?;
         let mask = self.masks.as_mut().map(Masks::next);
         self.frames.get_mut().put(self.format, message, mask);
+        Ok(())
+    }
+
+    fn start_send_batch(&mut self, batch: &Batch) -> Result<(), Lost> {
+        if self.masks.is_some() {
+            let mut events = batch.events().iter();
+            return events.try_for_each(|event| self.start_send(event.bytes(self.format)));
+        }
+        self.sendable()?;
+        self.frames.get_mut().put_frames(batch.frames(self.format));
         Ok(())
     }
 

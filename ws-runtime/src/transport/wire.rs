@@ -2,15 +2,24 @@
 //! nothing.
 
 use std::{
-    io,
+    cell::Cell,
+    io, mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ws_proto::{Format, Limits};
+use ws_proto::{FRAME_HEAD, Format, Limits, write_frame_head};
 
-// An empty queue keeps this much memory for the next batch.
-const KEPT: usize = 2 * 1024;
+// Bytes that a mask takes.
+const MASK: usize = 4;
+// A queue that was larger is given back to the allocator.
+const SPARE: usize = 64 * 1024;
+
+thread_local! {
+    // An empty queue keeps no memory: what the connection before had is used again, and is still
+    // in the processor's cache.
+    static SPARE_QUEUE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A byte stream with an out-queue.
 ///
@@ -62,24 +71,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Queues one data frame (RFC 6455, section 5.2).
     pub(super) fn put(&mut self, format: Format, payload: &[u8], mask: Option<[u8; 4]>) {
-        let final_and_kind = match format {
-            Format::Json => 0x81,
-            Format::MessagePack => 0x82,
-        };
-        let masked = if mask.is_some() { 0x80 } else { 0 };
-        self.out.reserve(payload.len() + 14);
-        self.out.push(final_and_kind);
-        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(length @ ..126), _) => self.out.push(masked | length),
-            (_, Ok(length)) => {
-                self.out.push(masked | 0x7e);
-                self.out.extend_from_slice(&length.to_be_bytes());
-            }
-            _ => {
-                self.out.push(masked | 0x7f);
-                self.out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
-            }
-        }
+        self.make_room(payload.len() + FRAME_HEAD + MASK);
+        write_frame_head(format, payload.len(), mask.is_some(), &mut self.out);
         let Some(mask) = mask else { return self.out.extend_from_slice(payload) };
         self.out.extend_from_slice(&mask);
         let begin = self.out.len();
@@ -87,6 +80,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         for chunk in self.out[begin..].chunks_mut(mask.len()) {
             chunk.iter_mut().zip(mask).for_each(|(byte, key)| *byte ^= key);
         }
+    }
+
+    /// Queues whole unmasked frames.
+    pub(super) fn put_frames(&mut self, frames: &[u8]) {
+        self.make_room(frames.len());
+        self.out.extend_from_slice(frames);
     }
 
     /// Writes the queue out.
@@ -144,9 +143,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         self.written = 0;
         self.out.clear();
-        if self.out.capacity() > KEPT {
-            self.out = Vec::new();
+        let spare = mem::take(&mut self.out);
+        if (1..=SPARE).contains(&spare.capacity()) {
+            // A thread that ends has no use for it.
+            let _ = SPARE_QUEUE.try_with(|kept| kept.set(spare));
         }
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        if self.out.capacity() == 0 {
+            self.out = SPARE_QUEUE.try_with(Cell::take).unwrap_or_default();
+        }
+        self.out.reserve(bytes);
     }
 }
 
@@ -173,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         frames: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_room(cx))?;
-        self.out.extend_from_slice(frames);
+        self.put_frames(frames);
         Poll::Ready(Ok(frames.len()))
     }
 

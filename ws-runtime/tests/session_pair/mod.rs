@@ -421,6 +421,7 @@ impl Pair {
 fn opened(transmit: Transmit) -> Envelope {
     match transmit {
         Transmit::Envelope(envelope) => envelope,
+        Transmit::Batch(_) => panic!("events are delivered one by one here"),
         Transmit::Shared(publication) => {
             let message = publication.bytes(Format::Json);
             Envelope::decode(Format::Json, message).expect("made by the log")

@@ -218,6 +218,7 @@ impl<'a> Room<'a> {
         Ok(match self.receiver(who).poll_transmit(now) {
             None => None,
             Some(Transmit::Shared(publication)) => Some(publication.bytes(format).clone()),
+            Some(Transmit::Batch(_)) => return Err("transcripts deliver one by one".to_owned()),
             Some(Transmit::Envelope(envelope)) => {
                 let mut message = Vec::new();
                 envelope.encode(format, &mut message).map_err(|error| error.to_string())?;
@@ -401,6 +402,6 @@ fn reaches(command: &Command) -> u64 {
         Delivery::Kept(event) => event.head.off.unwrap_or_default(),
         Delivery::Gap(gap) => gap.until.unwrap_or_default(),
         Delivery::Live(off) => *off,
-        Delivery::Passing(_) => 0,
+        Delivery::KeptBatch(_) | Delivery::PassingBatch(_) | Delivery::Passing(_) => 0,
     }
 }

@@ -189,6 +189,7 @@ impl Room {
         match session.poll_transmit(now) {
             None => Ok(None),
             Some(Transmit::Shared(publication)) => Ok(Some(publication.bytes(format).clone())),
+            Some(Transmit::Batch(_)) => Err("transcripts deliver one by one".to_owned()),
             Some(Transmit::Envelope(envelope)) => {
                 let mut message = Vec::new();
                 envelope.encode(format, &mut message).map_err(|error| error.to_string())?;

@@ -8,7 +8,7 @@ use crate::{
     oracle::{Broken, Checked, broken, hold},
 };
 use ws_proto::{
-    Address, Answer, Fault,
+    Address, Answer, Fault, Publication,
     frame::{Done, Unsubscribed},
 };
 use ws_runtime::{
@@ -131,26 +131,42 @@ impl Seat {
         while self.session.wants_deliveries()
             && let Some(address) = self.behind.first().cloned()
         {
-            let Some(outgoing) = floor.hub.next(self.id, &address) else {
-                self.behind.remove(&address);
-                continue;
+            let next = match base.rng.usize(..4) {
+                0 => floor.hub.next(self.id, &address).map(|outgoing| (outgoing, true)),
+                most => floor.hub.next_many(self.id, &address, most),
             };
+            if next.as_ref().is_none_or(|(_, is_more)| !is_more) {
+                self.behind.remove(&address);
+            }
+            let Some((outgoing, _)) = next else { continue };
             any = true;
             let delivery = match outgoing {
                 Outgoing::Gap(gap) => Delivery::Gap(gap),
                 Outgoing::Live { off } => Delivery::Live(off),
                 Outgoing::Event(event) => {
-                    let flying = self.flying.entry(address.clone()).or_default();
-                    flying.extend(event.head.off);
-                    let (count, window) = (flying.len(), self.window as usize);
-                    base.hit(if count == window { "window_full" } else { "event" });
-                    hold("I9", count <= window, || format!("{count} of {window} on {address}"))?;
+                    self.fly(&address, &event, base)?;
                     Delivery::Kept(event)
+                }
+                Outgoing::Events(batch) => {
+                    base.hit("kept_batch");
+                    for event in batch.events() {
+                        self.fly(&address, event, base)?;
+                    }
+                    Delivery::KeptBatch(batch)
                 }
             };
             // Its subscription may have ended meanwhile.
             let _ = self.session.handle_command(Command::Deliver(address, delivery), base.now);
         }
         Ok(any)
+    }
+
+    /// An event of a log leaves.
+    fn fly(&mut self, address: &Address, event: &Publication, base: &mut Base) -> Checked {
+        let flying = self.flying.entry(address.clone()).or_default();
+        flying.extend(event.head.off);
+        let (count, window) = (flying.len(), self.window as usize);
+        base.hit(if count == window { "window_full" } else { "event" });
+        hold("I9", count <= window, || format!("{count} of {window} on {address}"))
     }
 }

@@ -17,7 +17,8 @@ use std::{
     sync::Arc,
 };
 use ws_proto::{
-    Address, Answer, CloseCode, Fault, FaultCode, Format, MessageId, Position, Publication, Secret,
+    Address, Answer, Batch, CloseCode, Fault, FaultCode, Format, MessageId, Position, Publication,
+    Secret,
     frame::{ClientLimits, Hello, NotResumed, Resume},
 };
 use ws_runtime::{
@@ -238,20 +239,29 @@ impl Seat {
     }
 
     /// A log has news, or a best-effort event was published.
-    pub(crate) fn hear(&mut self, address: Address, event: Option<Arc<Publication>>, base: &Base) {
+    pub(crate) fn hear(
+        &mut self,
+        address: Address,
+        events: Vec<Arc<Publication>>,
+        base: &mut Base,
+    ) {
         if self.on_trial.contains(&address) {
             return;
         }
-        match event {
-            None => {
-                self.behind.insert(address);
-            }
-            Some(event) if self.session.version().is_some() => {
+        if events.is_empty() {
+            self.behind.insert(address);
+        } else if self.session.version().is_some() {
+            let deliveries = if base.chance(2) {
+                base.hit("passing_batch");
+                vec![Delivery::PassingBatch(Arc::new(Batch::new(events)))]
+            } else {
+                events.into_iter().map(Delivery::Passing).collect()
+            };
+            for delivery in deliveries {
                 // Its subscription may have ended meanwhile.
-                let delivery = Command::Deliver(address, Delivery::Passing(event));
+                let delivery = Command::Deliver(address.clone(), delivery);
                 let _ = self.session.handle_command(delivery, base.now);
             }
-            Some(_) => {}
         }
     }
 

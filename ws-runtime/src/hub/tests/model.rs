@@ -6,6 +6,8 @@ use proptest::prelude::*;
 const NAMES: [&str; 3] = ["room/a", "room/b", "room/c"];
 const CONNECTIONS: u64 = 3;
 const LOGS: usize = 2;
+/// Room for few events.
+const MAX_FRAME: usize = 1024;
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -16,6 +18,8 @@ enum Op {
     Unsubscribe(u64, usize),
     Disconnect(u64),
     Take(u64, usize, usize),
+    /// Several times, at most so many events at once.
+    TakeMany(u64, usize, usize),
     /// A position relative to the last one sent.
     Consume(u64, usize, i64),
 }
@@ -32,6 +36,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (who(), channel()).prop_map(|(who, channel)| Op::Unsubscribe(who, channel)),
         1 => who().prop_map(Op::Disconnect),
         5 => (who(), channel(), 1..6_usize).prop_map(|(who, channel, n)| Op::Take(who, channel, n)),
+        5 => (who(), channel(), 1..9_usize)
+            .prop_map(|(who, channel, most)| Op::TakeMany(who, channel, most)),
         4 => (who(), channel(), -3..2_i64)
             .prop_map(|(who, channel, by)| Op::Consume(who, channel, by)),
     ]
@@ -113,7 +119,7 @@ struct Oracle {
 
 impl Oracle {
     fn new() -> Self {
-        let hub = Hub::new(HubConfig { epoch_seed: 1, max_logs: LOGS, max_frame: 1024 });
+        let hub = Hub::new(HubConfig { epoch_seed: 1, max_logs: LOGS, max_frame: MAX_FRAME });
         Self { hub, histories: Vec::new(), readers: Vec::new(), made: 0, published: 0 }
     }
 
@@ -133,6 +139,9 @@ impl Oracle {
                 self.readers.retain(|reader| reader.who != who);
             }
             Op::Take(who, channel, n) => (0..n).for_each(|_| self.take(who, channel)),
+            Op::TakeMany(who, channel, most) => {
+                (0..3).for_each(|_| self.take_many(who, channel, most));
+            }
             Op::Consume(who, channel, by) => self.consume(who, channel, by),
         }
         assert_eq!(self.hub.subscriptions(), self.readers.len());
@@ -260,6 +269,37 @@ impl Oracle {
         }
     }
 
+    fn take_many(&mut self, who: u64, channel: usize, most: usize) {
+        let taken = self.hub.next_many(ConnectionId(who), &address(NAMES[channel]), most);
+        let Some(index) = self.reader(who, channel) else {
+            assert!(taken.is_none());
+            return;
+        };
+        let reader = &mut self.readers[index];
+        let history = self.histories.iter().find(|history| history.channel == channel).unwrap();
+        let (outgoing, is_more) = taken.unzip();
+        let events = match &outgoing {
+            Some(Outgoing::Events(batch)) => batch.events(),
+            other => {
+                assert_eq!(other.as_ref().map(short), reader.expected(history));
+                &[]
+            }
+        };
+        assert!(events.len() != 1 && events.len() <= most);
+        let bytes: usize = events.iter().map(|event| event.size()).sum();
+        assert!(bytes <= MAX_FRAME, "{bytes} bytes are no message's");
+        for event in events {
+            let off = short(&Outgoing::Event(Arc::clone(event)));
+            assert_eq!(Some(off), reader.expected(history));
+            let (id, _) = history.events[usize::try_from(reader.at).unwrap() - 1];
+            assert_eq!(event.head.id, message(id));
+        }
+        assert!(reader.unacknowledged.len() <= reader.window);
+        if is_more == Some(false) {
+            assert_eq!(reader.expected(history), None);
+        }
+    }
+
     fn consume(&mut self, who: u64, channel: usize, by: i64) {
         let reader = self.reader(who, channel).map(|index| &mut self.readers[index]);
         let off = reader.as_ref().map_or(0, |reader| reader.at).saturating_add_signed(by);
@@ -315,6 +355,8 @@ proptest! {
             oracle.run(&Op::Disconnect(who));
         }
         prop_assert!(oracle.hub.by_connection.is_empty());
+        let channels = oracle.hub.channels.values();
+        prop_assert!(channels.clone().all(|it| it.sleepers.is_empty() && it.taken.is_none()));
         prop_assert_eq!(oracle.hub.idle.len(), oracle.hub.logs());
     }
 }

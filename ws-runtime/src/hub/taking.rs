@@ -1,0 +1,82 @@
+//! Events of a log, taken many at a time: most subscribers take the same ones.
+
+use super::{Channel, ConnectionId, Hub, Outgoing, log::Log};
+use std::sync::Arc;
+use ws_proto::{Address, Batch};
+
+impl Hub {
+    /// As [`Hub::next`], for up to `most` events that follow each other, as long as they are no
+    /// more bytes than one message may be. Also says whether to ask again before the next word
+    /// about this channel: false stands for the `None` that would follow.
+    pub fn next_many(
+        &mut self,
+        who: ConnectionId,
+        address: &Address,
+        most: usize,
+    ) -> Option<(Outgoing, bool)> {
+        let max_bytes = self.config.max_frame;
+        let channel = self.channel(who, address)?;
+        let (cursor, log) = (channel.subscribers.get_mut(&who)?, channel.log.as_ref()?);
+        let most = most.clamp(1, Batch::MAX) as u64;
+        let taken = &mut channel.taken;
+        let outgoing =
+            cursor.next(log, |first, room| take(log, first, room.min(most), max_bytes, taken));
+        let is_asleep = cursor.doze(log);
+        if is_asleep {
+            channel.sleeps(who);
+        }
+        outgoing.map(|outgoing| (outgoing, !is_asleep))
+    }
+
+    /// Who is to be sent an event of a `best_effort` channel.
+    pub fn listeners(&self, address: &Address) -> impl Iterator<Item = ConnectionId> {
+        let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
+        known.into_iter().flat_map(|channel| channel.subscribers.keys().copied())
+    }
+}
+
+impl Channel {
+    /// A subscriber has taken everything it could.
+    pub(super) fn sleeps(&mut self, who: ConnectionId) {
+        self.sleepers.insert(who);
+        self.forget_taken();
+    }
+
+    /// What was taken last is kept for others only, and as long as there may be some.
+    pub(super) fn forget_taken(&mut self) {
+        if self.sleepers.len() >= self.subscribers.len() {
+            self.taken = None;
+        }
+    }
+}
+
+/// Takes events from a log: those that another subscriber took if they are the ones.
+fn take(
+    log: &Log,
+    first: u64,
+    most: u64,
+    max_bytes: usize,
+    taken: &mut Option<(u64, Arc<Batch>)>,
+) -> Option<(Outgoing, u64)> {
+    if let Some((of, batch)) = taken.as_ref().filter(|(of, _)| *of == first) {
+        let count = batch.events().len() as u64;
+        debug_assert_eq!(batch.events().first().and_then(|event| event.head.off), Some(*of));
+        if count <= most {
+            return Some((Outgoing::Events(Arc::clone(batch)), count));
+        }
+    }
+    let mut bytes = 0;
+    let run = (first..first + most).map_while(|off| log.get(off)).take_while(|event| {
+        bytes += event.size();
+        bytes <= max_bytes
+    });
+    let events: Vec<_> = run.cloned().collect();
+    let count = events.len() as u64;
+    if count < 2 {
+        // No event of a log is larger than a message may be.
+        return Some((Outgoing::Event(Arc::clone(log.get(first)?)), 1));
+    }
+    let batch = Arc::new(Batch::new(events));
+    *taken = Some((first, Arc::clone(&batch)));
+    Some((Outgoing::Events(batch), count))
+}
