@@ -175,7 +175,8 @@ impl Turn {
             }
             run_due(session, now);
             let written = self.write(cx, session);
-            let told = self.tell(session, application, now);
+            // Writing has moved the session's time on.
+            let told = self.tell(session, application, self.clock.now());
             if let Some(closed) = self.closed.take() {
                 return Poll::Ready(Some(closed));
             }
