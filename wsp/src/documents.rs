@@ -27,6 +27,9 @@ pub(crate) enum Failure {
     /// A document is no contract of a protocol.
     #[error("`{}`: {}", .0.display(), .1)]
     Contract(PathBuf, String),
+    /// A server or a client could not be talked to.
+    #[error("{0}")]
+    Live(String),
     /// A file of accepted changes cannot be read.
     #[error("`{}`, {}", .0.display(), .1)]
     Accepted(PathBuf, ws_schema::AcceptError),

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod conformance;
 mod documents;
 mod write;
 
@@ -25,7 +26,8 @@ Examples:
   wsp schema check --against git:main schema/chat.json
   wsp schema export schema/chat.json --format asyncapi
   wsp schema lint schema/chat.json
-  wsp gen typescript schema/chat.json --out src/chat.ts";
+  wsp gen typescript schema/chat.json --out src/chat.ts
+  wsp conformance server ws://127.0.0.1:9001/";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -35,6 +37,9 @@ enum Command {
     /// Write the contract of a protocol as types of another language.
     #[command(subcommand)]
     Gen(Gen),
+    /// Judge a server or a client by the numbered cases of the protocol.
+    #[command(subcommand)]
+    Conformance(conformance::Conformance),
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
         Command::Schema(Schema::Check(check)) => check.run(),
         Command::Schema(Schema::Export(export)) => export.run(),
         Command::Schema(Schema::Lint(lint)) => lint.run(),
+        Command::Conformance(conformance) => conformance.run(),
         Command::Gen(Gen::Typescript(target)) => target.run(ws_schema::typescript),
         Command::Gen(Gen::Python(target)) => target.run(ws_schema::python),
     };

@@ -1,11 +1,8 @@
 //! Commands of the applications, from their short form.
 
-use super::{
-    parse::{Who, duration},
-    short::Short,
-};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
+use ws_conformance::transcript::{Short, Who, duration};
 use ws_proto::{
     Answer, DecodeError, EncodeError, EncodedEvent, EventSet, EventSpec, Fault, Format, Head,
     IdSource, Publication, Raw, Secret, VersionRange,

@@ -4,13 +4,12 @@
 use super::{
     application::{acceptance, command},
     contract::chat,
-    parse::{Block, Step, Who},
     run::{WALL_MS, set},
-    short::Short,
     tell::tell,
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use ws_conformance::transcript::{Block, Short, Step, Who};
 use ws_proto::{CloseCode, Envelope, Format, IdSource, frame::Hello};
 use ws_runtime::session::{
     Command, Config, Delivery, Event, Resumption, Session, Side, Time, Transmit,

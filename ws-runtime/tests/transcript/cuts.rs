@@ -1,11 +1,9 @@
 //! Cuts the connection at every message of every transcript: the applications on both sides must be
 //! told the same as without the cut, each thing once and in order.
 
-use super::{
-    cut::{Cut, Told, cut_block},
-    parse::{self, Block},
-};
+use super::cut::{Cut, Told, cut_block};
 use std::{collections::BTreeMap, fs, path::PathBuf};
+use ws_conformance::transcript::{self, Block};
 use ws_proto::Format;
 
 /// Pages whose story is not one of a session that lives on, and why.
@@ -136,7 +134,7 @@ fn blocks() -> Vec<Block> {
             continue;
         }
         let text = fs::read_to_string(&path).expect("a readable file");
-        let all = parse::blocks(&format!("docs/sessions/{name}.md"), &text);
+        let all = transcript::blocks(&format!("docs/sessions/{name}.md"), &text);
         blocks.extend(all.into_iter().filter(|block| {
             !block
                 .lines

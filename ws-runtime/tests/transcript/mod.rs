@@ -4,14 +4,11 @@ mod application;
 mod contract;
 mod cut;
 mod cuts;
-mod parse;
 mod run;
-mod shape;
-mod short;
 mod tell;
 
-pub(crate) use parse::blocks;
 pub(crate) use run::run_block;
+pub(crate) use ws_conformance::transcript::blocks;
 use ws_proto::Format;
 
 /// Runs every block of a text; the error names file and line.

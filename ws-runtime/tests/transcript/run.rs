@@ -3,13 +3,13 @@
 use super::{
     application::{acceptance, command},
     contract::chat,
-    parse::{Block, Step, Who},
-    shape::{Labels, build, compare, describe, is_sequenced},
-    short::Short,
     tell::tell,
 };
 use bytes::Bytes;
 use std::time::Duration;
+use ws_conformance::transcript::{
+    Block, Labels, Short, Step, Who, build, compare, describe, is_sequenced,
+};
 use ws_proto::{Envelope, Format, Frame, IdSource, frame::Hello};
 use ws_runtime::session::{
     Acceptance, Command, Config, Event, PeerFault, Resumption, Session, Side, Time, Transmit,

@@ -1,7 +1,7 @@
 //! Events of a session in short form.
 
-use super::short::Short;
 use serde_json::Value;
+use ws_conformance::transcript::Short;
 use ws_proto::{Address, Position, Raw, frame::Gap};
 use ws_runtime::session::{Event, Initiator, Outcome, Reply, Stop};
 

@@ -1,27 +1,29 @@
 //! From a Markdown page to steps.
 
-use super::short::Short;
+use super::Short;
 use std::time::Duration;
 
 /// One fenced block of a page.
-pub(crate) struct Block {
+#[derive(Clone, Debug)]
+pub struct Block {
     /// The page.
-    pub(crate) file: String,
+    pub file: String,
     /// Its lines.
-    pub(crate) lines: Vec<Line>,
+    pub lines: Vec<Line>,
 }
 
 /// One line of a block.
-pub(crate) struct Line {
+#[derive(Clone, Debug)]
+pub struct Line {
     /// Its number in the page, from 1.
-    pub(crate) number: usize,
+    pub number: usize,
     /// Its text.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// One end of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
+pub enum Who {
     /// The client.
     C,
     /// The server.
@@ -31,7 +33,8 @@ pub(crate) enum Who {
 }
 
 /// What a line says.
-pub(crate) enum Step {
+#[derive(Clone, Debug)]
+pub enum Step {
     /// This side is scripted: its frames are typed, not made by a session.
     Peer(Who),
     /// A bound of this side is another one.
@@ -60,7 +63,8 @@ pub(crate) enum Step {
 
 impl Who {
     /// The other end.
-    pub(crate) const fn other(self) -> Self {
+    #[must_use]
+    pub const fn other(self) -> Self {
         match self {
             Self::C => Self::S,
             Self::S | Self::P => Self::C,
@@ -69,7 +73,8 @@ impl Who {
 }
 
 /// The blocks of a page.
-pub(crate) fn blocks(file: &str, text: &str) -> Vec<Block> {
+#[must_use]
+pub fn blocks(file: &str, text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for (number, line) in (1..).zip(text.lines()) {
@@ -92,7 +97,11 @@ pub(crate) fn blocks(file: &str, text: &str) -> Vec<Block> {
 
 impl Line {
     /// What the line says.
-    pub(crate) fn step(&self) -> Result<Step, String> {
+    ///
+    /// # Errors
+    ///
+    /// A sentence for whoever wrote the line.
+    pub fn step(&self) -> Result<Step, String> {
         let (first, rest) = self.text.split_once(' ').unwrap_or((&self.text, ""));
         let rest = rest.trim();
         match first {
@@ -144,7 +153,11 @@ fn time(rest: &str) -> Result<Step, String> {
 }
 
 /// A duration: `250ms`, `30s`, `2min`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+///
+/// A sentence for whoever wrote the line.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let number: u64 = number.parse().map_err(|_| format!("`{text}` is no time"))?;

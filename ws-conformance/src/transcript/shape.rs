@@ -2,7 +2,7 @@
 //! sent.
 
 use super::{
-    parse::Who,
+    Who,
     short::{Short, fault},
 };
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use ws_proto::{
 };
 
 /// The names of messages: `join#1`.
-pub(crate) type Labels = BTreeMap<String, MessageId>;
+pub type Labels = BTreeMap<String, MessageId>;
 
 /// What a frame's first word says: the type, and the name after `#`.
 fn type_and_label(short: &Short) -> (&str, Option<&str>) {
@@ -29,11 +29,11 @@ fn answered(short: &Short) -> Option<&str> {
 }
 
 /// Compares a frame with its short form; what the short form does not say is not compared.
-pub(crate) fn compare(
-    short: &Short,
-    envelope: &Envelope,
-    labels: &mut Labels,
-) -> Result<(), String> {
+///
+/// # Errors
+///
+/// A sentence for whoever wrote the line.
+pub fn compare(short: &Short, envelope: &Envelope, labels: &mut Labels) -> Result<(), String> {
     let (kind, label) = type_and_label(short);
     let head = &envelope.head;
     if kind != &*head.kind {
@@ -84,7 +84,11 @@ fn compare_payload(short: &Short, kind: &str, payload: &Value) -> Result<(), Str
 }
 
 /// Builds the frame of a scripted side, without its place in the session stream.
-pub(crate) fn build(
+///
+/// # Errors
+///
+/// A sentence for whoever wrote the line.
+pub fn build(
     short: &Short,
     format: Format,
     labels: &mut Labels,
@@ -119,7 +123,8 @@ pub(crate) fn build(
 }
 
 /// Whether a frame has a place in the session stream (`docs/protocol.md`, section 6).
-pub(crate) fn is_sequenced(who: Who, envelope: &Envelope) -> bool {
+#[must_use]
+pub fn is_sequenced(who: Who, envelope: &Envelope) -> bool {
     let head = &envelope.head;
     match &*head.kind {
         "$cancel" | "$credit" | "$end" | "$sub" | "$unsub" | "$ok" | "$err" | "$unsubbed" => true,
@@ -129,7 +134,8 @@ pub(crate) fn is_sequenced(who: Who, envelope: &Envelope) -> bool {
 }
 
 /// A frame in short form, for failures.
-pub(crate) fn describe(envelope: &Envelope) -> String {
+#[must_use]
+pub fn describe(envelope: &Envelope) -> String {
     let head = &envelope.head;
     let mut words = vec![head.kind.to_string()];
     let numbers = [
@@ -147,7 +153,12 @@ pub(crate) fn describe(envelope: &Envelope) -> String {
     format!("{} {payload}", words.join(" "))
 }
 
-fn payload_of(envelope: &Envelope) -> Result<Value, String> {
+/// The payload as a value.
+///
+/// # Errors
+///
+/// When it is not what its format says.
+pub fn payload_of(envelope: &Envelope) -> Result<Value, String> {
     let mut bytes = Vec::new();
     let encoded = envelope.frame.encode_payload(Format::Json, &mut bytes);
     encoded.map_err(|error| error.to_string())?;
@@ -253,7 +264,8 @@ fn merge(whole: &mut Value, said: Value) {
 }
 
 /// Whether everything that is expected is there; objects may hold more, unless `null` says no.
-fn is_within(expected: &Value, got: &Value) -> bool {
+#[must_use]
+pub fn is_within(expected: &Value, got: &Value) -> bool {
     match (expected, got) {
         (Value::Object(expected), Value::Object(got)) => expected.iter().all(|(name, value)| {
             got.get(name).map_or(value.is_null(), |got| is_within(value, got))

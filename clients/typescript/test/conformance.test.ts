@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = new URL("../../../../", import.meta.url);
+const testee = fileURLToPath(new URL("../conformance/testee.js", import.meta.url));
+
+test("the client passes the conformance cases", { timeout: 300_000 }, () => {
+  const wsp = ["run", "--quiet", "--package", "wsp", "--"];
+  const judge = ["conformance", "client", "--at-once", "4", "--", process.execPath, testee];
+  const ran = spawnSync("cargo", [...wsp, ...judge], { cwd: root, encoding: "utf8" });
+  assert.equal(ran.status, 0, `${ran.stdout}${ran.stderr}`);
+});
