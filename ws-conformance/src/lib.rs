@@ -111,3 +111,42 @@ async fn result(subject: &Subject, case: &Case, format: Format) -> CaseResult {
     let (id, title, section) = (case.id.clone(), case.title.clone(), case.section);
     CaseResult { id, title, result, reason, section }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use transcript::Who;
+
+    #[test]
+    fn every_case_has_a_number_of_its_own_and_only_steps() {
+        for (page, ours) in [
+            (include_str!("../cases/server.md"), Who::C),
+            (include_str!("../cases/client.md"), Who::S),
+        ] {
+            let cases = cases(page).expect("a page of cases");
+            assert_eq!(cases.len(), page.matches("\n## ").count());
+            let ids: BTreeSet<_> = cases.iter().map(|case| &case.id).collect();
+            assert_eq!(ids.len(), cases.len(), "a number is given once");
+            for case in &cases {
+                assert!(!case.steps.is_empty(), "{} has no steps", case.id);
+                for line in &case.steps {
+                    let step = line.step(ours).map(drop);
+                    assert_eq!(step, Ok(()), "{}, line {}: {}", case.id, line.number, line.text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_takes_a_case_a_section_or_a_page() {
+        let taken = |only: &str| {
+            let plan = Plan { only: Some(only.to_owned()), ..Plan::new(Format::Json) };
+            server_cases().iter().filter(|case| plan.takes(case)).count()
+        };
+        assert_eq!(taken("6.1"), 1, "6.10 is another one");
+        assert!(taken("6.") > 10);
+        assert!(taken("malformed-frame.md") > 1);
+        assert_eq!(taken("0.1"), 0);
+    }
+}
