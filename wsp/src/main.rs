@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod ask;
 mod check;
 mod conformance;
 mod documents;
+mod live;
 mod write;
 
 use clap::{Args, Parser, Subcommand};
@@ -40,6 +42,14 @@ enum Command {
     /// Judge a server or a client by the numbered cases of the protocol.
     #[command(subcommand)]
     Conformance(conformance::Conformance),
+    #[command(after_help = "\
+Examples:
+  wsp call ws://127.0.0.1:3000/ws join '{\"room\":\"lobby\"}' --token ann --contract schema/chat.json")]
+    Call(ask::Ask),
+    #[command(after_help = "\
+Examples:
+  wsp tail ws://127.0.0.1:3000/ws lobby --token ann --since 5f-1:17")]
+    Tail(ask::Tail),
 }
 
 #[derive(Debug, Subcommand)]
@@ -83,6 +93,8 @@ fn main() -> ExitCode {
         Command::Schema(Schema::Export(export)) => export.run(),
         Command::Schema(Schema::Lint(lint)) => lint.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Call(ask) => ask.run(),
+        Command::Tail(tail) => tail.run(),
         Command::Gen(Gen::Typescript(target)) => target.run(ws_schema::typescript),
         Command::Gen(Gen::Python(target)) => target.run(ws_schema::python),
     };
