@@ -8,7 +8,7 @@ use std::{
 };
 
 /// What is copied: the core, what it needs, and its simulation.
-const CRATES: [&str; 4] = ["ws-proto", "ws-proto-derive", "ws-runtime", "ws-sim"];
+const CRATES: [&str; 5] = ["ws-proto", "ws-proto-derive", "ws-runtime", "ws-sim", "ws-conformance"];
 /// The crate that has the bugs.
 const CORE: &str = "ws-runtime";
 /// The module that the copy of the core has and the core has not.
