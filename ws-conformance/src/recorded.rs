@@ -153,6 +153,9 @@ fn server_skip(id: &str) -> Option<&'static str> {
         "resume-refused.md/5" | "resume-refused.md/6" => {
             Some("its tickets are made up: see the cases of section 6")
         }
+        "upload-beyond-credit.md/2" => {
+            Some("`import` of the contract reads at once, so there may be credit: see case 7.16")
+        }
         "upload-beyond-credit.md/3" => Some("`import` of the contract answers at its end"),
         _ => None,
     }
