@@ -24,12 +24,16 @@ impl<'a> Contract<'a> {
             let found = document.get(key).and_then(Value::as_object);
             found.ok_or_else(|| format!("it has no `{key}`, so it is no contract of a protocol"))
         };
-        let (defs, facts) = (object("$defs")?, object("x-ws-protocol")?);
+        let defs = object("$defs")?;
+        // The control frames have no application's name, and the version of the wire.
+        let control = document.get("x-ws-control").and_then(Value::as_object);
+        let facts = control.map_or_else(|| object("x-ws-protocol"), Ok)?;
         let number = |key: &str| {
+            let key = if control.is_some() { "wire_version" } else { key };
             let found = facts.get(key).and_then(Value::as_u64);
             found.ok_or_else(|| format!("`x-ws-protocol` has no number `{key}`"))
         };
-        let name = facts.get("name").and_then(Value::as_str);
+        let name = facts.get("name").and_then(Value::as_str).or(control.map(|_| "ws-proto"));
         let mut messages = BTreeMap::new();
         for (sender, union) in
             [(Sender::Client, "ClientMessage"), (Sender::Server, "ServerMessage")]

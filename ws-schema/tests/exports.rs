@@ -55,3 +55,17 @@ fn tuples_have_the_form_of_their_draft() {
         assert!(!validator.is_valid(&with(json!(["a", 1]))), "{draft:?}");
     }
 }
+
+#[test]
+fn the_control_frames_are_a_contract_too() {
+    let control: Value = serde_json::from_str(include_str!("../../schema/control.json"))
+        .expect("the contract of the control frames");
+    let live = [("ch", json!("room/lobby")), ("off", json!(4)), ("payload", Value::Null)];
+    let live = frame("$live", &live);
+    for (sender, takes) in [(Sender::Client, false), (Sender::Server, true)] {
+        let schema = ws_schema::side(&control, sender, Draft::Current).expect("a schema");
+        let validator = jsonschema::validator_for(&schema).expect("a schema that compiles");
+        assert_eq!(validator.is_valid(&live), takes, "{sender:?}");
+    }
+    assert!(ws_schema::python(&control).expect("models").contains("class LiveMessage("));
+}

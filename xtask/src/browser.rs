@@ -1,9 +1,9 @@
-//! The chat's page in a real browser.
+//! The chat's page in a real browser, and all frames of the chat under its schemas.
 
 use crate::{
     process::{Call, Workspace},
     progress::{Failure, Step, Verdict},
-    steps,
+    python, steps,
 };
 
 const FOLDER: &str = "examples/chat/page";
@@ -19,7 +19,12 @@ pub(crate) fn step(workspace: &Workspace) -> Step {
     let workspace = workspace.clone();
     let run = move || match installed(&workspace) {
         Ok(()) => {
-            steps::verdict(&Call::new(&workspace, "npm", ["--prefix", FOLDER, "test", "--silent"]))
+            let call = Call::new(&workspace, "npm", ["--prefix", FOLDER, "test", "--silent"]);
+            // The one whose models also judge the frames.
+            let python = python::interpreter(&workspace);
+            steps::verdict(
+                &python.map_or(call.clone(), |it| call.with("PYTHON", it.to_string_lossy())),
+            )
         }
         Err(failure) => Verdict { failure: Some(failure), ..Verdict::default() },
     };

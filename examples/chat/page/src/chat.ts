@@ -17,6 +17,8 @@ export class ChatPage {
   /** Aborted when the room is left. */
   #visit = new AbortController();
   #typedAt = 0;
+  /** The history that each room had when it was entered. */
+  #epochs = new Map<string, string>();
 
   constructor(name: string) {
     this.#name = name;
@@ -89,6 +91,11 @@ export class ChatPage {
         if (left) void this.#client.call("leave", { room: left }).catch(() => {});
         left = "";
         this.#view.showRoom(room, joined.members, joined.topic ?? "");
+        const known = this.#epochs.get(room);
+        this.#epochs.set(room, joined.epoch);
+        if (known !== undefined && known !== joined.epoch) {
+          this.#view.gap("The server began anew; what was said meanwhile may be lost");
+        }
         await this.#listen(room, { epoch: joined.epoch, off: joined.off }, signal);
       }
     } catch (error) {
@@ -122,6 +129,7 @@ export class ChatPage {
           case "left": this.#view.left(item.payload.who); break;
           case "topic_set": this.#view.topicSet(item.payload.by, item.payload.topic); break;
           case "$gap": await this.#fillGap(room, signal); break;
+          case "$live": this.#view.caughtUp(); break;
         }
         // Another tab of ours may have left the room for us.
         if (item.type === "left" && item.payload.who === this.#name) return;
@@ -147,11 +155,13 @@ export class ChatPage {
 
   /** Events were missed: the history has what was said, as far as the server kept it. */
   async #fillGap(room: string, signal: AbortSignal): Promise<void> {
-    this.#view.notice("Something was missed here; what the server kept follows");
-    const { members, topic } = await this.#client.call("join", { room }, { signal });
+    this.#view.gap("Something was missed here; what the server kept follows");
+    const { epoch, members, topic } = await this.#client.call("join", { room }, { signal });
+    this.#epochs.set(room, epoch);
     this.#view.setMembers(members);
     this.#view.setTopic(topic ?? "");
     await this.#showHistory(room, signal);
+    this.#view.caughtUp();
   }
 
   async #showHistory(room: string, signal: AbortSignal): Promise<void> {

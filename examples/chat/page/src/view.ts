@@ -40,6 +40,8 @@ export class View {
   #last: { by: string; at: number } | null = null;
   #day = new Date().toDateString();
   #countdown = 0;
+  /** There was a connection before: what was missed without one is still to come. */
+  #isReturning = false;
 
   constructor(me: string, on: Hands) {
     this.#me = me;
@@ -171,18 +173,36 @@ export class View {
     this.#keepPlace(false, () => this.#append(make("p", "notice", text)));
   }
 
+  /** There is something that nobody will tell us any more. */
+  gap(text: string): void {
+    this.#last = null;
+    this.#keepPlace(false, () => this.#append(make("p", "notice gap", text)));
+  }
+
   // The connection.
 
   setState(state: State): void {
     clearInterval(this.#countdown);
+    const isReady = state.name === "ready";
+    const isReturning = this.#isReturning;
+    this.#isReturning ||= isReady;
     const until = Date.now() + (state.name === "waiting" ? state.delayMs : 0);
     const draw = () => {
-      find("state-text").textContent = sentence(state, until);
+      find("state-text").textContent = sentence(state, until, isReturning);
     };
     find("state").dataset.name = state.name;
+    find("state").dataset.sync = isReady ? (isReturning ? "behind" : "live") : "";
     find("now").hidden = state.name !== "waiting" && state.name !== "closed";
     draw();
     if (state.name === "waiting") this.#countdown = window.setInterval(draw, 500);
+  }
+
+  /** Everything that was missed without a connection is shown. */
+  caughtUp(): void {
+    const state = find("state");
+    if (state.dataset.sync !== "behind") return;
+    state.dataset.sync = "caught-up";
+    find("state-text").textContent = "Connected, caught up";
   }
 
   // Drawing.
@@ -356,13 +376,13 @@ function isOf(room: string) {
     button instanceof HTMLElement && button.dataset.room === room;
 }
 
-function sentence(state: State, until: number): string {
+function sentence(state: State, until: number, isReturning: boolean): string {
   switch (state.name) {
-    case "ready": return "Connected";
-    case "connecting": return state.attempt > 1 ? "Connecting again …" : "Connecting …";
+    case "ready": return isReturning ? "Connected, catching up …" : "Connected";
+    case "connecting": return isReturning || state.attempt > 1 ? "Reconnecting …" : "Connecting …";
     case "waiting": {
       const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
-      return `Offline (${state.reason}); again in ${seconds} s`;
+      return `Offline (${state.reason}); reconnecting in ${seconds} s`;
     }
     case "closed": return `Stopped: ${state.error?.message ?? "signed off"}`;
   }

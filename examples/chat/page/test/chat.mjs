@@ -35,6 +35,7 @@ export class ChatServer {
 
   /** Ends at once, as when the power fails. */
   async kill() {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const over = once(this.process, "exit");
     this.process.kill("SIGKILL");
     await over;
@@ -92,6 +93,9 @@ export function browse() {
   return puppeteer.launch({ executablePath: installed(), args, headless: true });
 }
 
+/** The frames of all tabs, as the browser saw them. */
+export const frames = [];
+
 /** A tab in which somebody has entered the chat, and the errors that its console shows. */
 export async function tab(browser, origin, name) {
   // Each has a storage of its own, like another person's browser.
@@ -101,6 +105,11 @@ export async function tab(browser, origin, name) {
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());
   });
+  const devtools = await page.createCDPSession();
+  const keep = (by) => ({ response }) => frames.push({ by, text: response.payloadData });
+  devtools.on("Network.webSocketFrameSent", keep("client"));
+  devtools.on("Network.webSocketFrameReceived", keep("server"));
+  await devtools.send("Network.enable");
   await page.goto(`${origin}/`);
   await page.type("#name", name);
   await page.click("#door button");
@@ -111,6 +120,11 @@ export async function tab(browser, origin, name) {
 /** Until the page says that it is connected. */
 export function isReady(page) {
   return page.waitForSelector('#state[data-name="ready"]');
+}
+
+/** Until the page has shown everything that it missed without a connection. */
+export function hasCaughtUp(page) {
+  return page.waitForSelector('#state[data-sync="caught-up"]');
 }
 
 /** Writes a message and sends it. */

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { ChatServer, Gate, browse, isReady, messages, say, shows, tab } from "./chat.mjs";
+import { ChatServer, Gate, browse, frames, hasCaughtUp } from "./chat.mjs";
+import { messages, say, shows, tab } from "./chat.mjs";
+import { Schemas } from "./judge.mjs";
 
 const LONG = { timeout: 120_000 };
 /** What a browser says by itself of a connection that is lost. */
@@ -59,16 +61,20 @@ test("a tab that was offline has missed nothing, and what it said is sent once",
   await ann.page.waitForSelector('#state:not([data-name="ready"])');
   await say(ann.page, "from the tunnel");
   await ann.page.waitForSelector(".message.pending");
+  const state = await ann.page.$eval("#state-text", (it) => it.textContent);
+  assert.match(state, /^(Offline|Reconnecting)/);
   for (const text of ["one", "two", "three"]) await say(bob.page, text);
   await shows(bob.page, "three");
   assert.deepEqual(await messages(ann.page), ["before"]);
 
   gate.open();
   await ann.page.setOfflineMode(false);
+  await hasCaughtUp(ann.page);
   await shows(ann.page, "from the tunnel");
   await shows(bob.page, "from the tunnel");
   const all = ["before", "one", "two", "three", "from the tunnel"];
   assert.deepEqual(await messages(ann.page), all);
+  assert.deepEqual(await ann.page.$$(".notice.gap"), []);
   assert.deepEqual(await messages(bob.page), all);
   assert.deepEqual(ann.errors.filter((error) => !LOST.test(error)), []);
 });
@@ -82,7 +88,9 @@ test("a server that starts again is found, and the room is entered again", LONG,
   await ann.page.waitForSelector('#state:not([data-name="ready"])');
   await bob.page.waitForSelector('#state:not([data-name="ready"])');
   server = await ChatServer.start(server.port);
-  await Promise.all([isReady(ann.page), isReady(bob.page)]);
+  await Promise.all([hasCaughtUp(ann.page), hasCaughtUp(bob.page)]);
+  // The rooms of a server are gone with it, and the page says so.
+  assert.equal((await bob.page.$$(".notice.gap")).length, 1);
   await say(ann.page, "after");
   await shows(bob.page, "after");
   assert.deepEqual(await messages(bob.page), ["before", "after"]);
@@ -110,14 +118,30 @@ test("a page of a foreign origin gets no connection", LONG, async () => {
   foreign.close();
 });
 
-test("the page runs no script but its own", LONG, async () => {
+test("the page runs no script but its own, and speaks to no other server", LONG, async () => {
   const ann = await tab(browser, gate.origin, "ann");
-  const isBlocked = () =>
+  const blocked = () =>
     new Promise((resolve) => {
-      document.addEventListener("securitypolicyviolation", () => resolve(true));
+      const directives = [];
+      document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+        directives.push(effectiveDirective);
+        if (directives.length === 2) resolve(directives.sort());
+      });
       const script = document.createElement("script");
-      script.textContent = "resolveTo = false";
+      script.textContent = "window.wasRun = true";
       document.body.append(script);
+      fetch("http://127.0.0.1:1/").catch(() => {});
     });
-  assert.equal(await ann.page.evaluate(isBlocked), true);
+  assert.deepEqual(await ann.page.evaluate(blocked), ["connect-src", "script-src-elem"]);
+  assert.equal(await ann.page.evaluate(() => window.wasRun), undefined);
+});
+
+test("all frames of these tabs are what the schemas say", LONG, async () => {
+  const seen = new Set(frames.map(({ text }) => JSON.parse(text).type));
+  for (const type of ["$hello", "$welcome", "join.ok", "history.ok", "room.said", "typing.keys"]) {
+    assert.ok(seen.has(type), `no ${type} among ${[...seen].sort()}`);
+  }
+  const schemas = new Schemas();
+  schemas.judge(frames);
+  schemas.close();
 });
