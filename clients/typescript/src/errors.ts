@@ -14,7 +14,7 @@ export class CallError<E = unknown> extends Error {
 
   constructor(
     /** `err` is the typed error, `fault` one of the framework, and so on. */
-    readonly kind: Exclude<Reply["kind"], "ok" | "published"> | "cancelled",
+    readonly kind: Exclude<Reply["kind"], "ok" | "published"> | "cancelled" | "invalid",
     readonly outcome: Outcome,
     message: string,
     /** The payload of `.err`, where `kind` is `err`. */
@@ -33,25 +33,25 @@ export class Rejection<E = unknown> extends Error {
   }
 }
 
-/** The error of a reply that is no success. */
-export function failure(type: string, reply: Reply): CallError {
-  switch (reply.kind) {
-    case "err": {
-      const { payload } = reply;
-      return new CallError("err", "Processed", `${type}: ${JSON.stringify(payload)}`, payload);
-    }
-    case "fault": {
-      const { fault, outcome } = reply;
-      const text = `${type}: ${fault.code}: ${fault.message}`;
-      return new CallError("fault", outcome, text, undefined, fault);
-    }
-    case "timeout":
-      return new CallError("timeout", reply.outcome, `${type}: no answer in time`);
-    case "lost":
-      return new CallError("lost", reply.outcome, `${type}: the session was lost`);
-    case "unsupported":
-      return new CallError("unsupported", "NotSent", `${type}: not in version ${reply.version}`);
-    default:
-      return new CallError("fault", "Processed", `${type}: an answer of another kind`);
+/** Why the client stopped. */
+export class ConnectionError extends Error {
+  override name = "ConnectionError";
+
+  constructor(
+    /** The close code, where there is one. 4511: one side needs an upgrade. */
+    readonly code: number | undefined,
+    message: string,
+    /** The payload of `$reject`, where the server refused the hello. */
+    readonly reject?: any,
+  ) {
+    super(message);
   }
+}
+
+/** The error of a reply that is no success. */
+export function failure(type: string, { kind, outcome, payload }: Reply): CallError {
+  const fault = kind === "fault" ? payload : undefined;
+  const why = fault ? `${fault.code}: ${fault.message}` : `${kind} ${JSON.stringify(payload) ?? ""}`;
+  const error = kind === "err" ? payload : undefined;
+  return new CallError(kind as "err", outcome, `${type}: ${why}`, error, fault);
 }

@@ -1,37 +1,55 @@
-import type { Request, Served } from "./serving.js";
-import { byteLength, type Done, type Fault, type Gap, type Head } from "./wire.js";
+import type { Request } from "./callbacks.js";
+import type { Client } from "./client.js";
+import type { Session } from "./session.js";
+import { byteLength, type Body, type Done, type Envelope, type Fault, type Format } from "./wire.js";
+import type { Gap, Outgoing } from "./wire.js";
 
 /** Whether a call was worked on: what its caller may conclude. */
 export type Outcome = "NotSent" | "NotProcessed" | "Unknown" | "Processed";
 
-/** How a call ended. */
-export type Reply =
-  | { kind: "ok" | "err"; payload: any }
-  | { kind: "published"; done: Done }
-  | { kind: "fault"; fault: Fault; outcome: Outcome }
-  | { kind: "timeout" | "lost"; outcome: Outcome }
-  | { kind: "unsupported"; version: number };
+/** How a call ended, and what came: an answer, a fault, a position, or the version without it. */
+export interface Reply {
+  kind: "ok" | "err" | "published" | "fault" | "timeout" | "lost" | "unsupported";
+  outcome: Outcome;
+  payload?: any;
+}
 
-/** A request or a publication of the application. The session keeps the second half. */
+/** A request or a publication of the application. The session keeps the first half. */
 export class Call {
   id = "";
   isSent = false;
   isCancelled = false;
-  /** Parts of its upload that the server takes. */
-  parts = 0;
-  isEnded = false;
   readonly size: number;
+  /** Its one reply; nobody waits for it any more where this is absent. */
+  settle?: ((reply: Reply) => void) | undefined;
+  /** Takes a frame about this call that is no answer; false where it cannot. */
+  hear?: (frame: Envelope) => boolean;
 
   constructor(
     readonly type: string,
-    /** The payload as JSON text. */
-    readonly body: string,
+    /** The payload as it travels. */
+    readonly body: Body,
     /** When its time is over. */
     readonly deadline = Infinity,
     readonly more: { ch?: string; key?: string; since?: number; removed?: number } = {},
   ) {
     this.size = byteLength(body);
   }
+
+  /** What its caller may conclude when nothing more is known. */
+  get outcome(): Outcome {
+    return this.isSent ? "Unknown" : "NotSent";
+  }
+}
+
+/** A frame of the session stream that waits, or that may have to be sent again. */
+export interface Queued extends Outgoing {
+  /** The call that takes this frame along when it is withdrawn. */
+  call?: Call;
+  /** The number of a `$credit`. */
+  n?: number;
+  /** The last look before it leaves; false when it must not. */
+  check?: () => boolean;
 }
 
 /** How a connection ended. */
@@ -48,13 +66,12 @@ export type Event =
   | { on: "welcome"; welcome: any }
   | { on: "rejected"; reject: any }
   | { on: "closed"; closed: Closed }
-  | { on: "auth_required" | "renewed" }
-  | { on: "not_renewed"; fault: Fault }
   | { on: "answered"; call: Call; reply: Reply }
-  | { on: "item"; call: Call; payload: any }
-  | { on: "granted"; call: Call; n: number }
-  | { on: "request"; request: Request }
-  | { on: "stop"; request: Request; why: "cancelled" | "deadline" }
+  | About
+  | PartEvent;
+
+/** What a session tells of a channel. */
+export type About =
   | { on: "snapshot"; ch: string; payload: any }
   | { on: "subscribed"; ch: string; done: Done }
   | { on: "not_subscribed" | "ended"; ch: string; fault: Fault }
@@ -63,26 +80,48 @@ export type Event =
   | { on: "live"; ch: string; off: number }
   | { on: "unsubscribed"; ch: string };
 
+/** What a part of a session tells. */
+export type PartEvent =
+  | { on: "auth_required" | "renewed" }
+  | { on: "not_renewed"; fault: Fault }
+  | { on: "request"; request: Request }
+  | { on: "stop"; request: Request; why: "cancelled" | "deadline" };
+
 /** What a session is told at its start. Its clock counts milliseconds and never goes back. */
 export interface Config {
   protocol: string;
-  versions: [number, number];
+  versions: readonly [number, number];
   /** A fresh UUID. */
   id: () => string;
-  /** Added to the session's time, it is the wall clock. */
-  wall: number;
-  serves?: Record<string, Served>;
+  format?: Format;
+  parts?: Part[];
   maxFrame?: number;
   window?: number;
 }
 
-/** What the parts of a session need of it. */
-export interface Port {
-  readonly now: number;
-  readonly version: number;
-  readonly maxFrame: number;
-  isOpen(): boolean;
-  hasRoom(): boolean;
-  push(type: string, about: Partial<Head>, payload: unknown): string;
-  tell(event: Event): void;
+/**
+ * What few programs need of a session is a part of it: named in its `Config`, made once for each
+ * session.
+ */
+export type Part = (session: Session) => Hooks;
+
+/** When a part is asked, and what it may do. */
+export interface Hooks {
+  /** A connection begins. */
+  connect?(): void;
+  /** The welcome of a connection. */
+  welcome?(welcome: any): void;
+  /** A frame arrived in its turn; true where it was for this part. */
+  receive?(it: Envelope): boolean;
+  /** There may be room now. */
+  start?(): void;
+  /** When `timeout` is due. */
+  due?(): number;
+  timeout?(): void;
+  /** The session is lost. */
+  lost?(): void;
+  /** What the part has told, on the application's side. */
+  on?(event: PartEvent, client: Client<any>): void;
+  /** The client stopped. */
+  stop?(): void;
 }

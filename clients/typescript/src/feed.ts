@@ -6,80 +6,57 @@ interface Entry<T> {
 
 /** A queue between the client and a `for await`. Whoever fills it bounds it. */
 export class Feed<T> implements AsyncIterableIterator<T> {
-  #entries: Entry<T>[] = [];
-  #taken?: Entry<T> | undefined;
-  #waiting: { resolve: (it: IteratorResult<T>) => void; reject: (error: unknown) => void }[] = [];
+  /** What waits to be read. */
+  entries: Entry<T>[] = [];
   #end?: { error?: unknown };
+  #wake = () => {};
   #consumed: (off: number | undefined) => void;
   #left: () => void;
+  #run: AsyncGenerator<T, undefined>;
 
   constructor(consumed: (off: number | undefined) => void, left: () => void) {
     this.#consumed = consumed;
     this.#left = left;
-  }
-
-  /** How much waits to be read. */
-  get length(): number {
-    return this.#entries.length;
+    this.#run = this.#give();
   }
 
   /** Without an item only the position counts, when everything before it was consumed. */
   push(item: T | undefined, off?: number): void {
-    if (this.#end) return;
-    this.#entries.push({ item, off });
-    const first = this.#waiting.shift();
-    if (first) this.#give().then(first.resolve, first.reject);
-  }
-
-  /** Takes the oldest thing back; what stands in its place is `instead`. */
-  replaceOldest(instead: (oldest: T | undefined) => T): void {
-    const [first] = this.#entries;
-    if (first) first.item = instead(first.item);
-  }
-
-  /** Takes the second oldest thing back. */
-  dropSecond(): void {
-    this.#entries.splice(1, 1);
+    if (!this.#end) this.entries.push({ item, off });
+    this.#wake();
   }
 
   /** Nothing follows what was pushed. */
   finish(error?: unknown): void {
     this.#end ??= { error };
-    for (const { resolve, reject } of this.#waiting.splice(0)) this.#give().then(resolve, reject);
+    this.#wake();
   }
 
   next(): Promise<IteratorResult<T>> {
-    if (this.#taken) this.#consumed(this.#taken.off);
-    this.#taken = undefined;
-    return this.#give();
+    return this.#run.next();
   }
 
   return(): Promise<IteratorResult<T>> {
     if (!this.#end) this.#left();
-    this.#entries = [];
+    this.entries = [];
     this.#end = {};
-    this.finish();
-    return Promise.resolve({ done: true, value: undefined });
+    this.#wake();
+    return this.#run.return(undefined);
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  async #give(): Promise<IteratorResult<T>> {
-    for (let entry; (entry = this.#entries.shift()); ) {
-      if (entry.item !== undefined) {
-        this.#taken = entry;
-        return { done: false, value: entry.item };
+  async *#give(): AsyncGenerator<T, undefined> {
+    for (;;) {
+      for (let entry; (entry = this.entries.shift()); ) {
+        if (entry.item !== undefined) yield entry.item;
+        this.#consumed(entry.off);
       }
-      this.#consumed(entry.off);
+      if (this.#end?.error) throw this.#end.error;
+      if (this.#end) return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    if (!this.#end) {
-      return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    }
-    const { error } = this.#end;
-    this.#end = {};
-    if (error) throw error;
-    return { done: true, value: undefined };
   }
 }

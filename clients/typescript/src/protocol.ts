@@ -1,4 +1,4 @@
-import type { Served } from "./serving.js";
+import type { Served } from "./callbacks.js";
 
 /**
  * What `wsp gen typescript` writes for a protocol, or you by hand: one interface with the payloads

@@ -3,11 +3,12 @@ export interface Socket {
   readonly protocol: string;
   readonly readyState: number;
   readonly bufferedAmount: number;
+  binaryType: string;
   onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;
   onerror: ((event: any) => void) | null;
-  send(text: string): void;
+  send(data: any): void;
   close(code?: number, reason?: string): void;
 }
 
@@ -32,38 +33,35 @@ const HOUR = 3_600_000;
 /** The delay before the next attempt, after `failed` in a row; a window of the server counts. */
 export function delay(backoff: Backoff, failed: number, window?: [number, number]): number {
   const base = Math.min(backoff.baseMs * 2 ** failed, backoff.maxMs);
-  const [low, high] = window ?? [base / 2, base * 1.5];
   // A server that names a year is not obeyed for longer than an hour.
-  const first = Math.min(low, HOUR);
-  return first + (Math.min(high, HOUR) - first) * Math.random();
+  const [low, high] = (window ?? [base / 2, base * 1.5]).map((ms) => Math.min(ms, HOUR)) as [
+    number,
+    number,
+  ];
+  return low + (high - low) * Math.random();
 }
 
 /** A UUID of version 7. It needs no secure origin, as `randomUUID` does. */
 export function uuid(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const time = Date.now().toString(16).padStart(12, "0");
-  const variant = "89ab"[(bytes[8] as number) & 3];
-  return [
-    time.slice(0, 8),
-    time.slice(8),
-    `7${hex.slice(13, 16)}`,
-    `${variant}${hex.slice(17, 20)}`,
-    hex.slice(20),
-  ].join("-");
+  const random = crypto.getRandomValues(new Uint8Array(18));
+  let at = 0;
+  return `${Date.now().toString(16).padStart(12, "0")}7xxx8xxxxxxxxxxxxxxx`
+    .replace(/x/g, () => ((random[at++] as number) & 15).toString(16))
+    .replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-/** A clock that never goes back, and that counts the time of a sleep. */
+/** The wall clock, but it never goes back. It counts the time of a sleep. */
 export function clock(): () => number {
-  let slept = 0;
-  let ticks = performance.now();
-  let wall = Date.now();
+  let last = 0;
+  let skew = 0;
   return () => {
-    const jump = Date.now() - wall - (performance.now() - ticks);
-    // Some clocks stop while the machine sleeps. Smaller differences are of the wall clock.
-    if (jump > 1000) slept += jump;
-    ticks = performance.now();
-    wall = Date.now();
-    return Math.floor(ticks + slept);
+    const time = Date.now() + skew;
+    if (time < last) skew += last - time;
+    return (last = Math.max(last, time));
   };
+}
+
+/** Waits at most as long as a timer can. */
+export function timer(run: () => void, ms: number): ReturnType<typeof setTimeout> {
+  return setTimeout(run, Math.min(Math.max(0, ms), 2 ** 31 - 1));
 }

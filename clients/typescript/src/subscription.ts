@@ -1,9 +1,6 @@
 import { CallError } from "./errors.js";
-import type { Event } from "./events.js";
+import type { About } from "./events.js";
 import { Feed } from "./feed.js";
-import type { Fault } from "./wire.js";
-
-type About = Extract<Event, { ch: string }>;
 
 /**
  * What happens on a channel: read it with `for await`. An item counts as consumed when the next one
@@ -12,21 +9,14 @@ type About = Extract<Event, { ch: string }>;
 export class Subscription<T> extends Feed<T> {
   /** Fulfilled when the subscription stands; fails with a `CallError` when it is refused. */
   readonly ready: Promise<void>;
-  #ch: string;
   #window: number;
   #resolve!: () => void;
   #reject!: (error: CallError) => void;
   #stands = false;
-  #snapshot?: { payload: unknown } | undefined;
+  #snapshot: { payload: unknown } | undefined;
 
-  constructor(
-    ch: string,
-    consumed: (off: number | undefined) => void,
-    left: () => void,
-    window = 256,
-  ) {
+  constructor(consumed: (off: number | undefined) => void, left: () => void, window = 256) {
     super(consumed, left);
-    this.#ch = ch;
     this.#window = window;
     this.ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -45,18 +35,19 @@ export class Subscription<T> extends Feed<T> {
   take(event: About): boolean {
     switch (event.on) {
       case "subscribed": {
-        const { recovered, reason = "slow" } = event.done;
-        const hasMissed = this.#stands ? recovered !== true : recovered === false;
-        if (!this.#startOver(event.done.off) && hasMissed) this.#give({ type: "$gap", reason });
+        const { recovered, reason = "slow", off } = event.done;
+        const hasMissed = this.#stands ? !recovered : recovered === false;
+        if (!this.#startOver(off) && hasMissed) this.#give({ type: "$gap", reason });
         this.#stands = true;
         this.#resolve();
-        return true;
+        break;
       }
       case "snapshot":
-        this.#snapshot = { payload: event.payload };
-        return true;
+        this.#snapshot = event;
+        break;
       case "delivered":
-        return this.#deliver(event);
+        this.#deliver(event);
+        break;
       case "gap": {
         const { reason, after, until, dropped } = event.gap;
         // Nothing that this version has is missing.
@@ -66,43 +57,41 @@ export class Subscription<T> extends Feed<T> {
           const why = reason === "trimmed" ? reason : "slow";
           this.#give({ type: "$gap", reason: why, after, until, dropped }, until);
         }
-        return this.length <= 2 * this.#window;
+        break;
       }
       case "live":
         this.#give({ type: "$live", off: event.off });
-        return true;
-      case "unsubscribed":
-        return true;
+        break;
       case "not_subscribed":
-        if (!this.#stands) this.#refuse(event.fault);
-        else this.end(event.fault.code, event.fault.message);
-        return true;
-      case "ended":
-        this.end(event.fault.code, event.fault.message);
-        return true;
+      case "ended": {
+        const { fault } = event;
+        if (this.#stands) return this.end(fault.code, fault.message);
+        const text = `${event.ch}: ${fault.code}: ${fault.message}`;
+        const error = new CallError("fault", "NotProcessed", text, undefined, fault);
+        this.#reject(error);
+        this.finish(error);
+      }
     }
+    return this.entries.length <= 2 * this.#window;
   }
 
   /** Nothing follows: the last item says why. */
-  end(code: string, reason: string): void {
+  end(code: string, reason: string): true {
     this.#give({ type: "$ended", code, reason });
-    this.#reject(new CallError("lost", "Unknown", `${this.#ch}: ${reason}`));
+    this.#reject(new CallError("lost", "Unknown", reason));
     this.finish();
+    return true;
   }
 
-  #deliver({ type, payload, off }: Extract<About, { on: "delivered" }>): boolean {
-    const name = type.slice(type.indexOf(".") + 1);
-    if (off === undefined && this.length >= this.#window) {
+  #deliver({ type, payload, off }: Extract<About, { on: "delivered" }>): void {
+    const { entries } = this;
+    if (off === undefined && entries.length >= this.#window) {
       // The oldest events give way; in their place stands how many there were.
-      let dropped = 1;
-      this.replaceOldest((oldest: any) => {
-        dropped += oldest?.type === "$gap" ? (oldest.dropped ?? 0) : 1;
-        return { type: "$gap", reason: "slow", dropped } as T;
-      });
-      this.dropSecond();
+      const [first, second] = entries.splice(0, 2) as any[];
+      const dropped = (first.item?.dropped ?? 1) + (second?.item?.dropped ?? 1);
+      entries.unshift({ item: { type: "$gap", reason: "slow", dropped } as T });
     }
-    this.#give({ type: name, payload, off }, off);
-    return off === undefined || this.length <= 2 * this.#window;
+    this.#give({ type: type.slice(type.indexOf(".") + 1), payload, off }, off);
   }
 
   /** A snapshot stands for everything before it. */
@@ -111,13 +100,6 @@ export class Subscription<T> extends Feed<T> {
     this.#snapshot = undefined;
     if (snapshot) this.#give({ type: "$snapshot", payload: snapshot.payload }, off);
     return !!snapshot;
-  }
-
-  #refuse(fault: Fault): void {
-    const text = `${this.#ch}: ${fault.code}: ${fault.message}`;
-    const error = new CallError("fault", "NotProcessed", text, undefined, fault);
-    this.#reject(error);
-    this.finish(error);
   }
 
   #give(item: object, off?: number): void {

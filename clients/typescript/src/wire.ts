@@ -17,12 +17,27 @@ export interface Head {
 /** What arrives: a header and a payload of any type. */
 export interface Envelope extends Head {
   payload: any;
+  /** Bytes of the message, or characters where it was text. */
+  size?: number;
 }
 
-/** What leaves: a header, and the payload as the JSON text that stays the same in every attempt. */
+/** A payload as it travels: written once, the same in every attempt. */
+export type Body = string | Uint8Array<ArrayBuffer>;
+
+/** What leaves. */
 export interface Outgoing {
   head: Head;
-  body: string;
+  body: Body;
+}
+
+/** How envelopes are written (section 2): JSON here, MessagePack in `msgpack`. */
+export interface Format {
+  /** The WebSocket sub-protocol, `wsp1.json`. */
+  protocol: string;
+  body(payload: unknown): Body;
+  write(frame: Outgoing): Body;
+  /** The envelope, or the code to close with; neither where it is none. */
+  read(data: any): Envelope | number | undefined;
 }
 
 /** Why one message failed (section 7). */
@@ -57,67 +72,81 @@ export interface Gap {
 /** What a client does after a close (section 10). */
 export type Advice = "resume" | "fresh_session" | "new_credentials" | "delay" | "stop";
 
+const HEADER = "type id ts re seq ack ch key ttl tp".split(" ");
+const ENVELOPE = "Stype Nts Sid Sre? Nseq? Nack? Sch? Noff? Nprev? Skey? Nttl? Stp?";
+/** The one field of a frame that only clients send: no server's frame has it. */
+const OURS = "S-";
 /**
- * The fields that the payload of a control frame must have: a letter for the type, the path, and
- * `?` where it may be absent. A frame that is not listed has none that this client reads.
+ * What a control frame must have: a letter for the type, in upper case for the header, then the
+ * path, and `?` where it may be absent.
  */
-const SHAPES: Record<string, string> = {
+export const SHAPES: Record<string, string> = {
   $welcome:
-    "nversion ssession.id ssession.ticket nsession.ttl_ms bsession.resumed nrecv " +
-    "nheartbeat.interval_ms nheartbeat.timeout_ms nlimits.max_frame nlimits.window " +
-    "nlimits.rate.per_s nlimits.rate.burst",
+    "nversion ssession.id ssession.ticket bsession.resumed nrecv nheartbeat.interval_ms " +
+    "nheartbeat.timeout_ms nlimits.max_frame nlimits.rate.per_s nlimits.rate.burst",
   $reject: "nclose serror.code serror.message serror.retry nerror.after_ms?",
   $close: "ncode sreason",
   $ping: "nt",
-  $ok: "sepoch? noff? brecovered?",
-  $err: "scode smessage sretry nafter_ms?",
-  $unsubbed: "scode sreason sretry",
-  $gap: "sreason nafter? nuntil? ndropped?",
-  $credit: "nn",
+  $pong: "nt",
+  $ack: "n-?",
+  $auth_ok: "Sre",
+  $auth_required: "n-?",
+  $cancel: "Nseq Sre",
+  $end: "Nseq Sre",
+  $credit: "Nseq Sre nn",
+  $ok: "Nseq Sre sepoch? noff? brecovered?",
+  $err: "Nseq Sre scode smessage sretry nafter_ms?",
+  $unsubbed: "Nseq Sch scode sreason sretry",
+  $live: "Sch Noff",
+  $gap: "Sch sreason nafter? nuntil? ndropped?",
+  $auth: OURS,
+  $sub: OURS,
+  $unsub: OURS,
 };
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
-const LARGEST = 2 ** 53 - 1;
-const NESTING = 64;
-const RESUMES = [1001, 1005, 1006, 1011, 1012, 1013];
+
+/** JSON, in text messages. */
+export const json: Format = {
+  protocol: "wsp1.json",
+  body: (payload) => JSON.stringify(payload ?? null),
+  write: ({ head, body }) => `${JSON.stringify(head, HEADER).slice(0, -1)},"payload":${body}}`,
+  read: (data) => (data.at ? decode(data) : 4504),
+};
 
 /** Reads a message. `undefined` where it is no envelope, or a control frame without its fields. */
 export function decode(text: string): Envelope | undefined {
-  let it: any;
   try {
-    it = JSON.parse(text);
-    for (const field of ["id", "re"]) it[field] &&= it[field].toLowerCase();
+    const it = JSON.parse(text);
+    return isDeeper(it, 64) ? undefined : sound(it);
   } catch {
     return;
   }
-  const isEnvelope =
-    has(it, "stype nts sid sre? nseq? nack? sch? noff? nprev? skey? nttl? stp?") &&
+}
+
+/** The same envelope, where it is one. */
+export function sound(it: any): Envelope | undefined {
+  for (const field of ["id", "re"]) it[field] &&= it[field].toLowerCase();
+  const { type, id, re = id } = it;
+  const isSound =
+    has(it, ENVELOPE) &&
     it.payload !== undefined &&
-    it.type.length > 0 &&
-    it.type.length <= 128 &&
-    UUID.test(it.id) &&
-    (it.re === undefined || UUID.test(it.re)) &&
-    !isDeeper(it, NESTING);
-  const shape = isEnvelope && Object.hasOwn(SHAPES, it.type) ? SHAPES[it.type] : "";
-  return isEnvelope && (!shape || has(it.payload, shape)) ? it : undefined;
+    /^.{1,128}$/s.test(type) &&
+    UUID.test(id) &&
+    UUID.test(re) &&
+    has(it, type[0] === "$" && SHAPES[type] || "Stype");
+  return isSound ? it : undefined;
 }
 
-/** Writes a message; the fields stand in the order of the protocol's table. */
-export function encode({ head, body }: Outgoing): string {
-  const { type, id, ts, re, seq, ack, ch, key, ttl, tp } = head;
-  const fields = JSON.stringify({ type, id, ts, re, seq, ack, ch, key, ttl, tp });
-  return `${fields.slice(0, -1)},"payload":${body}}`;
-}
-
-/** How many bytes a text has on the wire. */
-export function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
+/** How many bytes a payload has on the wire. */
+export function byteLength(body: Body): number {
+  return typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
 }
 
 /** What the range of a close code says (section 10). */
 export function advice(code: number): Advice {
   const range = Math.floor(code / 100);
-  if (RESUMES.includes(code) || range === 40) return "resume";
+  if (range === 40 || [1001, 1005, 1006, 1011, 1012, 1013].includes(code)) return "resume";
   if (range === 41) return "fresh_session";
   if (range === 42) return "new_credentials";
   return range === 43 || range === 44 ? "delay" : "stop";
@@ -134,18 +163,19 @@ export function address<K extends string>(
   return [kind, ...fields.map(escape)].join("/") as K;
 }
 
-function has(value: any, shape: string): boolean {
+function has(it: any, shape: string): boolean {
   return shape.split(" ").every((word) => {
-    const isOptional = word.endsWith("?");
-    const path = word.slice(1, isOptional ? -1 : undefined).split(".");
-    const field = path.reduce((it, name) => it?.[name], value);
-    if (field === undefined) return isOptional && Object(value) === value;
-    if (word[0] === "n") return Number.isInteger(field) && field >= 0 && field <= LARGEST;
-    return typeof field === (word[0] === "s" ? "string" : "boolean");
+    const [, letter = "", path = "", optional] = /(.)([^?]*)(.?)/.exec(word) as string[];
+    const isHead = letter < "a";
+    const from = isHead ? it : it.payload;
+    const field = path.split(".").reduce((value, name) => value?.[name], from);
+    if (field === undefined) return !!optional && (isHead || Object(from) === from);
+    if (/n/i.test(letter)) return Number.isSafeInteger(field) && field >= 0;
+    return typeof field === (letter === "b" ? "boolean" : "string");
   });
 }
 
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || !value) return false;
-  return levels === 0 || Object.values(value).some((it) => isDeeper(it, levels - 1));
+function isDeeper(value: any, levels: number): boolean {
+  if (Object(value) !== value) return false;
+  return !levels || Object.values(value).some((it) => isDeeper(it, levels - 1));
 }

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CallError, address } from "../src/index.js";
-import { ChatServer, HASTE, Scissors, guest, reached } from "./chat.js";
+import { msgpack } from "../src/msgpack.js";
+import { json } from "../src/wire.js";
+import { ChatServer, HASTE, guest, reached } from "./chat.js";
+import { storm } from "./storm.js";
 
 let server: ChatServer;
 before(async () => {
@@ -94,49 +97,13 @@ test("while away calls wait, as long as their time lasts", { timeout: 60_000 }, 
   assert.ok(outcomes.every((it) => it === "NotSent"));
 });
 
-test("nothing is lost or doubled over 200 reconnects", { timeout: 240_000 }, async () => {
-  const scissors = await Scissors.start(server.port, 7);
-  const speaker = guest(scissors.url, "speaker", { backoff: HASTE, timeoutMs: 120_000 });
-  const listener = guest(scissors.url, "listener", { backoff: HASTE, timeoutMs: 120_000 });
-  const room = "storm";
-  await speaker.call("join", { room });
-  const { epoch, off } = await listener.call("join", { room });
-  const heard = listener.subscribe(address("room", room), { since: { epoch, off } });
-  const numbers: number[] = [];
-  const texts: string[] = [];
-  let told = () => {};
-  const listening = (async () => {
-    for await (const item of heard) {
-      assert.notEqual(item.type, "$gap");
-      if (item.type !== "said") continue;
-      texts.push(item.payload.text);
-      told();
-      if (item.payload.text === "end") return;
-    }
-  })();
-  let posted = 0;
-  let welcomes = 0;
-  for (const client of [speaker, listener]) {
-    client.onState(({ name }) => (welcomes += Number(name === "ready")));
-  }
-  while (welcomes < 200) {
-    const batch = Array.from({ length: 8 }, () => `${posted++}`);
-    const replies = batch.map((text) => speaker.call("post", { room, text }));
-    for (const { number } of await Promise.all(replies)) numbers.push(number);
-    // The log keeps 256 events: whoever is further behind is told of a gap.
-    while (texts.length < posted) await new Promise<void>((resolve) => (told = resolve));
-  }
-  scissors.isCalm = true;
-  await speaker.call("post", { room, text: "end" });
-  await listening;
-  const expected = Array.from({ length: posted }, (_, n) => `${n}`);
-  assert.deepEqual(texts, [...expected, "end"]);
-  assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b));
-  assert.equal(new Set(numbers).size, posted);
-  speaker.close();
-  listener.close();
-  scissors.stop();
-});
+for (const format of [json, msgpack]) {
+  const name = `nothing is lost or doubled over 200 reconnects in ${format.protocol}`;
+  test(name, { timeout: 240_000 }, async () => {
+    const { welcomes, posted } = await storm(server, 200, 7, { format });
+    assert.ok(welcomes >= 200 && posted > 200);
+  });
+}
 
 test("a server that drains is left, and its successor is found", { timeout: 60_000 }, async () => {
   let own = await ChatServer.start();

@@ -3,7 +3,7 @@ import { createServer, connect as dial, type Server, type Socket } from "node:ne
 import { once } from "node:events";
 import WebSocket from "ws";
 import { chat, type Chat } from "../examples/chat/protocol.js";
-import { connect, type Client, type Options, type State } from "../src/index.js";
+import { connect, type Client, type FullClient, type FullOptions, type State } from "../src/index.js";
 
 const root = new URL("../../../../", import.meta.url);
 
@@ -113,7 +113,11 @@ export class Scissors {
 export const HASTE = { baseMs: 5, maxMs: 20, attempts: 10_000, resetMs: 1000 };
 
 /** Somebody in the chat. */
-export function guest(url: string, name: string, more: Partial<Options<Chat>> = {}): Client<Chat> {
+export function guest(
+  url: string,
+  name: string,
+  more: Partial<FullOptions<Chat>> = {},
+): FullClient<Chat> {
   return connect<Chat>(url, { ...chat, token: name, WebSocket, ...more });
 }
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test as told } from "node:test";
-import { Rejection, type Client, type Options } from "../src/index.js";
+import { Rejection, type FullClient, type FullOptions } from "../src/index.js";
 import { Script } from "./script.js";
 
 /** A test with a scripted server and a client of it. */
 function test(
   name: string,
-  options: Partial<Options>,
-  run: (script: Script, client: Client) => Promise<void>,
+  options: Partial<FullOptions>,
+  run: (script: Script, client: FullClient) => Promise<void>,
 ): void {
   told(name, { timeout: 10_000 }, async () => {
     const script = await Script.start();

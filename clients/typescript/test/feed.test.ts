@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CallError, address } from "../src/index.js";
 import { Feed } from "../src/feed.js";
-import { Inbox } from "../src/flow.js";
 import { BACKOFF, clock, delay, uuid } from "../src/socket.js";
 import { Subscription } from "../src/subscription.js";
 import { advice, decode } from "../src/wire.js";
@@ -41,7 +40,7 @@ test("leaving the loop tells it once", async () => {
 });
 
 test("a reader of a best-effort channel that is slow is told how much it missed", async () => {
-  const it = new Subscription<any>("typing/x", () => {}, () => {}, 4);
+  const it = new Subscription<any>(() => {}, () => {}, 4);
   it.take({ on: "subscribed", ch: "typing/x", done: {} });
   for (let n = 0; n < 10; n++) {
     it.take({ on: "delivered", ch: "typing/x", type: "typing.keys", payload: n, off: undefined });
@@ -49,12 +48,12 @@ test("a reader of a best-effort channel that is slow is told how much it missed"
   const first = (await it.next()).value;
   assert.equal(first.type, "$gap");
   const rest = [];
-  while (it.length > 0) rest.push((await it.next()).value.payload);
+  while (it.entries.length > 0) rest.push((await it.next()).value.payload);
   assert.deepEqual([first.dropped + rest.length, rest.at(-1)], [10, 9]);
 });
 
 test("a server that ignores the window is found out", () => {
-  const it = new Subscription<any>("room/x", () => {}, () => {}, 4);
+  const it = new Subscription<any>(() => {}, () => {}, 4);
   it.take({ on: "subscribed", ch: "room/x", done: { epoch: "e", off: 0 } });
   const taken = Array.from({ length: 10 }, (_, n) =>
     it.take({ on: "delivered", ch: "room/x", type: "room.said", payload: n, off: n + 1 }));
@@ -138,15 +137,6 @@ test("an id is a UUID of version 7, and the clock does not go back", () => {
   const now = clock();
   const times = Array.from({ length: 100 }, now);
   assert.deepEqual(times, [...times].sort((a, b) => a - b));
-});
-
-test("an acknowledgement is due after 250 ms, or at once after 32 frames", () => {
-  const inbox = new Inbox();
-  for (let seq = 1; seq < 32; seq++) inbox.receive(seq, seq);
-  assert.equal(inbox.due, 251);
-  inbox.receive(32, 32);
-  assert.equal(inbox.due, -Infinity);
-  assert.deepEqual([inbox.tell(), inbox.tell(), inbox.due], [32, undefined, Infinity]);
 });
 
 test("an error of a call says its outcome", () => {

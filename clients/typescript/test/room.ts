@@ -1,7 +1,10 @@
+import { Serving, type Request } from "../src/callbacks.js";
 import { Call, type Event, type Reply } from "../src/events.js";
+import { Renewing } from "../src/renewal.js";
 import { Session } from "../src/session.js";
-import type { Request } from "../src/serving.js";
-import { decode, encode, type Envelope } from "../src/wire.js";
+import { credit } from "../src/streams.js";
+import { Sending } from "../src/uploads.js";
+import { json, type Envelope, type Format } from "../src/wire.js";
 import { Recording } from "./recording.js";
 import { Short, duration, isWithin, position, said } from "./short.js";
 
@@ -9,6 +12,10 @@ export interface Block {
   name: string;
   lines: { number: number; text: string }[];
 }
+
+type Heard =
+  | { on: "item"; call: Call; payload: unknown }
+  | { on: "granted"; call: Call; n: number };
 
 /** The blocks of a page that are marked `session`. */
 export function blocks(file: string, text: string): Block[] {
@@ -29,9 +36,9 @@ export function blocks(file: string, text: string): Block[] {
 }
 
 /** Runs one block; throws with the line, what was expected, and what came. */
-export function run(block: Block): void {
+export function run(block: Block, format = json): void {
   const isScripted = block.lines.some(({ text }) => text === "peer S");
-  const room = new Room(block, isScripted);
+  const room = new Room(block, isScripted, format);
   for (const { number, text } of [...block.lines, { number: 0, text: "-- 0ms" }]) {
     try {
       room.step(text);
@@ -47,7 +54,10 @@ class Room {
   #session: Session;
   #server = new Recording();
   #labels = new Map<string, string>();
+  #serving!: Serving;
+  #renewing!: Renewing;
   #calls: Call[] = [];
+  #uploads: Sending[] = [];
   #requests: Request[] = [];
   #isFull = false;
   #ids = 0;
@@ -57,6 +67,7 @@ class Room {
   constructor(
     block: Block,
     readonly isScripted: boolean,
+    readonly format: Format,
   ) {
     for (const { text } of block.lines) {
       const [, name, value] = /^config C version_(min|max)=(\d+)$/.exec(text) ?? [];
@@ -68,8 +79,11 @@ class Room {
       protocol: "chat",
       versions: this.#versions,
       id: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, "0")}`,
-      wall: 1_700_000_000_000,
-      serves: { confirm: {}, locate: { since: 2 } },
+      format,
+      parts: [
+        (session) => (this.#renewing = new Renewing(session)),
+        (session) => (this.#serving = new Serving(session, { confirm: {}, locate: { since: 2 } })),
+      ],
       maxFrame: this.#maxFrame,
     });
   }
@@ -82,7 +96,7 @@ class Room {
     if (first === "S:") {
       if (this.isScripted) this.#expectQuiet();
       const frame = this.#server.frame(Short.parse(rest), this.#labels, this.isScripted);
-      return this.#carry(JSON.stringify(frame));
+      return this.#carry(write(this.format, frame));
     }
     if (first === "--") return this.#time(rest);
     if (first === "config") return this.#config(rest);
@@ -92,8 +106,8 @@ class Room {
   #config(rest: string): void {
     const [, side, name, value] = /^([CS]) (\w+)=(\d+)$/.exec(rest) ?? [];
     if (side === "S") this.#server.config(name as string, Number(value));
-    if (name === "max_in_flight" && side === "C") this.#session.serving.inFlight = Number(value);
-    if (name === "max_queued" && side === "C") this.#session.serving.queued = Number(value);
+    if (name === "max_in_flight" && side === "C") this.#serving.inFlight = Number(value);
+    if (name === "max_queued" && side === "C") this.#serving.queued = Number(value);
   }
 
   #ofServer(rest: string): void {
@@ -102,7 +116,7 @@ class Room {
     if (what === "app>") this.#server.command(short);
     // It counts as sent, and does not arrive.
     if (what === "lost:") this.#server.frame(short, this.#labels, this.isScripted);
-    if (what === "raw:") this.#carry(rest.slice(5));
+    if (what === "raw:") this.#session.at(this.#now).receive(json.read(rest.slice(5)));
     if (what === "breaks:") {
       const code = rest.endsWith("too_large") ? 4503 : 4504;
       this.#session.at(this.#now).close(code, "as told", "session");
@@ -171,14 +185,18 @@ class Room {
   #transmit(): Envelope | undefined {
     const frame = this.#session.transmit();
     if (!frame) return;
-    const text = encode(frame);
-    const read = decode(text);
-    if (!read) throw new Error(`what was sent is no envelope: ${text}`);
-    return read;
+    const { format } = this;
+    const { type } = frame.head;
+    // No server sends these, so no client reads them.
+    const isOurs = /^\$(sub|unsub|auth)$/.test(type);
+    const head = isOurs ? { ...frame.head, type: "ours" } : frame.head;
+    const read = format.read(format.write({ ...frame, head }));
+    if (Object(read) !== read) throw new Error(`what was sent is no envelope: ${type}`);
+    return { ...(read as Envelope), type };
   }
 
-  #carry(text: string): void {
-    this.#session.at(this.#now).receive(decode(text));
+  #carry(message: unknown): void {
+    this.#session.at(this.#now).receive(this.format.read(message));
   }
 
   #time(rest: string): void {
@@ -209,7 +227,7 @@ class Room {
   #command(short: Short): boolean {
     const session = this.#session.at(this.#now);
     const call = this.#calls[Number(short.at(1))] as Call;
-    const body = JSON.stringify(short.json ?? null);
+    const body = this.format.body(short.json);
     const ttl = short.field("ttl");
     const deadline = ttl === undefined ? Infinity : this.#now + duration(ttl);
     switch (short.first) {
@@ -226,7 +244,7 @@ class Room {
         return true;
       }
       case "auth":
-        return session.auth(short.at(1));
+        return this.#renewing.auth(short.at(1));
       case "call":
       case "publish": {
         const isCall = short.first === "call";
@@ -236,22 +254,24 @@ class Room {
         }
         if (short.field("key")) more.key = short.field("key");
         const made = new Call(short.at(isCall ? 2 : 3), body, deadline, more);
-        this.#calls[Number(short.at(1))] = made;
+        const at = Number(short.at(1));
+        this.#calls[at] = made;
+        this.#listen(made, at);
         if (!session.call(made)) return false;
-        const credit = short.number("credit");
-        if (credit) session.credit(made, credit);
+        const most = short.number("credit");
+        if (most) credit(session, made, most);
         return true;
       }
       case "cancel":
         session.cancel(call);
         return true;
       case "credit":
-        session.credit(call, Number(short.at(2)));
+        credit(session, call, Number(short.at(2)));
         return true;
       case "part":
-        return session.part(call, body);
+        return (this.#uploads[Number(short.at(1))] as Sending).part(session, body);
       case "end":
-        session.endParts(call);
+        (this.#uploads[Number(short.at(1))] as Sending).end(session);
         return true;
       case "subscribe":
         return session.subscribe(short.at(1), position(short.field("since")));
@@ -268,14 +288,26 @@ class Room {
         const word = short.at(2);
         const fault = { code: short.at(3), message: "as told", retry: "unknown" as const };
         const answer = word === "ok" ? { ok: short.json } : { err: short.json };
-        session.answer(request, word === "fault" ? { fault } : answer);
+        this.#serving.answer(request, word === "fault" ? { fault } : answer);
         return true;
       }
     }
     throw new Error("no command of this side");
   }
 
-  #tell(event: Event): Short {
+  /** What a stream or an upload hears of its call is told among the events of the session. */
+  #listen(call: Call, at: number): void {
+    const told = (event: Heard) => this.#session.tell(event as unknown as Event);
+    this.#uploads[at] = new Sending(call, (n) => told({ on: "granted", call, n }));
+    const { hear } = call;
+    call.hear = (frame) => {
+      if (frame.type !== `${call.type}.item`) return hear?.(frame) ?? false;
+      told({ on: "item", call, payload: frame.payload });
+      return true;
+    };
+  }
+
+  #tell(event: Event | Heard): Short {
     const short = (...words: unknown[]) => new Short([event.on, ...words.map(String)]);
     const json = (it: Short, value: unknown) => new Short(it.words, value);
     switch (event.on) {
@@ -328,20 +360,24 @@ class Room {
 
   #tellReply(reply: Reply, call: number): Short {
     const words = ["answered", String(call), reply.kind];
-    const outcome = "outcome" in reply ? reply.outcome : "";
-    const snake = outcome.replace(/(?!^)[A-Z]/g, "_$&").toLowerCase();
+    const snake = reply.outcome.replace(/(?!^)[A-Z]/g, "_$&").toLowerCase();
     switch (reply.kind) {
       case "ok":
       case "err":
-        return new Short(words, reply.payload);
       case "published":
-        return new Short(words, reply.done);
+        return new Short(words, reply.payload);
       case "fault":
-        return new Short([...words, reply.fault.code, snake]);
+        return new Short([...words, reply.payload.code, snake]);
       case "unsupported":
-        return new Short([...words, String(reply.version)]);
+        return new Short([...words, String(reply.payload)]);
       default:
         return new Short([...words, snake]);
     }
   }
+}
+
+/** What a server sends, in either format. */
+function write(format: Format, { payload, ...head }: Envelope): unknown {
+  if (format === json) return JSON.stringify({ ...head, payload });
+  return format.write({ head, body: format.body(payload) });
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import WebSocket, { WebSocketServer } from "ws";
-import { connect, type Client, type Options } from "../src/index.js";
+import { connect, type FullClient, type FullOptions } from "../src/index.js";
 
 /** One connection, as the server sees it. */
 export class Peer {
@@ -87,13 +87,13 @@ export class Script {
     return this.#peers.shift() as Peer;
   }
 
-  client(options: Partial<Options> = {}): Client {
+  client(options: Partial<FullOptions> = {}): FullClient {
     const backoff = { baseMs: 1, maxMs: 5 };
     const contract = { protocol: "test", versions: [1, 1] as const };
     return connect(this.url, { ...contract, WebSocket, backoff, ...options });
   }
 
-  stop(client: Client): void {
+  stop(client: FullClient): void {
     client.close();
     for (const socket of this.server.clients) socket.terminate();
     this.server.close();

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
+import { msgpack } from "../src/msgpack.js";
+import { json } from "../src/wire.js";
 import { blocks, run } from "./room.js";
 
 const folder = new URL("../../../../docs/sessions/", import.meta.url);
@@ -11,7 +13,11 @@ const all = readdirSync(folder)
   .flatMap((file) => blocks(file, readFileSync(new URL(file, folder), "utf8")));
 const ours = all.filter(({ lines }) => !lines.some(({ text }) => text === "peer C"));
 
-for (const block of ours) test(`transcript ${block.name}`, () => run(block));
+for (const format of [json, msgpack]) {
+  for (const block of ours) {
+    test(`transcript ${block.name} in ${format.protocol}`, () => run(block, format));
+  }
+}
 
 test("the transcripts were found", () => {
   assert.ok(ours.length > 80, `${ours.length} of ${all.length} blocks`);

@@ -1,8 +1,8 @@
 // Never runs: it compiles only while what is wrong does not.
-import type { Client } from "../src/index.js";
+import type { FullClient } from "../src/index.js";
 import type { Chat } from "../examples/chat/protocol.js";
 
-export async function wrong(client: Client<Chat>): Promise<void> {
+export async function wrong(client: FullClient<Chat>): Promise<void> {
   // @ts-expect-error: no such request
   await client.call("dance", {});
   // @ts-expect-error: a wrong payload

@@ -1,4 +1,8 @@
-import type { Port } from "./events.js";
+import type { Client } from "./client.js";
+import { Rejection } from "./errors.js";
+import type { Hooks, Part, PartEvent } from "./events.js";
+import type * as p from "./protocol.js";
+import type { Session } from "./session.js";
 import { byteLength, type Envelope, type Fault } from "./wire.js";
 
 /** Requests of the server that wait for their turn, and bytes of those without an answer. */
@@ -7,6 +11,13 @@ const QUEUED = 256;
 const BYTES = 4_194_304;
 /** A header's share of a message's size, generously. */
 const HEAD = 512;
+
+/**
+ * Serves what the server asks. Without this part the client answers `unimplemented`.
+ */
+export function callbacks<P extends p.Shape = p.AnyProtocol>(handlers: p.Handlers<P>): Part {
+  return (session) => new Serving(session, { ...handlers }, handlers);
+}
 
 /** What the server asks (docs/protocol.md, section 7). */
 export interface Request {
@@ -29,19 +40,34 @@ export interface Served {
 export type Answer = { ok: unknown } | { err: unknown } | { fault: Fault };
 
 /** What the server asked: in what order it starts, and its one answer. */
-export class Serving {
+export class Serving implements Hooks {
   inFlight = IN_FLIGHT;
   queued = QUEUED;
-  #port: Port;
+  #port: Session;
   #serves: Record<string, Served>;
+  #handlers: Record<string, any>;
   #all: Request[] = [];
+  #running = new Map<Request, AbortController>();
 
-  constructor(port: Port, serves: Record<string, Served>) {
+  constructor(port: Session, serves: Record<string, Served>, handlers: Record<string, any> = {}) {
     this.#port = port;
     this.#serves = serves;
+    this.#handlers = handlers;
   }
 
-  onRequest({ type, id, ttl, payload, size = 0 }: Envelope & { size?: number }): void {
+  receive(it: Envelope): boolean {
+    const isRequest = it.type[0] !== "$" && !it.re && !it.ch;
+    if (isRequest) this.#onRequest(it);
+    else if (it.type === "$cancel") this.#onCancel(it.re as string);
+    return isRequest;
+  }
+
+  on(event: PartEvent, client: Client<any>): void {
+    if (event.on === "request") void this.#serve(event.request, client);
+    if (event.on === "stop") this.#running.get(event.request)?.abort();
+  }
+
+  #onRequest({ type, id, ttl, payload, size = 0 }: Envelope): void {
     const served = Object.hasOwn(this.#serves, type) ? this.#serves[type] : undefined;
     const version = this.#port.version;
     if (!served || version < (served.since ?? 0) || version >= (served.removed ?? Infinity)) {
@@ -65,7 +91,7 @@ export class Serving {
   start(): void {
     for (const it of this.#all) {
       const running = this.#all.filter((it) => it.isStarted).length;
-      if (running >= this.inFlight || !this.#port.hasRoom()) return;
+      if (running >= this.inFlight || !this.#port.outbox.hasRoom()) return;
       if (it.isStarted) continue;
       it.isStarted = true;
       this.#port.tell({ on: "request", request: it });
@@ -78,7 +104,7 @@ export class Serving {
     this.#drop(request);
     if (isOpen) {
       const [[word, payload]] = Object.entries(answer) as [[string, unknown]];
-      const body = JSON.stringify(payload ?? null);
+      const body = this.#port.format.body(payload);
       if (word === "fault") {
         this.#port.push("$err", { re: request.id }, payload);
       } else if (byteLength(body) + HEAD > this.#port.maxFrame) {
@@ -90,7 +116,7 @@ export class Serving {
     this.start();
   }
 
-  onCancel(re: string): void {
+  #onCancel(re: string): void {
     const it = this.#all.find((it) => it.id === re && !it.isAnswered);
     if (!it) return;
     if (it.isStarted) return this.#port.tell({ on: "stop", request: it, why: "cancelled" });
@@ -98,7 +124,8 @@ export class Serving {
     this.#fault(re, "cancelled", "safe", "cancelled before it was started");
   }
 
-  check(now: number): void {
+  timeout(): void {
+    const { now } = this.#port;
     for (const it of this.#all.filter((it) => it.deadline <= now)) {
       it.deadline = Infinity;
       if (it.isStarted) {
@@ -115,7 +142,7 @@ export class Serving {
   }
 
   /** The session is lost: what the server asked in it is stopped. */
-  abandon(): void {
+  lost(): void {
     const running = this.#all.filter((it) => it.isStarted && !it.isAnswered);
     this.#all = this.#all.filter((it) => it.isStarted);
     for (const it of this.#all) {
@@ -123,6 +150,27 @@ export class Serving {
       it.deadline = Infinity;
     }
     for (const request of running) this.#port.tell({ on: "stop", request, why: "cancelled" });
+  }
+
+  stop(): void {
+    for (const stop of this.#running.values()) stop.abort();
+  }
+
+  async #serve(request: Request, client: Client<any>): Promise<void> {
+    const stop = new AbortController();
+    let answer: Answer;
+    this.#running.set(request, stop);
+    try {
+      const { type, payload } = request;
+      answer = { ok: await this.#handlers[type].handle(payload, stop.signal) };
+    } catch (error) {
+      const fault = { code: "internal", message: "the handler failed", retry: "unknown" as const };
+      answer = error instanceof Rejection ? { err: error.error } : { fault };
+    }
+    this.#running.delete(request);
+    this.#port.at(client.now());
+    this.answer(request, answer);
+    client.pump();
   }
 
   #fault(re: string, code: string, retry: Fault["retry"], message: string): void {

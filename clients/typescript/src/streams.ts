@@ -1,0 +1,70 @@
+import type { CallOptions, Client } from "./client.js";
+import { failure } from "./errors.js";
+import type { Call } from "./events.js";
+import { Feed } from "./feed.js";
+import type * as p from "./protocol.js";
+import type { Session } from "./session.js";
+
+const CREDIT = 32;
+
+/** How a stream is read. */
+export interface StreamOptions extends CallOptions {
+  /** Items that may be on their way. 32. */
+  credit?: number;
+}
+
+/** The items of a request that streams, and its answer. */
+export interface Stream<T, R> extends AsyncIterableIterator<T> {
+  /** The answer after the last item. It fails with the same error as the loop. */
+  readonly reply: Promise<R>;
+}
+
+/** Asks a request that streams: its items, one by one. Leaving the loop cancels it. */
+export function stream<P extends p.Shape, K extends p.RequestsWith<P, "item">>(
+  client: Client<P>,
+  type: K,
+  payload: p.PayloadOf<P, K>,
+  options: StreamOptions = {},
+): Stream<p.ItemOf<P, K>, p.ReplyOf<P, K>> {
+  const { credit: most = CREDIT, signal } = options;
+  const call = client.make(type, payload, options);
+  const stop = new AbortController();
+  let used = 0;
+  const consumed = () => {
+    if (++used * 2 < most) return;
+    credit(client.at(), call, used);
+    used = 0;
+    client.pump();
+  };
+  const feed = new Feed<any>(consumed, () => stop.abort("the loop was left"));
+  call.hear = (it) => {
+    if (it.type !== `${type}.item`) return false;
+    // A server that ignores the credit would fill our memory.
+    if (feed.entries.length > most) {
+      client.session.close(4500, "items beyond their credit", "session");
+    } else feed.push(it.payload);
+    return true;
+  };
+  const cancel = () => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", cancel);
+  if (signal?.aborted) cancel();
+  const answer = client.ask(call, stop.signal, () => credit(client.session, call, most));
+  const reply = answer.then((it) => {
+    if (it.kind === "ok") return it.payload;
+    throw failure(type, it);
+  });
+  const end = (error?: unknown) => {
+    signal?.removeEventListener("abort", cancel);
+    feed.finish(error);
+  };
+  reply.then(() => end(), end);
+  return Object.assign(feed, { reply });
+}
+
+/** The application takes `n` more items; what waits to be sent becomes more. */
+export function credit(session: Session, call: Call, n: number): void {
+  if (!session.has(call)) return;
+  const queued = session.outbox.queue.find((frame) => frame.call === call && frame.n);
+  if (!queued) session.push("$credit", { re: call.id }, { n }, { call, n });
+  else queued.body = session.format.body({ n: (queued.n = (queued.n as number) + n) });
+}
