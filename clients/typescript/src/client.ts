@@ -211,7 +211,13 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
     const { timeoutMs = this.options.timeoutMs ?? TIMEOUT_MS, key } = options;
     const { since, removed } = this.options.requests?.[type] ?? {};
     const more = { ch, key, since, removed } as Call["more"];
+    this.check(type, payload);
     return new Call(type, this.session.format.body(payload), this.now() + timeoutMs, more);
+  }
+
+  /** @throws {CallError} where a part finds that this payload is not what its type says. */
+  check(type: string, payload: unknown): void {
+    for (const part of this.session.parts) part.check?.(type, payload);
   }
 
   /** One attempt of a call, to its one reply. */

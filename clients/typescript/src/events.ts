@@ -113,6 +113,8 @@ export interface Hooks {
   welcome?(welcome: any): void;
   /** A frame arrived in its turn; true where it was for this part. */
   receive?(it: Envelope): boolean;
+  /** A payload is about to be sent; throws where it must not be. */
+  check?(type: string, payload: unknown): void;
   /** There may be room now. */
   start?(): void;
   /** When `timeout` is due. */

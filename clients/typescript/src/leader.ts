@@ -153,7 +153,7 @@ export class Leader {
     try {
       const value = await (it.on === "call"
         ? this.#client.call(type, payload, options)
-        : this.#client.publish(ch, type as never, payload, options));
+        : this.#client.publish(ch, type as never, payload as never, options));
       this.#tell(tab, { on: "answered", n, value });
     } catch (failed) {
       // What ends with this leader is for the next one to ask again, or for the tab to judge.

@@ -26,6 +26,8 @@ export class Session {
   maxFrame = 65_536;
   readonly outbox = new Outbox();
   readonly parts: Hooks[];
+  /** What waits for its answer, by `id`. */
+  readonly calls = new Map<string, Call>();
   readonly format: Format;
   readonly #listening = new Listening(this);
   #config: Config;
@@ -33,7 +35,6 @@ export class Session {
   #closed: Closed | undefined;
   #urgent: Outgoing[] = [];
   #events: Event[] = [];
-  #calls = new Map<string, Call>();
   #grant: { session: string; ticket: string } | undefined;
   /** What was received of the server's session stream, and what was said of that (section 6). */
   #recv = 0;
@@ -104,7 +105,7 @@ export class Session {
     const { type, body, more } = call;
     const head = this.#head(type, { ch: more.ch, key: more.key } as Partial<Head>);
     call.id = head.id;
-    this.#calls.set(call.id, call);
+    this.calls.set(call.id, call);
     this.outbox.queue.push({ head, body, call });
     return true;
   }
@@ -135,7 +136,7 @@ export class Session {
   /** Does what is due. */
   timeout(): void {
     const { now } = this;
-    const late = [...this.#calls.values()].filter((call) => call.deadline <= now);
+    const late = [...this.calls.values()].filter((call) => call.deadline <= now);
     for (const call of late.sort((a, b) => a.deadline - b.deadline)) {
       if (call.isSent) this.sendCancel(call);
       this.settle(call, "timeout");
@@ -176,7 +177,7 @@ export class Session {
 
   /** When `timeout` is due. */
   due(): number {
-    const dues = [...this.#calls.values()].map((call) => call.deadline);
+    const dues = [...this.calls.values()].map((call) => call.deadline);
     for (const part of this.parts) dues.push(part.due?.() ?? Infinity);
     if (this.isConnected()) dues.push(this.#patience);
     if (this.isOpen()) {
@@ -224,7 +225,7 @@ export class Session {
 
   /** Whether the call waits for its answer. */
   has(call: Call): boolean {
-    return this.#calls.get(call.id) === call;
+    return this.calls.get(call.id) === call;
   }
 
   sendCancel(call: Call): void {
@@ -234,7 +235,7 @@ export class Session {
 
   settle(call: Call, kind: Reply["kind"], payload?: unknown, outcome = call.outcome): false {
     const reply = { kind, outcome, payload };
-    if (this.#calls.delete(call.id)) this.tell({ on: "answered", call, reply });
+    if (this.calls.delete(call.id)) this.tell({ on: "answered", call, reply });
     if (!call.isSent) this.outbox.withdraw(call);
     return false;
   }
@@ -246,7 +247,7 @@ export class Session {
 
   /** It ends here: every call has its outcome. */
   abandon(): void {
-    for (const call of this.#calls.values()) this.settle(call, "lost");
+    for (const call of this.calls.values()) this.settle(call, "lost");
   }
 
   // Receiving. Each returns the code to close with, or nothing.
@@ -270,8 +271,8 @@ export class Session {
       if (seq <= this.#recv) return void (this.#told = 0);
       this.#recv = seq;
     }
-    const call = this.#calls.get(re as string);
-    if (call?.hear?.(it) || this.parts.some((part) => part.receive?.(it))) return;
+    const call = this.calls.get(re as string);
+    if (this.parts.some((part) => part.receive?.(it)) || call?.hear?.(it)) return;
     return isMessage ? this.#onMessage(it, call) : this.#onControl(it, call);
   }
 
@@ -373,7 +374,7 @@ export class Session {
     this.outbox.restart();
     this.#recv = 0;
     this.#settleAck();
-    for (const call of this.#calls.values()) {
+    for (const call of this.calls.values()) {
       if (call.isSent) this.settle(call, "lost");
     }
     for (const part of this.parts) part.lost?.();

@@ -30,6 +30,7 @@ export async function upload<P extends p.Shape, K extends p.RequestsWith<P, "par
   over.then(end, end);
   try {
     for await (const part of parts) {
+      client.check(`${type}.part`, part);
       const body = client.session.format.body(part);
       while (!reply && !sending.part(client.at(), body)) {
         const granted = new Promise<void>((resolve) => (wake = resolve));
