@@ -158,7 +158,7 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
       this.pump();
     };
     const it = new Subscription<p.Item<P, A>>(consumed, leave, this.options.window);
-    signal?.addEventListener("abort", () => it.close());
+    signal?.addEventListener("abort", () => it.close(), { once: true });
     if (this.state.name === "closed") it.end("lost", "the client is closed");
     else if (this.#subscriptions.has(ch)) throw new Error(`there is a subscription to ${ch}`);
     else if (this.at().subscribe(ch, since)) this.#subscriptions.set(ch, it);
@@ -471,12 +471,13 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
   #watch(): void {
     const { signal } = this.#signs;
     const page = globalThis.document;
-    const on = (target: any, names: string) => {
-      for (const name of names.split(" ")) {
-        target?.addEventListener?.(name, () => page?.hidden || this.reconnect(), { signal });
-      }
-    };
-    on(globalThis, "online offline pageshow");
-    on(page, "visibilitychange resume");
+    const on = (target: any, name: string, run: () => void) =>
+      target?.addEventListener?.(name, run, { signal });
+    const hurry = () => this.reconnect();
+    on(globalThis, "online", hurry);
+    on(globalThis, "pageshow", hurry);
+    on(globalThis, "offline", () => this.#probe());
+    on(page, "resume", hurry);
+    on(page, "visibilitychange", () => page.hidden || hurry());
   }
 }
