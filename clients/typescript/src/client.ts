@@ -416,8 +416,8 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
     clearTimeout(this.#pulse);
     this.attempt++;
     this.#signs.abort();
-    const error = reason === undefined ? {} : { error: new ConnectionError(code, reason, this.#reject) };
-    this.#setState({ name: "closed", ...error });
+    const error = reason ? new ConnectionError(code, reason, this.#reject) : undefined;
+    this.#setState(error ? { name: "closed", error } : { name: "closed" });
     this.session.abandon();
     for (const part of this.session.parts) part.stop?.();
     this.pump();

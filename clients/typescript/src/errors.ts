@@ -51,7 +51,8 @@ export class ConnectionError extends Error {
 /** The error of a reply that is no success. */
 export function failure(type: string, { kind, outcome, payload }: Reply): CallError {
   const fault = kind === "fault" ? payload : undefined;
-  const why = fault ? `${fault.code}: ${fault.message}` : `${kind} ${JSON.stringify(payload) ?? ""}`;
+  const plain = [kind, JSON.stringify(payload)].join(" ").trimEnd();
+  const why = fault ? `${fault.code}: ${fault.message}` : plain;
   const error = kind === "err" ? payload : undefined;
   return new CallError(kind as "err", outcome, `${type}: ${why}`, error, fault);
 }

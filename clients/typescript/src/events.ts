@@ -1,8 +1,8 @@
 import type { Request } from "./callbacks.js";
 import type { Client } from "./client.js";
 import type { Session } from "./session.js";
-import { byteLength, type Body, type Done, type Envelope, type Fault, type Format } from "./wire.js";
-import type { Gap, Outgoing } from "./wire.js";
+import { byteLength } from "./wire.js";
+import type { Body, Done, Envelope, Fault, Format, Gap, Outgoing } from "./wire.js";
 
 /** Whether a call was worked on: what its caller may conclude. */
 export type Outcome = "NotSent" | "NotProcessed" | "Unknown" | "Processed";

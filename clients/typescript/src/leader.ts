@@ -41,7 +41,7 @@ export type FromLeader = { to: string; leader: string } & (
   | { on: "event"; id: number; event: About }
 );
 
-type Message = FromLeader extends infer M ? (M extends any ? Omit<M, "to" | "leader"> : never) : never;
+type Message<M = FromLeader> = M extends any ? Omit<M, "to" | "leader"> : never;
 
 /** One subscription of one tab. */
 interface Reader {
@@ -187,9 +187,11 @@ export class Leader {
       if (!at) this.#stand(ch, reader, {});
       else if (isOn && since.off >= at.off) {
         this.#stand(ch, reader, { ...since, recovered: true });
-        this.#tell(reader.tab, { on: "event", id: reader.id, event: { on: "live", ch, off: at.off } });
+        const event = { on: "live" as const, ch, off: at.off };
+        this.#tell(reader.tab, { on: "event", id: reader.id, event });
       } else if (isOn || shared.mayHaveSnapshot) behind.push(reader);
-      else this.#stand(ch, reader, since ? { ...at, recovered: false, reason: "epoch" } : { ...at });
+      else if (since) this.#stand(ch, reader, { ...at, recovered: false, reason: "epoch" });
+      else this.#stand(ch, reader, { ...at });
     }
     if (!behind.length) return;
     const wants = behind.map((reader) => reader.since);

@@ -37,8 +37,8 @@ interface Listened {
 /**
  * A client whose socket is that of all tabs of this origin with the same name. One tab, whoever
  * holds a Web Lock, has the connection; the others speak to it over a `BroadcastChannel`. When it
- * goes, another takes over with a new session: subscriptions go on from their positions, or are told
- * a `$gap`; a call that may have been worked on, and may not be worked on twice, ends with the
+ * goes, another takes over with a new session: subscriptions go on from their positions, or are
+ * told a `$gap`; a call that may have been worked on, and may not be worked on twice, ends with the
  * outcome `Unknown`. Where there are no Web Locks, each tab has a connection of its own.
  */
 export class SharedClient<P extends p.Shape = p.AnyProtocol> {

@@ -23,8 +23,8 @@ export interface Invalid {
 }
 
 /**
- * What a subscription of a client with `validation` may give besides the items of its type: an event
- * that is not what its type says. Its position counts, and everything else goes on.
+ * What a subscription of a client with `validation` may give besides the items of its type: an
+ * event that is not what its type says. Its position counts, and everything else goes on.
  */
 export interface InvalidItem {
   type: "$invalid";
@@ -35,8 +35,8 @@ export interface InvalidItem {
 /**
  * Looks at each payload at the border. What the program sends fails with a `CallError` of the kind
  * `invalid`, not sent. An answer that is wrong fails its call with the fault `invalid`; an event is
- * an `InvalidItem`; a snapshot ends its subscription; a callback is answered `invalid`. A `type` that
- * the shapes do not know is passed on.
+ * an `InvalidItem`; a snapshot ends its subscription; a callback is answered `invalid`. A `type`
+ * that the shapes do not know is passed on.
  */
 export function validation(shapes: Shapes): Part {
   return (session) => new Validating(session, shapes);

@@ -3,7 +3,8 @@ import { createServer, connect as dial, type Server, type Socket } from "node:ne
 import { once } from "node:events";
 import WebSocket from "ws";
 import { chat, type Chat } from "../examples/chat/protocol.js";
-import { connect, type Client, type FullClient, type FullOptions, type State } from "../src/index.js";
+import { connect } from "../src/index.js";
+import type { Client, FullClient, FullOptions, State } from "../src/index.js";
 
 const root = new URL("../../../../", import.meta.url);
 

@@ -35,7 +35,7 @@ export class Locks {
   tab(): LockManager & { crash(): void } {
     let crash = () => {};
     const over = new Promise<void>((resolve) => (crash = resolve));
-    const request = (name: string, options: { signal?: AbortSignal }, run: () => Promise<unknown>) =>
+    const request = (name: string, options: object, run: () => Promise<unknown>) =>
       this.request(name, options, () => Promise.race([run(), over]));
     return { request, crash: () => crash() } as any;
   }

@@ -74,7 +74,8 @@ test("tabs call and listen over one socket", within, async () => {
   const script = await Script.start();
   const locks = new Locks();
   const shared = name();
-  const [one, two] = [0, 1].map(() => new Tab<any>(locks, shared, script.url)) as [Tab<any>, Tab<any>];
+  const one = new Tab<any>(locks, shared, script.url);
+  const two = new Tab<any>(locks, shared, script.url);
   const peer = await script.peer();
   await peer.welcome();
   const replies = [one, two].map(({ client }) => client.call("join", { room: "a" }));
@@ -199,7 +200,8 @@ test("a tab that does not read is told a gap, and holds nobody up", within, asyn
   const script = await Script.start();
   const locks = new Locks();
   const shared = name();
-  const [one, two] = [0, 1].map(() => new Tab<any>(locks, shared, script.url)) as [Tab<any>, Tab<any>];
+  const one = new Tab<any>(locks, shared, script.url);
+  const two = new Tab<any>(locks, shared, script.url);
   const peer = await script.peer();
   await peer.welcome({}, {});
   const quick = one.client.subscribe("room/x");
