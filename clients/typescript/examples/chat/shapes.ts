@@ -18,6 +18,9 @@ export const shapes: Shapes = {
     "history": {
       "$ref": "#/$defs/History"
     },
+    "set_topic": {
+      "$ref": "#/$defs/SetTopic"
+    },
     "typing.keys": {
       "$ref": "#/$defs/TypingEventKeys"
     }
@@ -50,6 +53,12 @@ export const shapes: Shapes = {
     "history.item": {
       "$ref": "#/$defs/Message"
     },
+    "set_topic.ok": {
+      "$ref": "#/$defs/SetTopicOkPayload"
+    },
+    "set_topic.err": {
+      "$ref": "#/$defs/TopicError"
+    },
     "room.said": {
       "$ref": "#/$defs/Message"
     },
@@ -58,6 +67,9 @@ export const shapes: Shapes = {
     },
     "room.left": {
       "$ref": "#/$defs/RoomEventLeft"
+    },
+    "room.topic_set": {
+      "$ref": "#/$defs/RoomEventTopicSet"
     },
     "typing.keys": {
       "$ref": "#/$defs/TypingEventKeys"
@@ -149,6 +161,9 @@ export const shapes: Shapes = {
           "type": "integer",
           "minimum": -9007199254740991,
           "maximum": 9007199254740991
+        },
+        "topic": {
+          "type": "string"
         }
       }
     },
@@ -293,6 +308,21 @@ export const shapes: Shapes = {
         }
       }
     },
+    "RoomEventTopicSet": {
+      "type": "object",
+      "required": [
+        "by",
+        "topic"
+      ],
+      "properties": {
+        "by": {
+          "type": "string"
+        },
+        "topic": {
+          "type": "string"
+        }
+      }
+    },
     "RoomInfo": {
       "type": "object",
       "required": [
@@ -323,6 +353,31 @@ export const shapes: Shapes = {
           }
         }
       }
+    },
+    "SetTopic": {
+      "type": "object",
+      "required": [
+        "room",
+        "topic"
+      ],
+      "properties": {
+        "room": {
+          "type": "string"
+        },
+        "topic": {
+          "type": "string"
+        }
+      }
+    },
+    "SetTopicOkPayload": {
+      "type": "null"
+    },
+    "TopicError": {
+      "type": "string",
+      "enum": [
+        "not_a_member",
+        "bad_topic"
+      ]
     },
     "TypingEventKeys": {
       "type": "object",

@@ -1,7 +1,7 @@
 // The chat itself: which messages are sent when, and what they change in the view. Their types are
 // written by `wsp gen typescript` from schema/chat.json.
 
-import { CallError, address, connect, type Client } from "../../../../clients/typescript/src/index.js";
+import { CallError, address, connect, type FullClient } from "../../../../clients/typescript/src/index.js";
 import { chat, type Chat } from "../../../../clients/typescript/examples/chat/protocol.js";
 import { View } from "./view.js";
 
@@ -12,7 +12,7 @@ const TYPING_MS = 2_000;
 export class ChatPage {
   #name: string;
   #view: View;
-  #client: Client<Chat>;
+  #client: FullClient<Chat>;
   #room = "";
   /** Aborted when the room is left. */
   #visit = new AbortController();
