@@ -8,12 +8,14 @@ import { Subscription } from "./subscription.js";
 import { Leader, type FromLeader, type FromTab } from "./leader.js";
 import type { Position } from "./wire.js";
 
+type Locks = Navigator["locks"];
+
 /** How tabs find each other; the defaults are those of the browser. */
 export interface ShareOptions {
   /** Tabs with the same name share a socket. The URL, where there is none. */
   name?: string;
   /** `navigator.locks`: who holds the lock has the socket. */
-  locks?: LockManager | undefined;
+  locks?: Locks | undefined;
   BroadcastChannel?: typeof BroadcastChannel;
 }
 
@@ -48,7 +50,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
   readonly #options: Options;
   readonly #make: () => Client<P>;
   readonly #name: string;
-  readonly #locks: LockManager | undefined;
+  readonly #locks: Locks | undefined;
   readonly #port: BroadcastChannel | undefined;
   readonly #asked = new Map<number, Asked>();
   readonly #listened = new Map<string, Listened>();
