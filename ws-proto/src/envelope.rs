@@ -75,9 +75,10 @@ impl Envelope {
     ///
     /// When the message is not exactly one envelope of the format, see [`DecodeError`].
     pub fn decode(format: Format, message: &Bytes) -> Result<Self, DecodeError> {
-        let (head, payload) = format.decode_head(message)?;
-        let frame = Frame::decode_payload(&head.kind, payload)?;
-        Ok(Self { head, frame })
+        let mut envelope = Self { head: Head::blank(), frame: Frame::End };
+        let payload = format.read_head(message, &mut envelope.head)?;
+        envelope.frame = Frame::decode_payload(&envelope.head.kind, payload)?;
+        Ok(envelope)
     }
 
     /// Appends the message to `out`.

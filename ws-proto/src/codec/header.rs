@@ -75,11 +75,6 @@ impl Seen {
     }
 }
 
-/// A header whose required fields are still to come.
-pub(super) const fn blank() -> Head {
-    Head::new(ByteString::from_static(""), MessageId(Uuid::nil()), 0)
-}
-
 pub(super) const TWICE: &str = "header field that came before";
 pub(super) const INTEGER: &str = "header field that is not an integer from 0 to 2^53 - 1";
 pub(super) const UUID: &str = "header field that is not a UUID";
@@ -98,6 +93,11 @@ pub(super) fn check_written(head: &Head) -> Result<(), EncodeError> {
 }
 
 impl Head {
+    /// A header whose required fields are still to come.
+    pub(crate) const fn blank() -> Self {
+        Self::new(ByteString::from_static(""), MessageId(Uuid::nil()), 0)
+    }
+
     /// Refuses what the peer would refuse.
     pub(crate) fn check(&self) -> Result<(), EncodeError> {
         check_written(self)

@@ -8,6 +8,7 @@ mod msgpack;
 mod strict;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
+mod word;
 
 pub use error::{DecodeError, EncodeError};
 pub use json::Json;
@@ -195,9 +196,11 @@ impl Format {
         with_codec!(self, From => with_codec!(to, To => From::transcode::<To>(bytes, out)))
     }
 
+    /// [`Codec::decode_head`] into a blank header that is already where it stays: 256 bytes that
+    /// would be moved more than once otherwise.
     #[inline]
-    pub(crate) fn decode_head(self, message: &Bytes) -> Result<(Head, Raw), DecodeError> {
-        with_codec!(self, C => C::decode_head(message))
+    pub(crate) fn read_head(self, message: &Bytes, head: &mut Head) -> Result<Raw, DecodeError> {
+        with_codec!(self, C => C::read_head(message, head))
     }
 
     pub(crate) fn encode_envelope(

@@ -120,10 +120,13 @@ macro_rules! control_frames {
             ///
             /// When the payload of a known control type is not what its type says.
             pub fn decode_payload(kind: &str, raw: Raw) -> Result<Self, DecodeError> {
+                // Nearly every message.
+                if !kind.starts_with('$') {
+                    return Ok(Self::Message(raw));
+                }
                 match kind {
                     $($kind => control_frames!(@decode raw, $variant $(, $shape)?),)+
-                    _ if kind.starts_with('$') => Ok(Self::Unknown(raw)),
-                    _ => Ok(Self::Message(raw)),
+                    _ => Ok(Self::Unknown(raw)),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::codec::{
     error::{Broken, rule},
-    header,
+    header, word,
 };
 use crate::limits::Limits;
 
@@ -43,9 +43,12 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
+    /// Skips these bytes where they stand next.
     #[inline]
-    pub(super) const fn skip(&mut self) {
-        self.at += 1;
+    pub(super) fn literal(&mut self, bytes: &[u8]) -> bool {
+        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        self.at += if found { bytes.len() } else { 0 };
+        found
     }
 
     #[inline]
@@ -59,6 +62,14 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     pub(super) fn space(&mut self) {
+        // Writers that count bytes write none.
+        if self.peek() <= b' ' {
+            self.spaces();
+        }
+    }
+
+    #[cold]
+    fn spaces(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
         }
@@ -70,22 +81,99 @@ impl<'a> Scanner<'a> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.broken(rule::TRAILING)) }
     }
 
-    /// Skips one value that may open `depth` levels.
+    /// Skips one value that may open `depth` levels, at most 64. What is open is kept in the bits of
+    /// one word, and not on the stack: 1 is an object, 0 an array, the innermost is the lowest.
     pub(super) fn value(&mut self, depth: usize) -> Result<(), Broken> {
-        match self.peek() {
-            b'"' => self.text(STRING).map(drop),
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
-            b'-' | b'0'..=b'9' => self.number(),
-            b't' => self.word(b"true"),
-            b'f' => self.word(b"false"),
-            b'n' => self.word(b"null"),
-            _ => Err(self.broken("expected a value")),
+        let (mut open, mut levels) = (0_u64, 0);
+        loop {
+            let first = self.peek();
+            match first {
+                b'"' => self.string(STRING)?,
+                b'{' | b'[' => {
+                    if levels == depth {
+                        return Err(self.broken(rule::DEPTH));
+                    }
+                    self.at += 1;
+                    self.space();
+                    // `]` and `}` stand two after what opens.
+                    if self.peek() != first + 2 {
+                        levels += 1;
+                        open = open << 1 | u64::from(first == b'{');
+                        self.name(open)?;
+                        continue;
+                    }
+                    self.at += 1;
+                }
+                b'-' | b'0'..=b'9' => self.number()?,
+                b't' => self.word(b"true")?,
+                b'f' => self.word(b"false")?,
+                b'n' => self.word(b"null")?,
+                _ => return Err(self.broken("expected a value")),
+            }
+            loop {
+                if levels == 0 {
+                    return Ok(());
+                }
+                self.space();
+                let next = self.peek();
+                if next == b',' {
+                    self.at += 1;
+                    self.space();
+                    self.name(open)?;
+                    break;
+                }
+                let (end, otherwise) = if open & 1 == 1 {
+                    (b'}', "expected `,` or `}`")
+                } else {
+                    (b']', "expected `,` or `]`")
+                };
+                if next != end {
+                    return Err(self.broken(otherwise));
+                }
+                self.at += 1;
+                levels -= 1;
+                open >>= 1;
+            }
         }
     }
 
-    /// Skips a string and says where it was.
+    /// Skips the name of an entry and its colon, when the innermost of `open` is an object.
     #[inline]
+    fn name(&mut self, open: u64) -> Result<(), Broken> {
+        if open & 1 == 0 {
+            return Ok(());
+        }
+        self.string(rule::KEY)?;
+        self.colon()
+    }
+
+    /// Skips a string.
+    #[inline]
+    fn string(&mut self, otherwise: &'static str) -> Result<(), Broken> {
+        if self.short() { Ok(()) } else { self.text(otherwise).map(drop) }
+    }
+
+    /// Skips a string without escapes that ends within eight bytes, if that is what comes next.
+    #[inline]
+    fn short(&mut self) -> bool {
+        let Some(&[b'"', a, b, c, d, e, f, g, h]) = self.next() else { return false };
+        let eight = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let stop = word::stops(eight).trailing_zeros() & !7;
+        let found = eight.checked_shr(stop).is_some_and(|rest| rest & 0xff == u64::from(b'"'));
+        self.at += if found { 2 + stop as usize / 8 } else { 0 };
+        found
+    }
+
+    /// Skips a colon and the white space around it.
+    #[inline]
+    pub(super) fn colon(&mut self) -> Result<(), Broken> {
+        self.space();
+        self.take(b':', "expected `:`")?;
+        self.space();
+        Ok(())
+    }
+
+    /// Skips a string and says where it was.
     pub(super) fn text(&mut self, otherwise: &'static str) -> Result<Text<'a>, Broken> {
         self.take(b'"', otherwise)?;
         let start = self.at;
@@ -119,6 +207,14 @@ impl<'a> Scanner<'a> {
     pub(super) fn integer(&mut self) -> Result<u64, Broken> {
         let start = self.at;
         let mut value = 0_u64;
+        while let Some(eight) = self.eight() {
+            let (count, number) = word::digits(eight);
+            value = value.saturating_mul(word::POWERS[count]).saturating_add(number);
+            self.at += count;
+            if count < 8 {
+                break;
+            }
+        }
         while let digit @ b'0'..=b'9' = self.peek() {
             value = value.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
             self.at += 1;
@@ -132,52 +228,22 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), Broken> {
-        let inside = self.open(depth)?;
-        if self.peek() == b'}' {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            self.text(rule::KEY)?;
-            self.space();
-            self.take(b':', "expected `:`")?;
-            self.space();
-            self.value(inside)?;
-            self.space();
-            if self.peek() == b'}' {
-                self.at += 1;
-                return Ok(());
-            }
-            self.take(b',', "expected `,` or `}`")?;
-            self.space();
-        }
+    /// The next eight bytes; `None` where fewer are left.
+    #[inline]
+    pub(super) fn eight(&self) -> Option<u64> {
+        let eight = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk);
+        eight.map(|eight| u64::from_le_bytes(*eight))
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), Broken> {
-        let inside = self.open(depth)?;
-        if self.peek() == b']' {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            self.value(inside)?;
-            self.space();
-            if self.peek() == b']' {
-                self.at += 1;
-                return Ok(());
-            }
-            self.take(b',', "expected `,` or `]`")?;
-            self.space();
-        }
+    /// The next bytes, as many as are asked for; `None` where fewer are left.
+    #[inline]
+    pub(super) fn next<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.bytes.get(self.at..).and_then(<[u8]>::first_chunk)
     }
 
     #[inline]
-    fn open(&mut self, depth: usize) -> Result<usize, Broken> {
-        let inside = depth.checked_sub(1).ok_or_else(|| self.broken(rule::DEPTH))?;
-        self.at += 1;
-        self.space();
-        Ok(inside)
+    pub(super) const fn step(&mut self, bytes: usize) {
+        self.at += bytes;
     }
 
     fn number(&mut self) -> Result<(), Broken> {
@@ -221,11 +287,14 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Skips what needs no look, eight bytes at a time.
+    /// Skips what needs no look, 32 bytes at a time, and then eight.
     #[inline]
     fn plain(&mut self) {
-        while let Some(eight) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
-            let stops = stops(u64::from_le_bytes(*eight));
+        while self.next().is_some_and(word::is_plain) {
+            self.at += 32;
+        }
+        while let Some(eight) = self.eight() {
+            let stops = word::stops(eight);
             if stops != 0 {
                 self.at += (stops.trailing_zeros() / 8) as usize;
                 return;
@@ -271,38 +340,9 @@ impl<'a> Scanner<'a> {
 
 const ESCAPE: &str = "escape that stands for no character";
 
-/// Marks, by the highest bit, the first quote, backslash or control character of eight bytes; bytes
-/// after it may be marked wrongly, since a subtraction borrows from them.
-#[inline]
-const fn stops(eight: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES * 0x80;
-    let quote = eight ^ (ONES * b'"' as u64);
-    let backslash = eight ^ (ONES * b'\\' as u64);
-    let quotes = quote.wrapping_sub(ONES) & !quote;
-    let backslashes = backslash.wrapping_sub(ONES) & !backslash;
-    let controls = eight.wrapping_sub(ONES * 0x20) & !eight;
-    (quotes | backslashes | controls) & HIGHS
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_stop_of_eight_bytes_is_found_at_every_place() {
-        for stop in [b'"', b'\\', 0, 0x1f] {
-            for place in 0..8 {
-                for around in [b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
-                    let mut eight = [around; 8];
-                    assert_eq!(stops(u64::from_le_bytes(eight)), 0, "{around:#x}");
-                    eight[place] = stop;
-                    let found = stops(u64::from_le_bytes(eight)).trailing_zeros() / 8;
-                    assert_eq!(found as usize, place, "{stop:#x} among {around:#x}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn the_scan_agrees_with_a_full_parser_about_form() {

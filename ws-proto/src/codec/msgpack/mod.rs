@@ -14,7 +14,7 @@ use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::R
 use bytes::Bytes;
 use bytestring::ByteString;
 use rmp::encode::{self, ValueWriteError};
-use scan::{NIL, Scanner};
+use scan::{NIL, NOT_UTF8, Scanner};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_transcode::Transcoder;
 use std::collections::BTreeSet;
@@ -32,25 +32,34 @@ const HEADER_DEPTH: usize = Limits::MSGPACK_DEPTH - 2;
 /// `[type, id, ts, header, payload]`.
 const FIELDS: u32 = 5;
 
+impl MessagePack {
+    /// Decodes the header into a blank one, where it stays.
+    #[inline]
+    pub(super) fn read_head(message: &Bytes, head: &mut Head) -> Result<Raw, DecodeError> {
+        let mut scanner = Scanner::new(message);
+        if scanner.array()? != Some(FIELDS as usize) {
+            return Err(scanner.broken("message that is not an array of five").into());
+        }
+        head.kind = text(&mut scanner, message)?;
+        head.id = id(&mut scanner)?;
+        head.ts = scanner.integer()?;
+        read_header(&mut scanner, message, head)?;
+        header::check_read(head)?;
+        let start = scanner.at();
+        scanner.value(PAYLOAD_DEPTH)?;
+        scanner.end()?;
+        Ok(Raw::scanned(Format::MessagePack, message.slice(start..)))
+    }
+}
+
 impl Codec for MessagePack {
     const FORMAT: Format = Format::MessagePack;
 
     #[inline]
     fn decode_head(message: &Bytes) -> Result<(Head, Raw), DecodeError> {
-        let mut scanner = Scanner::new(message);
-        if scanner.array()? != Some(FIELDS as usize) {
-            return Err(scanner.broken("message that is not an array of five").into());
-        }
-        let mut head = header::blank();
-        head.kind = text(&mut scanner, message)?;
-        head.id = id(&mut scanner)?;
-        head.ts = scanner.integer()?;
-        read_header(&mut scanner, message, &mut head)?;
-        header::check_read(&head)?;
-        let start = scanner.at();
-        scanner.value(PAYLOAD_DEPTH)?;
-        scanner.end()?;
-        Ok((head, Raw::scanned(Format::MessagePack, message.slice(start..))))
+        let mut head = Head::blank();
+        let payload = Self::read_head(message, &mut head)?;
+        Ok((head, payload))
     }
 
     fn encode_envelope(head: &Head, frame: &Frame, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -145,8 +154,11 @@ fn read_field(
 }
 
 fn text(scanner: &mut Scanner<'_>, message: &Bytes) -> Result<ByteString, Broken> {
-    let text = scanner.text(header::TEXT)?;
-    ByteString::try_from(message.slice_ref(text)).map_err(|_| scanner.broken(header::TEXT))
+    let text = scanner.unchecked_text(header::TEXT)?;
+    let end = scanner.at();
+    // This looks whether it is UTF-8.
+    let text = ByteString::try_from(message.slice(end - text.len()..end));
+    text.map_err(|_| scanner.broken(NOT_UTF8))
 }
 
 fn id(scanner: &mut Scanner<'_>) -> Result<MessageId, Broken> {

@@ -3,7 +3,7 @@
 
 use crate::codec::{
     error::{Broken, rule},
-    header,
+    header, word,
 };
 use crate::limits::Limits;
 
@@ -15,6 +15,8 @@ pub(super) struct Scanner<'a> {
 
 /// The byte that stands for `null`.
 pub(super) const NIL: u8 = 0xc0;
+
+pub(super) const NOT_UTF8: &str = "text that is not UTF-8";
 
 const END: &str = "value that does not end";
 
@@ -98,6 +100,17 @@ impl<'a> Scanner<'a> {
     /// Skips a text and says what it was, which is known to be UTF-8 then.
     #[inline]
     pub(super) fn text(&mut self, otherwise: &'static str) -> Result<&'a [u8], Broken> {
+        let text = self.unchecked_text(otherwise)?;
+        // Most texts are short and ASCII, which is known faster than UTF-8 is.
+        if word::is_ascii(text) || str::from_utf8(text).is_ok() {
+            return Ok(text);
+        }
+        Err(self.broken(NOT_UTF8))
+    }
+
+    /// The same for who checks it: it may be anything.
+    #[inline]
+    pub(super) fn unchecked_text(&mut self, otherwise: &'static str) -> Result<&'a [u8], Broken> {
         let len = match self.peek() {
             Some(marker @ 0xa0..=0xbf) => {
                 self.at += 1;
@@ -108,12 +121,7 @@ impl<'a> Scanner<'a> {
             Some(0xdb) => self.length(4)?,
             _ => return Err(self.broken(otherwise)),
         };
-        let text = self.bytes(len)?;
-        // Most texts are short and ASCII, which is known faster than UTF-8 is.
-        if text.is_ascii() || str::from_utf8(text).is_ok() {
-            return Ok(text);
-        }
-        Err(self.broken("text that is not UTF-8"))
+        self.bytes(len)
     }
 
     /// Skips bytes and says what they were; `None` when it is something else.
