@@ -3,11 +3,10 @@
 const ONES: u64 = u64::MAX / 255;
 const HIGHS: u64 = ONES * 0x80;
 
-/// Whether a string of JSON has to be looked at here: a quote, a backslash, a control character.
+/// 1 where a string of JSON has to be looked at: a quote, a backslash, a control character.
 #[inline]
-pub(super) const fn is_stop(byte: u8) -> bool {
-    // No `||`: many bytes are judged at once.
-    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+fn stop(byte: u8) -> u8 {
+    u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20)
 }
 
 /// Marks, by the highest bit, the first such byte of eight; bytes after it may be marked wrongly,
@@ -27,7 +26,7 @@ pub(super) const fn stops(eight: u64) -> u64 {
 pub(super) const fn digits(eight: u64) -> (usize, u64) {
     let values = eight ^ (ONES * b'0' as u64);
     // Past 9 the addition reaches the highest bit; it carries into no other byte.
-    let others = ((values & !HIGHS) + ONES * 0x76 | values) & HIGHS;
+    let others = (((values & !HIGHS) + ONES * 0x76) | values) & HIGHS;
     let count = others.trailing_zeros() as usize / 8;
     if count == 0 {
         return (0, 0);
@@ -43,11 +42,7 @@ pub(super) const fn digits(eight: u64) -> (usize, u64) {
 /// judges as many at once as the machine can.
 #[inline]
 pub(super) fn is_plain(block: &[u8; 32]) -> bool {
-    let mut stops = [0_u8; 32];
-    for (stop, byte) in stops.iter_mut().zip(block) {
-        *stop = u8::from(is_stop(*byte));
-    }
-    stops.iter().fold(0, |all, stop| all | stop) == 0
+    block.iter().fold(0, |all, byte| all | stop(*byte)) == 0
 }
 
 /// Whether all bytes are ASCII; short texts are quicker here than in the standard library.
@@ -86,7 +81,11 @@ mod tests {
         for byte in 0..=u8::MAX {
             let mut eight = [b'a'; 8];
             eight[3] = byte;
-            assert_eq!(stops(u64::from_le_bytes(eight)) != 0, is_stop(byte), "{byte:#x}");
+            let found = u8::from(stops(u64::from_le_bytes(eight)) != 0);
+            assert_eq!(found, stop(byte), "{byte:#x}");
+            let mut block = [b'a'; 32];
+            block[17] = byte;
+            assert_eq!(is_plain(&block), found == 0, "{byte:#x}");
         }
     }
 

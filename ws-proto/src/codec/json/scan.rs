@@ -156,8 +156,8 @@ impl<'a> Scanner<'a> {
     /// Skips a string without escapes that ends within eight bytes, if that is what comes next.
     #[inline]
     fn short(&mut self) -> bool {
-        let Some(&[b'"', a, b, c, d, e, f, g, h]) = self.next() else { return false };
-        let eight = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let Some([b'"', eight @ ..]) = self.next::<9>() else { return false };
+        let eight = u64::from_le_bytes(*eight);
         let stop = word::stops(eight).trailing_zeros() & !7;
         let found = eight.checked_shr(stop).is_some_and(|rest| rest & 0xff == u64::from(b'"'));
         self.at += if found { 2 + stop as usize / 8 } else { 0 };
