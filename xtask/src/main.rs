@@ -3,6 +3,7 @@
 mod bench;
 mod browser;
 mod chaos;
+mod counts;
 mod faults;
 mod mutants;
 mod npm;
@@ -22,11 +23,13 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test           every check, in order, up to the first that fails
-  test --quick   the same without simulation, mutants, documentation and other languages
+  test --quick   the same without simulation, mutants, counts, documentation and other languages
   bench          measures against other servers, at most 15 minutes; writes bench/results.md
   bench --quick [<workload>..]
   chaos          20,000 lost connections, and nothing else is lost
   chaos --reconnects <n>
+  counts         instructions of each workload of counts/, against counts/table.txt
+  counts --write writes that table again
   faults         writes docs/faults.md again, from xtask/faults.txt
   page           makes the script of the chat's page again, from its sources
   schema         writes the committed files under schema/ again
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::shown(&workspace, rest),
         ["chaos"] => progress::run(&[chaos::step(&workspace, chaos::RECONNECTS)]),
         ["chaos", "--reconnects", count] => progress::run(&[chaos::step(&workspace, count)]),
+        ["counts"] => progress::run(&[counts::step(&workspace)]),
+        ["counts", "--write"] => counts::write(&workspace),
         ["faults"] => faults::write(&workspace),
         ["page"] => progress::run(&[npm::tools(&workspace), browser::page(&workspace)]),
         ["schema"] => progress::run(&[schema::step(&workspace)]),

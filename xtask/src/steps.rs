@@ -1,7 +1,7 @@
 //! The checks, in the order in which a mistake is cheapest to find.
 
 use crate::{
-    browser, mutants, npm,
+    browser, counts, mutants, npm,
     process::{Call, Ran, Workspace},
     progress::{Failure, Step, Verdict},
     python, python_client, sim,
@@ -28,12 +28,13 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         documentation(workspace),
         pure_build(workspace),
         pure_tree(workspace),
+        counts::step(workspace),
         mutants::step(workspace),
     ]
 }
 
-/// Every check but the simulation, the rendered documentation, the clients in other languages and
-/// the planted bugs.
+/// Every check but the simulation, the rendered documentation, the clients in other languages, the
+/// counted instructions and the planted bugs.
 pub(crate) fn quick(workspace: &Workspace) -> Vec<Step> {
     vec![
         format(workspace),
@@ -174,6 +175,7 @@ mod tests {
             "simulation",
             "documentation",
             "python",
+            "counts",
             "python client",
             "node packages",
             "typescript client",
