@@ -21,23 +21,6 @@ pub(super) const fn stops(eight: u64) -> u64 {
     (quotes | backslashes | controls) & HIGHS
 }
 
-/// How many decimal digits the eight bytes begin with, and the number that they stand for.
-#[inline]
-pub(super) const fn digits(eight: u64) -> (usize, u64) {
-    let values = eight ^ (ONES * b'0' as u64);
-    // Past 9 the addition reaches the highest bit; it carries into no other byte.
-    let others = (((values & !HIGHS) + ONES * 0x76) | values) & HIGHS;
-    let count = others.trailing_zeros() as usize / 8;
-    if count == 0 {
-        return (0, 0);
-    }
-    // Zeros go in front, so that there are eight digits; then pairs, fours and all are joined.
-    let eight = values << (64 - 8 * count);
-    let pairs = eight.wrapping_mul(10).wrapping_add(eight >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    (count, fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff)
-}
-
 /// Whether no byte of the block has to be looked at. Without an early exit, so that the compiler
 /// judges as many at once as the machine can.
 #[inline]
@@ -53,9 +36,13 @@ pub(super) fn is_ascii(text: &[u8]) -> bool {
     high & HIGHS == 0 && rest.iter().fold(0, |all, byte| all | byte) < 0x80
 }
 
-/// 10 to the power of a count of digits.
-pub(super) const POWERS: [u64; 9] =
-    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+/// Whether a text stands in JSON as it is.
+#[inline]
+pub(super) fn is_plain_text(text: &str) -> bool {
+    let (eights, rest) = text.as_bytes().as_chunks();
+    let all = eights.iter().fold(0, |all, eight| all | stops(u64::from_le_bytes(*eight)));
+    all == 0 && rest.iter().fold(0, |all, byte| all | stop(*byte)) == 0
+}
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +73,12 @@ mod tests {
             let mut block = [b'a'; 32];
             block[17] = byte;
             assert_eq!(is_plain(&block), found == 0, "{byte:#x}");
+            for place in 0..10 {
+                let mut text = [b'a'; 10];
+                text[place] = byte & 0x7f;
+                let text = str::from_utf8(&text).expect("ASCII");
+                assert_eq!(is_plain_text(text), stop(byte & 0x7f) == 0, "{text:?}");
+            }
         }
     }
 
@@ -98,22 +91,6 @@ mod tests {
                 text[place] = 0x80;
                 assert!(!is_ascii(&text), "{place} of {len}");
                 text[place] = 0x7f;
-            }
-        }
-    }
-
-    #[test]
-    fn digits_are_counted_and_read_up_to_the_first_other_byte() {
-        for end in 0..=u8::MAX {
-            for count in 0..=8 {
-                let mut eight = *b"70918254";
-                if let Some(place) = eight.get_mut(count) {
-                    *place = end;
-                }
-                let digits = eight.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                let text = str::from_utf8(&eight[..digits]).expect("digits");
-                let expected = (digits, text.parse().unwrap_or(0));
-                assert_eq!(super::digits(u64::from_le_bytes(eight)), expected, "{eight:?}");
             }
         }
     }

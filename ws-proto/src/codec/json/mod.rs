@@ -8,7 +8,7 @@ use super::{
     error::{Broken, without_values},
     header::{self, Field, Seen},
     strict::Strict,
-    whole,
+    whole, word,
 };
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
 use bytes::Bytes;
@@ -37,7 +37,7 @@ impl Json {
             head,
             payload: Bytes::new(),
             seen: Seen::default(),
-            unknown: BTreeSet::new(),
+            unknown: None,
         };
         reader.envelope()?;
         if let Some(rule) = reader.seen.missing() {
@@ -131,7 +131,7 @@ struct Reader<'a> {
     payload: Bytes,
     seen: Seen,
     /// Names of header fields of a newer peer: they must not repeat either.
-    unknown: BTreeSet<Cow<'a, [u8]>>,
+    unknown: Option<BTreeSet<Cow<'a, [u8]>>>,
 }
 
 impl<'a> Reader<'a> {
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
         } else {
             Cow::Borrowed(name.inner)
         };
-        if !self.unknown.insert(plain) {
+        if !self.unknown.get_or_insert_default().insert(plain) {
             return Err(self.scanner.broken(header::TWICE));
         }
         self.scanner.value(PAYLOAD_DEPTH)
@@ -286,7 +286,7 @@ fn hyphenated(text: &[u8]) -> Option<Uuid> {
 
 fn write_head(head: &Head, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     out.extend_from_slice(b"{\"type\":");
-    write(&*head.kind, out)?;
+    write_text(&head.kind, out)?;
     write_id(b",\"id\":\"", head.id, out);
     out.extend_from_slice(b",\"ts\":");
     write(&head.ts, out)?;
@@ -295,12 +295,12 @@ fn write_head(head: &Head, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     }
     write_field(b",\"seq\":", head.seq.as_ref(), out)?;
     write_field(b",\"ack\":", head.ack.as_ref(), out)?;
-    write_field(b",\"ch\":", head.ch.as_deref(), out)?;
+    write_text_field(b",\"ch\":", head.ch.as_deref(), out)?;
     write_field(b",\"off\":", head.off.as_ref(), out)?;
     write_field(b",\"prev\":", head.prev.as_ref(), out)?;
-    write_field(b",\"key\":", head.key.as_deref(), out)?;
+    write_text_field(b",\"key\":", head.key.as_deref(), out)?;
     write_field(b",\"ttl\":", head.ttl.as_ref(), out)?;
-    write_field(b",\"tp\":", head.tp.as_deref(), out)
+    write_text_field(b",\"tp\":", head.tp.as_deref(), out)
 }
 
 #[inline]
@@ -312,6 +312,29 @@ fn write_field<T: Serialize + ?Sized>(
     let Some(value) = value else { return Ok(()) };
     out.extend_from_slice(name);
     write(value, out)
+}
+
+#[inline]
+fn write_text_field(
+    name: &[u8],
+    value: Option<&str>,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let Some(value) = value else { return Ok(()) };
+    out.extend_from_slice(name);
+    write_text(value, out)
+}
+
+/// Names and addresses hardly ever need an escape.
+#[inline]
+fn write_text(text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    if !word::is_plain_text(text) {
+        return write(text, out);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
 }
 
 #[inline]

@@ -21,6 +21,8 @@ pub(super) struct Text<'a> {
 }
 
 const STRING: &str = "string that does not end";
+/// Of the largest integer of a header; what has no more of them fits in 64 bits.
+const DIGITS: usize = Limits::MAX_INTEGER.ilog10() as usize + 1;
 const NUMBER: &str = "number that is none of JSON";
 
 impl<'a> Scanner<'a> {
@@ -205,24 +207,21 @@ impl<'a> Scanner<'a> {
     /// An integer from 0 to 2^53 - 1: digits alone, and no superfluous zero.
     #[inline]
     pub(super) fn integer(&mut self) -> Result<u64, Broken> {
-        let start = self.at;
-        let mut value = 0_u64;
-        while let Some(eight) = self.eight() {
-            let (count, number) = word::digits(eight);
-            value = value.saturating_mul(word::POWERS[count]).saturating_add(number);
-            self.at += count;
-            if count < 8 {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let (mut value, mut digits) = (0_u64, 0);
+        for byte in rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
                 break;
             }
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+            digits += 1;
         }
-        while let digit @ b'0'..=b'9' = self.peek() {
-            value = value.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
-            self.at += 1;
-        }
-        let digits = self.at - start;
-        let zero = digits > 1 && self.bytes.get(start) == Some(&b'0');
+        self.at += digits;
+        let zero = digits > 1 && rest.first() == Some(&b'0');
         let more = matches!(self.peek(), b'.' | b'e' | b'E');
-        if digits == 0 || zero || more || value > Limits::MAX_INTEGER {
+        let long = digits > DIGITS || value > Limits::MAX_INTEGER;
+        if digits == 0 || zero || more || long {
             return Err(self.broken(header::INTEGER));
         }
         Ok(value)

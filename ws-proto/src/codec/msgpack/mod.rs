@@ -117,7 +117,8 @@ fn read_header(scanner: &mut Scanner<'_>, message: &Bytes, head: &mut Head) -> R
     };
     let mut seen = Seen::default();
     let mut unknown = BTreeSet::new();
-    for _ in 0..entries {
+    let usual = read_usual(scanner, message, head, &mut seen, entries)?;
+    for _ in usual..entries {
         let name = scanner.text(rule::KEY)?;
         match Field::named(name) {
             Some(field) if !seen.note(field) => return Err(scanner.broken(header::TWICE)),
@@ -129,6 +130,41 @@ fn read_header(scanner: &mut Scanner<'_>, message: &Bytes, head: &mut Head) -> R
     Ok(())
 }
 
+/// Reads fields of the header for as long as they stand as we write them, in the order of the
+/// document: how many.
+#[inline]
+fn read_usual(
+    scanner: &mut Scanner<'_>,
+    message: &Bytes,
+    head: &mut Head,
+    seen: &mut Seen,
+    entries: usize,
+) -> Result<usize, Broken> {
+    let mut read = 0;
+    macro_rules! fields {
+        ($($name:literal => $field:ident;)+) => {
+            $(if read < entries && scanner.literal($name) {
+                seen.note(Field::$field);
+                read_field(Field::$field, scanner, message, head)?;
+                read += 1;
+            })+
+        };
+    }
+    fields! {
+        b"\xa2re" => Re;
+        b"\xa3seq" => Seq;
+        b"\xa3ack" => Ack;
+        b"\xa2ch" => Ch;
+        b"\xa3off" => Off;
+        b"\xa4prev" => Prev;
+        b"\xa3key" => Key;
+        b"\xa3ttl" => Ttl;
+        b"\xa2tp" => Tp;
+    }
+    Ok(read)
+}
+
+#[inline]
 fn read_field(
     field: Field,
     scanner: &mut Scanner<'_>,
@@ -191,29 +227,29 @@ fn write_head(head: &Head, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
     }
     encode::write_map_len(out, count)?;
     if let Some(re) = head.re {
-        encode::write_str(out, "re")?;
+        out.extend_from_slice(b"\xa2re");
         encode::write_bin(out, re.0.as_bytes())?;
     }
-    write_number("seq", head.seq, out)?;
-    write_number("ack", head.ack, out)?;
-    write_text("ch", head.ch.as_deref(), out)?;
-    write_number("off", head.off, out)?;
-    write_number("prev", head.prev, out)?;
-    write_text("key", head.key.as_deref(), out)?;
-    write_number("ttl", head.ttl, out)?;
-    write_text("tp", head.tp.as_deref(), out)
+    write_number(b"\xa3seq", head.seq, out)?;
+    write_number(b"\xa3ack", head.ack, out)?;
+    write_text(b"\xa2ch", head.ch.as_deref(), out)?;
+    write_number(b"\xa3off", head.off, out)?;
+    write_number(b"\xa4prev", head.prev, out)?;
+    write_text(b"\xa3key", head.key.as_deref(), out)?;
+    write_number(b"\xa3ttl", head.ttl, out)?;
+    write_text(b"\xa2tp", head.tp.as_deref(), out)
 }
 
 #[inline]
-fn write_number(name: &str, value: Option<u64>, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
+fn write_number(name: &[u8], value: Option<u64>, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
     let Some(value) = value else { return Ok(()) };
-    encode::write_str(out, name)?;
+    out.extend_from_slice(name);
     encode::write_uint(out, value).map(drop)
 }
 
 #[inline]
-fn write_text(name: &str, value: Option<&str>, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
+fn write_text(name: &[u8], value: Option<&str>, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
     let Some(value) = value else { return Ok(()) };
-    encode::write_str(out, name)?;
+    out.extend_from_slice(name);
     encode::write_str(out, value)
 }

@@ -39,6 +39,14 @@ impl<'a> Scanner<'a> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.broken(rule::TRAILING)) }
     }
 
+    /// Skips these bytes where they stand next.
+    #[inline]
+    pub(super) fn literal(&mut self, bytes: &[u8]) -> bool {
+        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        self.at += if found { bytes.len() } else { 0 };
+        found
+    }
+
     /// Skips a nil, if there is one.
     pub(super) fn nil(&mut self) -> bool {
         let found = self.peek() == Some(NIL);
