@@ -45,7 +45,7 @@ impl Table {
         let mut table = Self::default();
         for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             if line.starts_with("rustc ") {
-                table.compiler = line.to_owned();
+                line.clone_into(&mut table.compiler);
                 continue;
             }
             let row = line
