@@ -90,10 +90,14 @@ impl Limits {
     /// Bytes that keeping a message or a subscription takes besides its own.
     const OVERHEAD: usize = 1024;
 
+    /// Bytes that a connection may have read ahead of the message that is taken apart.
+    const READ_AHEAD: usize = 64 * 1024;
+
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
-    /// Inbound: a message being read, a token being decided about, the requests and channel
-    /// commands taken in, and the parts of uploads that wait for their handlers. Outbound: the
+    /// Inbound: a message being read, the one before it and what was read ahead, a token being
+    /// decided about, the requests and channel commands taken in, and the parts of uploads that
+    /// wait for their handlers. Outbound: the
     /// answers and the snapshots that wait for room, the frames kept, refusals included (twice the
     /// outbox), the stream items before it, the write buffer (twice, while it moves), and the
     /// best-effort events of a slow reader, before the outbox and in it, each with its frame.
@@ -105,7 +109,7 @@ impl Limits {
         // Channel commands count twice: an `$unsub` of each channel passes their bound.
         let messages = 1 + 2 * self.max_in_flight + 3 * self.max_queued;
         let parts = self.max_in_flight * self.upload_window as usize;
-        let inbound = 2 * self.max_frame + self.inbound_bytes;
+        let inbound = 3 * self.max_frame + Self::READ_AHEAD + self.inbound_bytes;
         let answers = self.max_frame * (self.max_in_flight + self.max_snapshots);
         let outbound = 3 * self.outbox_bytes + 6 * self.write_buffer + self.max_frame;
         inbound + answers + outbound + Self::OVERHEAD * (messages + parts + self.max_subs)

@@ -4,6 +4,8 @@
 //! over any byte stream; [`upgrade`] turns an HTTP request into one; [`connect`] asks a server for
 //! one. [`suite`] is what every transport has to pass.
 
+#[cfg(feature = "net")]
+mod ahead;
 #[cfg(feature = "client")]
 pub mod connect;
 pub mod memory;

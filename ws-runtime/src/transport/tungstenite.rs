@@ -4,6 +4,7 @@
 //! frames are written by `wire`.
 
 use super::{Lost, Received, Transport, closing_words, wire::Wire};
+use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use std::{
     fmt, hash::BuildHasher, hash::RandomState, io, pin::Pin, task::Context, task::Poll, task::ready,
@@ -19,6 +20,12 @@ use tokio_tungstenite::{
 };
 use ws_proto::{Batch, CloseCode, Format, Limits};
 
+/// Bytes that the codec asks for at once, and of its buffer while no message is longer: the wire
+/// reads ahead, in memory that all connections share.
+const READ_BUFFER: usize = 512;
+/// The memory of messages longer than this is given back when they are worked on.
+const LARGE: usize = 4 * 1024;
+
 /// A WebSocket connection after the upgrade.
 ///
 /// Text frames carry JSON and binary frames MessagePack. A message is never compressed. Fragments
@@ -29,6 +36,9 @@ pub struct WebSocket<S> {
     format: Format,
     masks: Option<Masks>,
     end: Option<End>,
+    /// The last large message, while the codec still has a part of its memory: as long as it is
+    /// held, the codec cannot take all of it for what comes next, and goes back to a small buffer.
+    last: Bytes,
     closing: Closing,
 }
 
@@ -36,10 +46,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
     /// The server's end of an upgraded stream. On TCP the caller sets `TCP_NODELAY`: batches are
     /// made here.
     pub async fn server(stream: S, format: Format, limits: &Limits) -> Self {
-        let wire = Wire::new(stream, limits);
+        Self::begun(stream, &Bytes::new(), format, limits).await
+    }
+
+    /// The same for a stream of which somebody has read this much.
+    pub(super) async fn begun(stream: S, read: &Bytes, format: Format, limits: &Limits) -> Self {
+        let wire = Wire::begun(stream, read, limits);
         let config = Some(config(limits));
         let frames = WebSocketStream::from_raw_socket(wire, Role::Server, config).await;
-        Self { frames, format, masks: None, end: None, closing: Closing::NotYet }
+        Self::made(frames, format, None)
     }
 
     /// The client's end of an upgraded stream. On TCP the caller sets `TCP_NODELAY`.
@@ -52,8 +67,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
 
     pub(super) fn upgraded(mut frames: WebSocketStream<Wire<S>>, format: Format) -> Self {
         frames.get_mut().heard();
-        let masks = Some(Masks::default());
-        Self { frames, format, masks, end: None, closing: Closing::NotYet }
+        Self::made(frames, format, Some(Masks::default()))
+    }
+
+    const fn made(frames: WebSocketStream<Wire<S>>, format: Format, masks: Option<Masks>) -> Self {
+        Self { frames, format, masks, end: None, last: Bytes::new(), closing: Closing::NotYet }
     }
 
     fn ended(&mut self, end: End, received: Received) -> Received {
@@ -158,12 +176,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
         if self.end.is_some() {
             return Poll::Ready(Received::Lost("the connection has ended".into()));
         }
-        let received = match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
+        let next = Pin::new(&mut self.frames).poll_next(cx);
+        if next.is_pending() && self.last.is_unique() {
+            self.last = Bytes::new();
+        }
+        let received = match ready!(next) {
             Some(Ok(message)) => self.message(message),
             Some(Err(error)) => self.failed(&error),
             None => self.ended(End::Lost, Received::Lost("the stream has ended".into())),
         };
         self.frames.get_mut().heard();
+        if let Received::Message(message) = &received
+            && message.len() > LARGE
+        {
+            self.last = message.clone();
+        }
         Poll::Ready(received)
     }
 
@@ -273,7 +300,7 @@ pub(super) fn config(limits: &Limits) -> WebSocketConfig {
     // The codec buffers only its own pongs and close frames, and hands them to the wire at once.
     const OWN_FRAMES: usize = 4 * 1024;
     WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(OWN_FRAMES)
         .max_message_size(Some(limits.max_frame))

@@ -1,6 +1,8 @@
 //! The bytes below the WebSocket codec: what waits to be written, and how much may be read for
 //! nothing.
 
+use super::ahead::Ahead;
+use bytes::Bytes;
 use std::{
     cell::Cell,
     io, mem,
@@ -28,6 +30,7 @@ thread_local! {
 /// `poll_write`, each time all of them or none, so that frames never mix.
 pub(super) struct Wire<S> {
     stream: S,
+    ahead: Ahead,
     out: Vec<u8>,
     // The bytes of `out` before this are written.
     written: usize,
@@ -38,8 +41,14 @@ pub(super) struct Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(super) fn new(stream: S, limits: &Limits) -> Self {
+        Self::begun(stream, &Bytes::new(), limits)
+    }
+
+    /// The same for a stream of which somebody has read this much.
+    pub(super) fn begun(stream: S, read: &Bytes, limits: &Limits) -> Self {
         Self {
             stream,
+            ahead: Ahead::new(read),
             out: Vec::new(),
             written: 0,
             high: limits.write_buffer,
@@ -168,7 +177,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
             return Poll::Ready(Err(io::Error::other("a message in endless fragments")));
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let Self { stream, ahead, .. } = &mut *self;
+        ready!(ahead.poll_read(stream, cx, buf))?;
         self.fruitless += buf.filled().len() - before;
         Poll::Ready(Ok(()))
     }
