@@ -8,13 +8,14 @@ use crate::{
     asking::{CallBuilder, CallOrder, Line, Plan, remaining},
     session::{CallId, Command, Outcome, Reply, Session, Time},
 };
-use futures_util::future::BoxFuture;
+use futures_util::{future::BoxFuture, task::AtomicWaker};
 use std::{
     collections::HashMap,
     fmt,
     marker::PhantomData,
+    mem,
     sync::{
-        Arc,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -72,7 +73,7 @@ impl<P> Clone for ClientHandle<P> {
 
 impl<P: Protocol> fmt::Debug for ClientHandle<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_over = self.line.orders.is_closed();
+        let is_over = self.line.is_over();
         f.debug_struct("ClientHandle")
             .field("protocol", &P::NAME)
             .field("is_over", &is_over)
@@ -80,15 +81,61 @@ impl<P: Protocol> fmt::Debug for ClientHandle<P> {
     }
 }
 
-/// The way from the handles of one client to the driver of its connection.
+/// The way from the handles of one client to the driver of its connection. Most clients are never
+/// asked anything, so its queues are made for the first call.
 #[derive(Debug)]
 pub(crate) struct CallLine {
-    orders: mpsc::Sender<CallOrder>,
-    /// Bounded by the calls that are open.
-    cancels: mpsc::UnboundedSender<CallId>,
+    /// `None` when the session was over before the first call.
+    queues: OnceLock<Option<Senders>>,
+    /// The driver's ends, until it takes them.
+    made: Mutex<Option<Receivers>>,
+    /// The driver, which waits for the first call.
+    driver: AtomicWaker,
     next: AtomicU64,
     format: Format,
     timeout: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Senders {
+    orders: mpsc::Sender<CallOrder>,
+    /// Bounded by the calls that are open.
+    cancels: mpsc::UnboundedSender<CallId>,
+}
+
+#[derive(Debug)]
+struct Receivers {
+    orders: mpsc::Receiver<CallOrder>,
+    cancels: mpsc::UnboundedReceiver<CallId>,
+}
+
+impl CallLine {
+    fn is_over(&self) -> bool {
+        let queues = self.queues.get();
+        queues.is_some_and(|queues| queues.as_ref().is_none_or(|queues| queues.orders.is_closed()))
+    }
+
+    /// Makes the queues where there are none, and tells the driver.
+    fn senders(&self) -> Option<&Senders> {
+        let queues = self.queues.get_or_init(|| {
+            let (to_orders, orders) = mpsc::channel(ORDERS);
+            let (to_cancels, cancels) = mpsc::unbounded_channel();
+            self.put(Some(Receivers { orders, cancels }));
+            Some(Senders { orders: to_orders, cancels: to_cancels })
+        });
+        self.driver.wake();
+        queues.as_ref()
+    }
+
+    /// The driver's ends, once they are made.
+    fn take(&self) -> Option<Receivers> {
+        self.queues.get().and_then(|_| self.put(None))
+    }
+
+    fn put(&self, receivers: Option<Receivers>) -> Option<Receivers> {
+        // Nothing under this lock can panic.
+        mem::replace(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner), receivers)
+    }
 }
 
 impl Line for CallLine {
@@ -97,22 +144,35 @@ impl Line for CallLine {
     }
 
     fn place(&self, order: CallOrder) -> BoxFuture<'_, bool> {
-        Box::pin(async move { self.orders.send(order).await.is_ok() })
+        Box::pin(async move {
+            let Some(senders) = self.senders() else { return false };
+            senders.orders.send(order).await.is_ok()
+        })
     }
 
     fn cancel(&self, call: CallId) {
         // Without a driver there is nothing to cancel.
-        let _ = self.cancels.send(call);
+        let senders = self.queues.get().and_then(Option::as_ref);
+        let _ = senders.map(|senders| senders.cancels.send(call));
     }
 }
 
 /// The driver's half: the calls of one session that have no outcome yet.
 pub(crate) struct Asking {
-    orders: mpsc::Receiver<CallOrder>,
-    cancels: mpsc::UnboundedReceiver<CallId>,
+    line: Arc<CallLine>,
+    /// Present from the first call on.
+    queues: Option<Box<Receivers>>,
     /// A call that nobody waits for stays: the client still owes its answer.
     open: HashMap<CallId, oneshot::Sender<Reply>>,
     max_open: usize,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // Nobody takes calls any more.
+        let _ = self.line.queues.set(None);
+        drop(self.line.take());
+    }
 }
 
 impl Asking {
@@ -121,27 +181,34 @@ impl Asking {
         timeout: Option<Duration>,
         max_open: usize,
     ) -> (Self, Arc<CallLine>) {
-        let (to_orders, orders) = mpsc::channel(ORDERS);
-        let (to_cancels, cancels) = mpsc::unbounded_channel();
-        let line = CallLine {
-            orders: to_orders,
-            cancels: to_cancels,
+        let line = Arc::new(CallLine {
+            queues: OnceLock::new(),
+            made: Mutex::default(),
+            driver: AtomicWaker::new(),
             next: AtomicU64::default(),
             format,
             timeout,
-        };
-        (Self { orders, cancels, open: HashMap::new(), max_open }, Arc::new(line))
+        });
+        (Self { line: Arc::clone(&line), queues: None, open: HashMap::new(), max_open }, line)
     }
 
     /// Hands to the session what it has room for.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) {
-        while let Poll::Ready(Some(call)) = self.cancels.poll_recv(cx) {
+        if self.queues.is_none() {
+            // Before the look: whoever makes the queues after it finds whom to wake.
+            self.line.driver.register(cx.waker());
+            self.queues = self.line.take().map(Box::new);
+        }
+        while let Some(queues) = &mut self.queues
+            && let Poll::Ready(Some(call)) = queues.cancels.poll_recv(cx)
+        {
             // Never misuse.
             let _ = session.handle_command(Command::Cancel(call), now);
         }
         while session.has_room()
             && self.open.len() < self.max_open
-            && let Poll::Ready(Some(order)) = self.orders.poll_recv(cx)
+            && let Some(queues) = &mut self.queues
+            && let Poll::Ready(Some(order)) = queues.orders.poll_recv(cx)
         {
             self.take(order, session, now);
         }
@@ -157,9 +224,15 @@ impl Asking {
 
     /// The session is over: everything that waits has its outcome.
     pub(crate) fn settle(&mut self, session: &Session) {
-        self.orders.close();
-        while let Ok(order) = self.orders.try_recv() {
-            let _ = order.to.send(Reply::Lost(Outcome::NotSent));
+        // From here on there are none, unless there were before.
+        let _ = self.line.queues.set(None);
+        if let Some(mut queues) =
+            self.queues.take().map_or_else(|| self.line.take(), |it| Some(*it))
+        {
+            queues.orders.close();
+            while let Ok(order) = queues.orders.try_recv() {
+                let _ = order.to.send(Reply::Lost(Outcome::NotSent));
+            }
         }
         for (call, to) in self.open.drain() {
             let has_left = session.has_left(call);
