@@ -11,12 +11,13 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
+    cell::Cell,
     future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll, ready},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use ws_proto::{CloseCode, Envelope};
 
 /// Messages read in one turn, so that a fast peer does not keep a worker to itself.
@@ -25,6 +26,14 @@ const BATCH: usize = 64;
 const STALLED: Duration = Duration::from_secs(10);
 /// How long the closing handshake of the transport may take.
 const CLOSING: Duration = Duration::from_secs(2);
+
+/// Memory for encoding that is larger than this is given back.
+const KEPT: usize = 64 * 1024;
+
+thread_local! {
+    /// What a message is encoded into, for all connections of a thread.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What stands behind a session: the server's or the client's half that the application uses.
 pub(crate) trait Application: Unpin {
@@ -73,7 +82,7 @@ impl Clock {
 /// How driving ended.
 pub(crate) enum End {
     /// The connection is over, but for its goodbye.
-    Closed(Closed, Goodbye),
+    Closed(Box<Closed>, Goodbye),
     /// The connection goes on with somebody else.
     HandedOver(Box<dyn Transport>),
 }
@@ -148,7 +157,8 @@ struct Turn {
     transport: Box<dyn Transport>,
     timer: Timer,
     stall: Stall,
-    closed: Option<Closed>,
+    /// Boxed, for a turn lasts as long as its connection.
+    closed: Option<Box<Closed>>,
 }
 
 impl Turn {
@@ -161,7 +171,7 @@ impl Turn {
         cx: &mut Context<'_>,
         session: &mut Session,
         application: &mut impl Application,
-    ) -> Poll<Option<Closed>> {
+    ) -> Poll<Option<Box<Closed>>> {
         let unwritten = self.transport.unwritten();
         // Once: what comes during the turn wakes the next one.
         let more_to_read = self.read(cx, session, application);
@@ -192,6 +202,8 @@ impl Turn {
             if more_to_read {
                 // A fast peer: let others have the worker, and go on after them.
                 cx.waker().wake_by_ref();
+            } else {
+                session.rest();
             }
             return Poll::Pending;
         }
@@ -244,8 +256,22 @@ impl Turn {
 
     /// Writes until the session has nothing or the transport is full.
     fn write(&mut self, cx: &mut Context<'_>, session: &mut Session) -> Written {
+        // Taken, so that a transport that drives another session finds none.
+        let mut scratch = SCRATCH.take();
+        let written = self.write_with(cx, &mut scratch, session);
+        if scratch.capacity() <= KEPT {
+            SCRATCH.set(scratch);
+        }
+        written
+    }
+
+    fn write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Vec<u8>,
+        session: &mut Session,
+    ) -> Written {
         let mut any = false;
-        let mut scratch = Vec::new();
         // Nothing waits in here; the last input may be long ago.
         let now = self.clock.now();
         loop {
@@ -260,7 +286,7 @@ impl Turn {
             let Some(transmit) = session.poll_transmit(now) else {
                 return Written { any, blocked: false };
             };
-            any |= self.send(&transmit, &mut scratch, session);
+            any |= self.send(&transmit, scratch, session);
         }
     }
 
@@ -324,7 +350,7 @@ impl Turn {
         while let Some(event) = session.poll_event() {
             told = true;
             if let Event::Closed(closed) = &event {
-                self.closed = Some(closed.clone());
+                self.closed = Some(Box::new(closed.clone()));
             }
             application.on_event(event, session, now);
         }
@@ -371,14 +397,14 @@ struct Stall {
     before: Option<usize>,
     /// Bytes that came in since.
     added: usize,
-    sleep: Pin<Box<Sleep>>,
+    /// Made when the transport is full for the first time: most never are.
+    sleep: Option<Pin<Box<Sleep>>>,
     is_over: bool,
 }
 
 impl Stall {
-    fn new() -> Self {
-        let sleep = Box::pin(sleep_until(Instant::now()));
-        Self { before: None, added: 0, sleep, is_over: false }
+    const fn new() -> Self {
+        Self { before: None, added: 0, sleep: None, is_over: false }
     }
 
     fn added(&mut self, before: usize, after: usize) {
@@ -393,10 +419,11 @@ impl Stall {
             return Poll::Pending;
         }
         if before.is_none_or(|before| unwritten < before + added) {
-            self.sleep.as_mut().reset(Instant::now() + STALLED);
+            self.sleep = None;
         }
         self.before = Some(unwritten);
-        ready!(self.sleep.as_mut().poll(cx));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(STALLED)));
+        ready!(sleep.as_mut().poll(cx));
         self.is_over = true;
         Poll::Ready(())
     }

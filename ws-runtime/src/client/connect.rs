@@ -114,7 +114,7 @@ impl Connecting {
         match drive(session, core, transport, clock).await {
             End::Closed(closed, goodbye) => {
                 goodbye.linger(());
-                Attempt::Over(closed)
+                Attempt::Over(*closed)
             }
             End::HandedOver(_) => unreachable("handed over"),
         }

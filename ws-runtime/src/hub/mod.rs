@@ -110,7 +110,8 @@ pub struct Hub {
     channels: BTreeMap<ChannelId, Channel>,
     by_address: BTreeMap<Address, ChannelId>,
     /// A connection finds its channels among its own few, not among all.
-    by_connection: BTreeMap<ConnectionId, BTreeMap<Address, ChannelId>>,
+    /// In a row, in order: most have one or two, and the smallest tree has room for eleven.
+    by_connection: BTreeMap<ConnectionId, Vec<(Address, ChannelId)>>,
     /// Logs without subscribers, the first to be forgotten first.
     idle: BTreeSet<(Turn, ChannelId)>,
     logs: usize,
@@ -196,7 +197,11 @@ impl Hub {
             channel.sleepers.insert(who);
         }
         self.idle.remove(&(channel.published, id));
-        self.by_connection.entry(who).or_default().insert(channel.address.clone(), id);
+        let own = self.by_connection.entry(who).or_default();
+        if let Err(at) = place_of(own, address) {
+            own.reserve_exact(usize::from(own.is_empty()));
+            own.insert(at, (channel.address.clone(), id));
+        }
         self.subscriptions += 1;
         Ok(done)
     }
@@ -204,7 +209,8 @@ impl Hub {
     /// A connection no longer listens; false when it did not.
     pub fn unsubscribe(&mut self, who: ConnectionId, address: &Address) -> bool {
         let Some(own) = self.by_connection.get_mut(&who) else { return false };
-        let Some(id) = own.remove(address) else { return false };
+        let Ok(at) = place_of(own, address) else { return false };
+        let (_, id) = own.remove(at);
         if own.is_empty() {
             self.by_connection.remove(&who);
         }
@@ -214,7 +220,7 @@ impl Hub {
 
     /// A connection is gone: nothing of it is left behind.
     pub fn disconnect(&mut self, who: ConnectionId) {
-        for id in self.by_connection.remove(&who).unwrap_or_default().into_values() {
+        for (_, id) in self.by_connection.remove(&who).unwrap_or_default() {
             self.leave(who, id);
         }
     }
@@ -314,7 +320,8 @@ impl Hub {
     }
 
     fn find(&self, who: ConnectionId, address: &Address) -> Option<ChannelId> {
-        self.by_connection.get(&who)?.get(address).copied()
+        let own = self.by_connection.get(&who)?;
+        place_of(own, address).ok().map(|at| own[at].1)
     }
 
     fn cursor(
@@ -479,6 +486,10 @@ impl Channel {
             log.expire(now);
         }
     }
+}
+
+fn place_of(own: &[(Address, ChannelId)], address: &Address) -> Result<usize, usize> {
+    own.binary_search_by(|(other, _)| other.cmp(address))
 }
 
 /// A copy of its own: an address of the wire is a slice of the message that it came in, and would

@@ -7,6 +7,8 @@ use super::{
     command::{Delivery, Misuse, Ticket},
     event::{Event, Incoming},
     fault::PeerFault,
+    few::Few,
+    resting::relieve,
     serving::copied,
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -17,7 +19,7 @@ use ws_proto::{
 
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    by_address: BTreeMap<Address, Channel>,
+    by_address: Few<Channel>,
     tickets: BTreeMap<Ticket, Address>,
     subscribed: usize,
     waiting: usize,
@@ -235,7 +237,7 @@ impl Session {
             self.channels.bytes += bytes;
         }
         self.channels.waiting += 1;
-        self.channels.by_address.entry(address.clone()).or_default().queue.push_back(question);
+        self.channels.by_address.or_default(&address).queue.push_back(question);
         self.ask_next(&address);
         Ok(())
     }
@@ -295,6 +297,13 @@ impl Session {
 }
 
 impl Channels {
+    pub(super) fn rest(&mut self) {
+        // An empty tree keeps a node.
+        if self.tickets.is_empty() {
+            self.tickets = BTreeMap::new();
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -329,6 +338,7 @@ impl Channels {
             return None;
         }
         let question = channel.queue.pop_front()?;
+        relieve(&mut channel.queue);
         self.waiting -= 1;
         Some(question)
     }

@@ -29,8 +29,10 @@ mod uploading;
 mod renewing;
 mod listening;
 mod channels;
+mod few;
 mod alive;
 mod pace;
+mod resting;
 mod counters;
 
 pub use command::{

@@ -7,7 +7,10 @@
 
 mod withheld;
 
-use super::command::{CallId, Delivery};
+use super::{
+    command::{CallId, Delivery},
+    resting::relieve,
+};
 use bytestring::ByteString;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -92,6 +95,11 @@ impl Outbox {
             bytes_max: limits.outbox_bytes,
             passing_bytes_max: limits.write_buffer,
         }
+    }
+
+    pub(super) fn rest(&mut self) {
+        relieve(&mut self.queue);
+        relieve(&mut self.sent);
     }
 
     /// Whether the application may send more.

@@ -1,7 +1,7 @@
 //! Requests of the peer: in what order they start, how many run, and that each gets exactly one
 //! terminal answer (`docs/protocol.md`, section 7).
 
-use super::{Time, event::Request};
+use super::{Time, event::Request, resting::relieve};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use ws_proto::{Fault, FaultCode, Limits, MessageId, RequestSpec};
 
@@ -90,6 +90,16 @@ impl Work {
             in_flight_max: limits.max_in_flight,
             queued_max: limits.max_queued,
             window: limits.upload_window,
+        }
+    }
+
+    pub(super) fn rest(&mut self) {
+        relieve(&mut self.queue);
+        // An empty tree keeps a node of the largest size.
+        if self.entries.is_empty() {
+            self.entries = BTreeMap::new();
+            self.by_id = BTreeMap::new();
+            self.deadlines = BTreeSet::new();
         }
     }
 
