@@ -8,7 +8,7 @@ use super::{
     handler::Handler,
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
-    mailbox::{Letter, Mailbox},
+    mailbox::{Greeting, Letter, Mailbox},
     publishing::{FromClient, Held},
     results::{Name, Results},
     rights::refusal,
@@ -42,19 +42,20 @@ pub(crate) struct Connection {
     /// What the application asks of the client.
     pub(super) asking: Asking,
     pub(crate) format: Format,
-    /// What the upgrade brought; completed by the hello.
-    pub(crate) credentials: Credentials,
+    /// What the upgrade brought, until the hello completes it.
+    pub(super) credentials: Option<Box<Credentials>>,
     pub(super) guest: Option<Arc<dyn Guest>>,
     pub(super) facts: Option<Arc<ConnectionFacts>>,
     pub(super) window: u32,
-    running: BTreeMap<WorkId, Running>,
+    pub(super) running: BTreeMap<WorkId, Running>,
     /// Events of the client that were published since others last had the thread.
     published: u32,
     held: Held,
     /// What the application is asked about channels, and does not know yet.
     pub(super) questions: BTreeMap<Ticket, Question>,
-    /// Who the client is: the question under way.
+    /// Who the client is: the question under way, or the decision that was there at once.
     pub(super) asked_who: Option<AbortHandle>,
+    pub(super) greeting: Option<Box<Greeting>>,
     /// It is about a token that the client brought later.
     pub(super) renewing: Option<Ticket>,
     /// Whether the client still may listen, since it showed that token.
@@ -84,7 +85,7 @@ pub(super) struct Question {
     pub(super) revoked: Option<Fault>,
 }
 
-struct Running {
+pub(super) struct Running {
     link: Arc<RequestLink>,
     /// Present when the handler is dropped on cancel.
     abort: Option<AbortHandle>,
@@ -95,7 +96,7 @@ impl Connection {
         id: ConnectionId,
         shared: Arc<Shared>,
         format: Format,
-        credentials: Credentials,
+        credentials: Box<Credentials>,
     ) -> Self {
         let limits = &shared.config.limits;
         let (asking, line) = Asking::new(format, shared.config.call_timeout, limits.max_in_flight);
@@ -107,7 +108,7 @@ impl Connection {
             mailbox,
             asking,
             format,
-            credentials,
+            credentials: Some(credentials),
             guest: None,
             facts: None,
             window,
@@ -116,6 +117,7 @@ impl Connection {
             held: Held::default(),
             questions: BTreeMap::new(),
             asked_who: None,
+            greeting: None,
             renewing: None,
             reviews: Vec::new(),
             wishes: BTreeMap::new(),
@@ -373,6 +375,7 @@ impl Application for Connection {
         for ask in asks {
             self.asked(ask, session, now);
         }
+        self.greet(session, now);
         while session.has_room()
             && let Some(letter) = mailbox.take()
         {
@@ -382,6 +385,7 @@ impl Application for Connection {
         self.asking.poll(cx, session, now);
         self.pass_on(passing, session, now);
         self.serve_logs(session, now);
+        self.give_back();
     }
 
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time) {

@@ -5,6 +5,7 @@ use super::{
     connection::{Connection, denied, nil},
     deciding::decide,
     guest::Guest,
+    handler::begin,
     keeping::{Ask, Denied, HandOver, Handed, Keeping},
     link::ConnectionFacts,
     mailbox::{Greeting, Letter},
@@ -14,16 +15,17 @@ use crate::{
     session::{Acceptance, Closed, Command, Resumption, Session, Time, outlives},
     transport::Transport,
 };
+use futures_util::future::{BoxFuture, ready};
 use std::sync::Arc;
 use tokio::task::AbortHandle;
 use ws_proto::{
     Address, CloseCode, Fault, FaultCode,
-    frame::{ClientLimits, Hello, NotResumed},
+    frame::{ClientLimits, Hello, NotResumed, Resume},
 };
 
 impl Connection {
     pub(super) fn on_hello(&mut self, hello: Hello, version: u32) {
-        let mut credentials = self.credentials.clone();
+        let mut credentials = *self.credentials.take().unwrap_or_default();
         credentials.token = hello.auth.map(|auth| auth.token);
         credentials.client = hello.client;
         credentials.version = version;
@@ -31,12 +33,40 @@ impl Connection {
         if !hello.fingerprint.is_empty() && hello.fingerprint != *ours {
             tracing::info!(version, theirs = hello.fingerprint, %ours, "contracts differ");
         }
-        let (resume, limits, format) = (hello.resume, hello.limits, self.format);
-        let recv = resume.as_ref().map_or(0, |resume| resume.recv);
-        let (from, mailbox, shared) = (self.id, self.mailbox.clone(), self.shared.clone());
+        let (resume, limits) = (hello.resume, hello.limits);
         self.shared.guests().ask(self.id);
+        let mut question = Arc::clone(&self.shared.host).authenticate(credentials);
+        let failed = || Err(Fault::internal("the authentication failed"));
+        match begin(&mut question, failed) {
+            Some(decision) if resume.is_none() || decision.is_err() => {
+                let greeting = Greeting { decision, version, resumption: None, recv: 0, limits };
+                // Not at once: what the client says before its welcome is not taken.
+                self.greeting = Some(Box::new(greeting));
+            }
+            Some(decision) => self.ask_who(Box::pin(ready(decision)), version, resume, limits),
+            None => self.ask_who(question, version, resume, limits),
+        }
+    }
+
+    /// Tells the client what was decided at once.
+    pub(super) fn greet(&mut self, session: &mut Session, now: Time) {
+        if let Some(greeting) = self.greeting.take() {
+            self.greeted(*greeting, session, now);
+        }
+    }
+
+    /// Waits in a task for who the client is, and for whether the session that it names goes on.
+    fn ask_who(
+        &mut self,
+        question: BoxFuture<'static, Result<Arc<dyn Guest>, Fault>>,
+        version: u32,
+        resume: Option<Resume>,
+        limits: Option<ClientLimits>,
+    ) {
+        let recv = resume.as_ref().map_or(0, |resume| resume.recv);
+        let (from, format) = (self.id, self.format);
+        let (mailbox, shared) = (self.mailbox.clone(), self.shared.clone());
         let asked = tokio::spawn(async move {
-            let question = Arc::clone(&shared.host).authenticate(credentials);
             let patience = shared.config.decision_timeout;
             let decision = decide("authentication", question, patience).await;
             let resumption = match (&decision, resume) {
@@ -54,6 +84,8 @@ impl Connection {
 
     pub(super) fn greeted(&mut self, greeting: Greeting, session: &mut Session, now: Time) {
         let Greeting { decision, version, resumption, recv, limits } = greeting;
+        // The handle would keep the memory of a task that is done.
+        self.asked_who = None;
         let guest = match decision {
             Ok(guest) => guest,
             Err(fault) => {

@@ -21,6 +21,7 @@ use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep_until, timeout},
 };
+use uuid::{Uuid, fmt::Simple};
 use ws_proto::{
     Format, Secret,
     frame::{ClientLimits, NotResumed, Resume},
@@ -266,8 +267,11 @@ pub(crate) async fn park(
 
 /// 244 random bits.
 fn new_ticket() -> Secret {
-    let (a, b) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-    Secret::new(format!("{}{}", a.simple(), b.simple()))
+    let mut text = String::with_capacity(2 * Simple::LENGTH);
+    for half in [Uuid::new_v4(), Uuid::new_v4()] {
+        text.push_str(half.simple().encode_lower(&mut Uuid::encode_buffer()));
+    }
+    Secret::new(text)
 }
 
 /// In a time that says nothing about where they differ.

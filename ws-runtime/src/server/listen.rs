@@ -4,7 +4,10 @@ use super::{
     Server, ServerConfig, Shared,
     seats::{NoSeat, Seat},
 };
-use crate::transport::upgrade::{self, Refusal};
+use crate::transport::{
+    Transport,
+    upgrade::{self, Refusal, Upgrade},
+};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -12,8 +15,9 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     convert::Infallible,
-    io,
+    io, mem,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +26,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
-use ws_proto::Protocol;
+use ws_proto::{Credentials, Protocol};
 
 /// How long to wait when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,8 +46,17 @@ enum Hold {
     Seat(Seat),
     /// It is beyond the bound, and told why.
     Overflow(NoSeat, #[expect(dead_code, reason = "held")] OwnedSemaphorePermit),
-    /// An upgrade took the seat along.
+    /// It becomes a connection when the answer is written.
+    Upgrade(Box<Upgrade>, Seat),
+    /// An upgrade takes the seat along.
     Taken,
+}
+
+/// What a TCP connection has become.
+struct Upgraded {
+    transport: Box<dyn Transport>,
+    credentials: Box<Credentials>,
+    seat: Seat,
 }
 
 /// A server that has its address and does not serve yet.
@@ -80,7 +93,7 @@ impl<P: Protocol> Bound<P> {
             match accepted {
                 Ok((stream, remote)) => {
                     if let Some(hold) = Hold::take(&server.shared, remote, &overflow) {
-                        tokio::spawn(serve_http(server.clone(), stream, remote, hold));
+                        tokio::spawn(serve_tcp(server.clone(), stream, remote, hold));
                     }
                 }
                 Err(error) => {
@@ -137,43 +150,45 @@ impl<P: Protocol> Server<P> {
         remote: Option<SocketAddr>,
     ) -> Response<Full<Bytes>> {
         let address = remote.map(|remote| remote.ip());
-        self.upgrade_with(request, remote, || Seat::try_take(&self.shared, address))
-    }
-
-    /// The same with a seat, which is taken only for a request that becomes a connection.
-    fn upgrade_with<B>(
-        &self,
-        request: &mut Request<B>,
-        remote: Option<SocketAddr>,
-        seat: impl FnOnce() -> Result<Seat, NoSeat>,
-    ) -> Response<Full<Bytes>> {
-        if self.is_draining() {
-            return no_room(NoSeat::Server);
-        }
-        let upgrade = match upgrade::upgrade(request, &self.shared.config.upgrade) {
-            Ok(upgrade) => upgrade,
-            Err(refusal) => {
-                tracing::debug!(status = %refusal.status, "no upgrade: {}", refusal.message);
-                return refusal.response();
-            }
-        };
-        let seat = match seat() {
-            Ok(seat) => seat,
-            Err(why) => return no_room(why),
+        let seat = || Seat::try_take(&self.shared, address);
+        let (mut upgrade, seat) = match self.judge(request, remote, seat) {
+            Ok(judged) => judged,
+            Err(refusal) => return *refusal,
         };
         let response = upgrade.response();
         let server = self.clone();
         tokio::spawn(async move {
-            let mut credentials = upgrade.credentials.clone();
-            credentials.remote = remote;
+            let credentials = Box::new(mem::take(&mut upgrade.credentials));
             let patience = server.shared.config.handshake_timeout;
-            match timeout(patience, upgrade.transport()).await {
+            // In memory of its own, which is given back before the conversation begins.
+            let upgraded = Box::pin(timeout(patience, upgrade.transport())).await;
+            match upgraded {
                 Ok(Ok(transport)) => server.serve_seated(seat, transport, credentials).await,
                 Ok(Err(lost)) => tracing::debug!(%lost, "the client left during the upgrade"),
                 Err(_) => tracing::debug!("the upgrade took too long"),
             }
         });
         response
+    }
+
+    /// Whether a request becomes a connection. The seat is taken only for one that does.
+    fn judge<B>(
+        &self,
+        request: &mut Request<B>,
+        remote: Option<SocketAddr>,
+        seat: impl FnOnce() -> Result<Seat, NoSeat>,
+    ) -> Result<(Upgrade, Seat), Box<Response<Full<Bytes>>>> {
+        if self.is_draining() {
+            return Err(Box::new(no_room(NoSeat::Server)));
+        }
+        let upgrade = upgrade::upgrade(request, &self.shared.config.upgrade);
+        let mut upgrade = upgrade.map_err(|refusal| {
+            tracing::debug!(status = %refusal.status, "no upgrade: {}", refusal.message);
+            Box::new(refusal.response())
+        })?;
+        upgrade.credentials.remote = remote;
+        let seat = seat().map_err(|why| Box::new(no_room(why)))?;
+        Ok((upgrade, seat))
     }
 }
 
@@ -215,9 +230,13 @@ impl Hold {
 
     /// The seat, for the connection that an upgrade makes.
     fn take_along(&mut self) -> Result<Seat, NoSeat> {
-        match std::mem::replace(self, Self::Taken) {
+        match mem::replace(self, Self::Taken) {
             Self::Seat(seat) => Ok(seat),
             Self::Taken => Err(NoSeat::Server),
+            upgrade @ Self::Upgrade(..) => {
+                *self = upgrade;
+                Err(NoSeat::Server)
+            }
             overflow @ Self::Overflow(why, _) => {
                 *self = overflow;
                 Err(why)
@@ -226,40 +245,61 @@ impl Hold {
     }
 }
 
-/// One TCP connection: at most a few HTTP requests, then an upgrade or the end. It has the time of
-/// one handshake for all of them, however slowly it writes and reads.
+/// One TCP connection: a few HTTP requests, and what an upgrade makes of it. Both in one task, the
+/// requests in memory of their own, which is given back before the conversation begins.
+fn serve_tcp<P: Protocol>(
+    server: Server<P>,
+    stream: TcpStream,
+    remote: SocketAddr,
+    hold: Hold,
+) -> impl Future<Output = ()> + Send {
+    let asked = Box::pin(serve_http(server.clone(), stream, remote, hold));
+    async move {
+        let upgraded = asked.await;
+        if let Some(Upgraded { transport, credentials, seat }) = upgraded {
+            server.serve_seated(seat, transport, credentials).await;
+        }
+    }
+}
+
+/// At most a few HTTP requests, then an upgrade or the end. All of them have the time of one
+/// handshake, however slowly the client writes and reads.
 async fn serve_http<P: Protocol>(
     server: Server<P>,
     stream: TcpStream,
     remote: SocketAddr,
     hold: Hold,
-) {
+) -> Option<Upgraded> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the client left before it asked");
-        return;
+        return None;
     }
     let ServerConfig { handshake_timeout, .. } = server.shared.config;
     let mut drain = server.shared.drain.subscribe();
     let is_overflow = matches!(hold, Hold::Overflow(..));
     let hold = Mutex::new(hold);
+    // Nothing under this lock can panic.
+    let locked = || hold.lock().unwrap_or_else(PoisonError::into_inner);
     let service = service_fn(|mut request: Request<Incoming>| {
         let response = match request.uri().path() {
             "/healthz" => health(&server),
-            _ => server.upgrade_with(&mut request, Some(remote), || {
-                // Nothing under this lock can panic.
-                hold.lock().unwrap_or_else(PoisonError::into_inner).take_along()
-            }),
+            _ => match server.judge(&mut request, Some(remote), || locked().take_along()) {
+                Ok((upgrade, seat)) => {
+                    let response = upgrade.response();
+                    *locked() = Hold::Upgrade(Box::new(upgrade), seat);
+                    response
+                }
+                Err(refusal) => *refusal,
+            },
         };
         async move { Ok::<_, Infallible>(response) }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(handshake_timeout)
         .max_buf_size(16 * 1024)
         .keep_alive(!is_overflow)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
+        .serve_connection(TokioIo::new(stream), service);
     let asked = async {
         tokio::select! {
             ended = &mut connection => return ended,
@@ -268,14 +308,26 @@ async fn serve_http<P: Protocol>(
             _ = drain.wait_for(Option::is_some) => {}
         }
         // The answer that is under way is the last one.
-        connection.as_mut().graceful_shutdown();
-        connection.await
+        Pin::new(&mut connection).graceful_shutdown();
+        (&mut connection).await
     };
     match timeout(handshake_timeout.saturating_mul(2), asked).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "no HTTP request"),
-        Err(_) => tracing::debug!("the client takes no answer"),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "no HTTP request");
+            return None;
+        }
+        Err(_) => {
+            tracing::debug!("the client takes no answer");
+            return None;
+        }
     }
+    let end = mem::replace(&mut *locked(), Hold::Taken);
+    let Hold::Upgrade(mut upgrade, seat) = end else { return None };
+    let credentials = Box::new(mem::take(&mut upgrade.credentials));
+    let parts = connection.into_parts();
+    let transport = upgrade.over(parts.io.into_inner(), &parts.read_buf).await;
+    Some(Upgraded { transport, credentials, seat })
 }
 
 fn no_room(why: NoSeat) -> Response<Full<Bytes>> {

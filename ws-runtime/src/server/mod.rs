@@ -12,6 +12,7 @@ mod handler;
 mod seats;
 mod connection;
 mod greeting;
+mod resting;
 mod deciding;
 mod delivering;
 mod snapshots;
@@ -209,15 +210,16 @@ impl<P: Protocol> Server<P> {
     /// Serves one client over a transport, until its connection is over.
     pub async fn serve(&self, transport: Box<dyn Transport>, credentials: Credentials) {
         let seat = Seat::take(&self.shared);
-        self.serve_seated(seat, transport, credentials).await;
+        self.serve_seated(seat, transport, Box::new(credentials)).await;
     }
 
-    async fn serve_seated(
+    // Not an `async fn`: it would hold what it is given twice, for as long as the session lives.
+    fn serve_seated(
         &self,
         seat: Seat,
         transport: Box<dyn Transport>,
-        credentials: Credentials,
-    ) {
+        credentials: Box<Credentials>,
+    ) -> impl Future<Output = ()> + Send + use<P> {
         let shared = Arc::clone(&self.shared);
         let clock = Clock::start();
         let id = ConnectionId(shared.next.fetch_add(1, Ordering::Relaxed));
@@ -230,29 +232,33 @@ impl<P: Protocol> Server<P> {
             connection.mailbox.urge(Command::Drain(drain));
         }
         let mut link = (transport, seat);
-        loop {
-            let (transport, seat) = link;
-            let end = drive(&mut session, &mut connection, transport, clock).await;
-            let (closed, goodbye) = match end {
-                End::Closed(closed, goodbye) => (closed, goodbye),
-                End::HandedOver(transport) => return connection.hand_over(transport, seat),
-            };
-            let place = Place::try_take(&self.shared).filter(|_| connection.is_kept(&closed));
-            let Some(_place) = place else {
-                connection.asking.settle(&session);
-                drop(connection);
-                return goodbye.linger(seat);
-            };
-            // A session without a connection takes no connection's place; its goodbye still does.
-            goodbye.linger(seat);
-            let handed = park(&mut connection, &mut session, clock, &closed).await;
-            let Some(handed) = handed else {
-                return connection.asking.settle(&session);
-            };
-            link = connection.go_on(handed, &mut session, clock.now());
-            // It was told before that the server stops, if at all.
-            if let Some(drain) = shared.drain.borrow().clone() {
-                connection.mailbox.urge(Command::Drain(drain));
+        async move {
+            loop {
+                let (transport, seat) = link;
+                let end = drive(&mut session, &mut connection, transport, clock).await;
+                let (closed, goodbye) = match end {
+                    End::Closed(closed, goodbye) => (closed, goodbye),
+                    End::HandedOver(transport) => return connection.hand_over(transport, seat),
+                };
+                let place = Place::try_take(&shared).filter(|_| connection.is_kept(&closed));
+                let Some(_place) = place else {
+                    connection.asking.settle(&session);
+                    drop(connection);
+                    return goodbye.linger(seat);
+                };
+                // A session without a connection takes no connection's place; its goodbye still does.
+                goodbye.linger(seat);
+                // Most sessions never wait.
+                let parked = Box::pin(park(&mut connection, &mut session, clock, &closed));
+                let handed = parked.await;
+                let Some(handed) = handed else {
+                    return connection.asking.settle(&session);
+                };
+                link = connection.go_on(handed, &mut session, clock.now());
+                // It was told before that the server stops, if at all.
+                if let Some(drain) = shared.drain.borrow().clone() {
+                    connection.mailbox.urge(Command::Drain(drain));
+                }
             }
         }
     }

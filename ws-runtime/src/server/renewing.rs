@@ -31,6 +31,8 @@ impl Connection {
         if self.renewing.take_if(|asked| *asked == ticket).is_none() {
             return;
         }
+        // The handle would keep the memory of a task that is done.
+        self.asked_who = None;
         let guest = match decision {
             Ok(guest) => guest,
             Err(fault) => {

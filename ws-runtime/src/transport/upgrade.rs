@@ -10,12 +10,14 @@ pub use origin::{Origins, OriginsError};
 
 use super::{Lost, Transport, tungstenite::WebSocket};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::fmt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use ws_proto::{Credentials, Format, Limits, Secret};
 
@@ -91,6 +93,15 @@ impl Upgrade {
         let upgraded = self.stream.await.map_err(|error| Lost(error.to_string()))?;
         let stream = TokioIo::new(upgraded);
         Ok(Box::new(WebSocket::server(stream, self.format, &self.limits).await))
+    }
+
+    /// The connection, for whoever has the stream itself, once the answer is written: with what
+    /// was read of it after the request.
+    pub(crate) async fn over<S>(self, stream: S, read: &Bytes) -> Box<dyn Transport>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Box::new(WebSocket::begun(stream, read, self.format, &self.limits).await)
     }
 }
 
