@@ -202,7 +202,8 @@ async fn a_client_refuses_endless_answers_at_a_bounded_cost() {
         let before = HEAP.current_usage();
         let error = timeout(HANG, connect(&target)).await.expect(head).map(drop).unwrap_err();
         let cost = HEAP.peak_usage() - before;
-        assert!(cost < 256 * 1024, "{cost} bytes: {error}");
+        // And once the 64 KiB that all connections of a thread read into.
+        assert!(cost < (256 + 64) * 1024, "{cost} bytes: {error}");
         assert!(!matches!(error, ConnectError::Target(_)), "{error}");
     }
 }
