@@ -85,6 +85,8 @@ impl Serving {
         let guard = AnswerGuard::new(move |answer| drop(to.send((work, answer))));
         // Without a desk the session serves nothing, and the guard says no.
         let Some(desk) = self.desk.clone() else { return };
+        // It waits for its task, and must not keep the message that it came in.
+        let payload = payload.detached();
         let link = Arc::new(CallbackLink {
             format: self.format,
             version: self.version,

@@ -131,19 +131,28 @@ impl Connection {
     }
 
     fn on_request(&mut self, request: Request, session: &mut Session, now: Time) {
-        let Request { work, id, kind, payload, credit, key, deadline, .. } = request;
+        let Request { work, id, kind, place, payload, credit, key, deadline, .. } = request;
         let (Some(guest), Some(link)) = (self.guest.clone(), self.link(Some(work), id, credit))
         else {
             let fault = Fault::internal("no session");
             return self.apply(Command::Answer(work, Answer::Fault(fault)), session, now);
         };
-        let spec = self.shared.requests.iter().find(|spec| kind == spec.kind);
+        let spec = self.shared.requests.get(place);
         let kept = match self.kept_under(spec, key, deadline, &*guest, now) {
             Ok(kept) => kept,
             Err(fault) => {
                 return self.apply(Command::Answer(work, Answer::Fault(fault)), session, now);
             }
         };
+        // What a handler sends before its answer goes through the mailbox, and must not be passed.
+        // And between requests that are worked on one after another, others have the thread: a
+        // subscriber has to keep up with what they publish.
+        let is_alone =
+            spec.is_none_or(|spec| spec.item.is_none() && spec.part.is_none() && !spec.ordered);
+        // A handler that begins here has read its request before anything else happens. Where the
+        // bytes stay, they do not keep the memory that they were read into.
+        let is_read_now = is_alone && kept.is_none();
+        let payload = if is_read_now { payload } else { payload.detached() };
         let span = tracing::debug_span!("request", kind = &*kind, %id, session = link.session());
         let erased: Arc<dyn Link> = Arc::clone(&link) as Arc<dyn Link>;
         let serving = match kept {
@@ -154,11 +163,6 @@ impl Connection {
             }),
         };
         let mut handler = Handler { serving, span };
-        // What a handler sends before its answer goes through the mailbox, and must not be passed.
-        // And between requests that are worked on one after another, others have the thread: a
-        // subscriber has to keep up with what they publish.
-        let is_alone =
-            spec.is_none_or(|spec| spec.item.is_none() && spec.part.is_none() && !spec.ordered);
         let ready = if is_alone { handler.start() } else { None };
         let Some(answer) = ready else {
             let running = self.spawn(work, handler, link, spec.is_some_and(|spec| spec.cancel));

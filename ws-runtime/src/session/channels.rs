@@ -11,7 +11,10 @@ use super::{
     resting::relieve,
     serving::copied,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 use ws_proto::{
     Address, AddressError, Envelope, Fault, FaultCode, Frame, Head, MessageId, Position, Raw,
     frame::{Done, Unsubscribed},
@@ -190,19 +193,19 @@ impl Session {
     }
 
     pub(super) fn transmit_delivery(&mut self, address: &Address, delivery: Delivery) -> Transmit {
-        let ch = address.text();
-        match delivery {
-            Delivery::Kept(event) | Delivery::Passing(event) => Transmit::Shared(event),
-            Delivery::KeptBatch(batch) | Delivery::PassingBatch(batch) => Transmit::Batch(batch),
-            Delivery::Gap(gap) => {
-                let ch = ch.clone();
-                Transmit::Envelope(self.control(Frame::Gap(gap), |head| head.ch = Some(ch)))
+        let (frame, off) = match delivery {
+            Delivery::Kept(event) | Delivery::Passing(event) => return Transmit::Shared(event),
+            Delivery::KeptBatch(batch) | Delivery::PassingBatch(batch) => {
+                return Transmit::Batch(batch);
             }
-            Delivery::Live(off) => Transmit::Envelope(self.control(Frame::Live, |head| {
-                head.ch = Some(ch.clone());
-                head.off = Some(off);
-            })),
-        }
+            Delivery::Gap(gap) => (Frame::Gap(gap), None),
+            Delivery::Live(off) => (Frame::Live, Some(off)),
+        };
+        let envelope = self.control(frame, |head| {
+            head.ch = Some(address.text().clone());
+            head.off = off;
+        });
+        Transmit::Envelope(Arc::new(envelope))
     }
 
     fn queue_question(

@@ -40,8 +40,9 @@ impl Contract {
         Self { name: P::NAME, versions: P::versions(), requests: P::Requests::SPECS }
     }
 
-    pub(super) fn request(&self, kind: &str) -> Option<&'static RequestSpec> {
-        self.requests.iter().find(|spec| spec.kind == kind)
+    /// The request of this `type`, and its place among them.
+    pub(super) fn request(&self, kind: &str) -> Option<(usize, &'static RequestSpec)> {
+        self.requests.iter().enumerate().find(|(_, spec)| spec.kind == kind)
     }
 }
 

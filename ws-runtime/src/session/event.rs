@@ -153,7 +153,10 @@ pub struct Request {
     pub id: MessageId,
     /// The `type`.
     pub kind: ByteString,
-    /// The encoded payload, not yet checked.
+    /// The place of its facts among [`super::Contract::requests`].
+    pub place: usize,
+    /// The encoded payload, not yet checked. Of a request that starts when it comes, the bytes are
+    /// part of the message: whoever keeps them long takes them with [`Raw::detached`].
     pub payload: Raw,
     /// The idempotency key.
     pub key: Option<ByteString>,

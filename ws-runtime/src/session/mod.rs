@@ -12,6 +12,7 @@
 
 mod command;
 mod event;
+mod flat;
 mod config;
 mod time;
 mod state;
@@ -99,10 +100,9 @@ pub struct Session {
 
 /// What the driver sends.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "passed on at once, never stored")]
 pub enum Transmit {
-    /// To be encoded.
-    Envelope(Envelope),
+    /// To be encoded. Shared with what is kept until it is acknowledged.
+    Envelope(Arc<Envelope>),
     /// Already encoded, once for all subscribers.
     Shared(Arc<Publication>),
     /// Several of those, each a message of its own, in this order.
@@ -281,14 +281,14 @@ impl Session {
     pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
         self.advance(now);
         if let Some(envelope) = self.next_urgent() {
-            return Some(self.leave(envelope));
+            return Some(self.leave(Arc::new(envelope)));
         }
         if let Some(transmit) = self.next_in_turn() {
             return Some(transmit);
         }
         // The last frame of a draining session has left: `$close` follows it.
         self.close_when_drained();
-        self.next_urgent().map(|envelope| self.leave(envelope))
+        self.next_urgent().map(|envelope| self.leave(Arc::new(envelope)))
     }
 
     /// The next thing to tell the application.
@@ -411,10 +411,11 @@ impl Session {
     }
 
     /// The last touch before a frame leaves: what we have received rides on it.
-    fn leave(&mut self, mut envelope: Envelope) -> Transmit {
+    /// One that is sent again is kept too, and so is copied.
+    fn leave(&mut self, mut envelope: Arc<Envelope>) -> Transmit {
         let says_nothing_yet = matches!(envelope.frame, Frame::Hello(_) | Frame::Reject(_));
         if !says_nothing_yet {
-            envelope.head.ack = self.inbox.tell();
+            Arc::make_mut(&mut envelope).head.ack = self.inbox.tell();
         }
         self.counters.sent += 1;
         Transmit::Envelope(envelope)
@@ -451,8 +452,12 @@ impl Session {
                 Next::Frame(envelope, call) => {
                     let Some(mut envelope) = self.ready_to_leave(envelope, call) else { continue };
                     self.pace_spend();
-                    self.outbox.place(&mut envelope);
-                    return Some(self.leave(envelope));
+                    self.outbox.place(Arc::make_mut(&mut envelope));
+                    let transmit = self.leave(envelope);
+                    if let Transmit::Envelope(envelope) = &transmit {
+                        self.outbox.keep(Arc::clone(envelope));
+                    }
+                    return Some(transmit);
                 }
                 Next::Delivery(address, delivery) => {
                     self.counters.sent += delivery.messages() as u64;

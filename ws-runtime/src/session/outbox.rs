@@ -40,7 +40,7 @@ pub(super) struct Outbox {
     dropped: BTreeMap<Address, u64>,
     /// The events behind [`Queued::Latest`]: there is one for each.
     latest: BTreeMap<(Address, ByteString), Arc<Publication>>,
-    sent: VecDeque<Envelope>,
+    sent: VecDeque<Arc<Envelope>>,
     /// How many of `sent` were sent on this connection; the rest is to be sent again.
     replayed: usize,
     last_seq: u64,
@@ -56,9 +56,8 @@ pub(super) struct Outbox {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "most of what is queued are frames")]
 enum Queued {
-    Frame(Envelope, Option<CallId>),
+    Frame(Arc<Envelope>, Option<CallId>),
     Delivery(Address, Delivery),
     /// The place of a best-effort event; what stands in it is the newest that says the same thing.
     Latest(Address, ByteString),
@@ -68,9 +67,9 @@ enum Queued {
 #[derive(Debug)]
 pub(super) enum Next {
     /// A frame whose place is not yet given: take it with [`Outbox::place`] or drop it.
-    Frame(Envelope, Option<CallId>),
+    Frame(Arc<Envelope>, Option<CallId>),
     /// A frame that was sent before, on a lost connection.
-    Again(Envelope),
+    Again(Arc<Envelope>),
     /// An event, or what is to be said about events.
     Delivery(Address, Delivery),
 }
@@ -126,7 +125,7 @@ impl Outbox {
     pub(super) fn push(&mut self, envelope: Envelope, call: Option<CallId>) {
         self.queued_frames += 1;
         self.bytes += size_of(&envelope);
-        self.queue.push_back(Queued::Frame(envelope, call));
+        self.queue.push_back(Queued::Frame(Arc::new(envelope), call));
     }
 
     pub(super) fn deliver(&mut self, address: Address, delivery: Delivery) {
@@ -170,7 +169,7 @@ impl Outbox {
         }
         if let Some(envelope) = self.sent.get(self.replayed) {
             self.replayed += 1;
-            return Some(Next::Again(envelope.clone()));
+            return Some(Next::Again(Arc::clone(envelope)));
         }
         let next = if self.is_held() { self.passing_frame()? } else { 0 };
         let Some(queued) = self.queue.remove(next) else {
@@ -207,12 +206,16 @@ impl Outbox {
         self.replayed < self.sent.len() || (!self.is_empty() && !is_held)
     }
 
-    /// Gives a frame its place and keeps it until it is acknowledged.
+    /// Gives a frame its place: it is to be kept next, as it leaves.
     pub(super) fn place(&mut self, envelope: &mut Envelope) {
         self.last_seq += 1;
         envelope.head.seq = Some(self.last_seq);
-        self.bytes += size_of(envelope);
-        self.sent.push_back(envelope.clone());
+    }
+
+    /// Keeps a frame until it is acknowledged.
+    pub(super) fn keep(&mut self, envelope: Arc<Envelope>) {
+        self.bytes += size_of(&envelope);
+        self.sent.push_back(envelope);
         self.replayed = self.sent.len();
     }
 
@@ -286,9 +289,9 @@ impl Outbox {
     /// Credit that is queued becomes more; false when none is.
     pub(super) fn add_credit(&mut self, call: CallId, more: u32) -> bool {
         for queued in &mut self.queue {
-            if let Queued::Frame(Envelope { frame: Frame::Credit(credit), .. }, Some(other)) =
-                queued
+            if let Queued::Frame(envelope, Some(other)) = queued
                 && *other == call
+                && let Frame::Credit(credit) = &mut Arc::make_mut(envelope).frame
             {
                 credit.n = credit.n.saturating_add(more);
                 return true;
@@ -321,7 +324,7 @@ impl Outbox {
         self.deliveries = 0;
         self.passing = 0;
         self.passing_bytes = 0;
-        self.bytes = self.sent.iter().map(size_of).sum();
+        self.bytes = self.sent.iter().map(|envelope| size_of(envelope)).sum();
         let mut latest = mem::take(&mut self.latest);
         for queued in &self.queue {
             match queued {

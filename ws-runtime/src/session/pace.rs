@@ -56,12 +56,17 @@ impl Pace {
 
     /// Counts the tokens that came until now.
     pub(super) fn refill(&mut self, now: Time) {
-        let passed = u64::try_from((now - self.at).as_micros()).unwrap_or(u64::MAX);
+        let since = now - self.at;
+        if since < Duration::from_micros(1) {
+            // Most messages come in the moment of the one before.
+            return;
+        }
+        let passed = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
         // One micro-token per microsecond and token per second.
         let gained = i64::try_from(passed.saturating_mul(self.per_s)).unwrap_or(i64::MAX);
         self.tokens = self.tokens.saturating_add(gained).min(self.full);
         // Whole microseconds were counted; what is left of one counts the next time.
-        self.at = if now > self.at { self.at + Duration::from_micros(passed) } else { self.at };
+        self.at = self.at + Duration::from_micros(passed);
     }
 }
 

@@ -88,7 +88,7 @@ impl Session {
             Frame::Message(payload) => match (self.side, head.re, head.ch.is_some()) {
                 (Side::Client, Some(re), true) => self.on_snapshot(&head, re, payload)?,
                 (_, Some(re), _) => self.on_related(re, &head.kind, payload)?,
-                (_, None, false) => self.on_request(&head, &payload),
+                (_, None, false) => self.on_request(&head, payload),
                 (Side::Client, None, true) => self.on_event(head, payload)?,
                 (Side::Server, None, true) => self.on_publish(&head, &payload)?,
             },

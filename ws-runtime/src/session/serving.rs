@@ -17,20 +17,23 @@ use ws_proto::{
 };
 
 impl Session {
-    pub(super) fn on_request(&mut self, head: &Head, payload: &Raw) {
+    pub(super) fn on_request(&mut self, head: &Head, payload: Raw) {
         let id = head.id;
         match self.check_request(head) {
             Err(fault) => self.push_fault(id, fault),
-            Ok(spec) => {
+            Ok((place, spec)) => {
                 let seq = self.inbox.last();
                 let room = self.inbound_room(payload.bytes().len());
+                // It may wait long. A slice would keep its message, and whatever else was read into
+                // the same memory: what is counted is what is kept.
+                let starts = self.outbox.has_room() && self.work.starts_at_once(spec);
+                let payload = if starts { payload } else { payload.detached() };
                 let request = Request {
                     work: self.work.name(),
                     id,
                     kind: ByteString::from_static(spec.kind),
-                    // It may wait long. A slice would keep its message, and whatever else was read
-                    // into the same memory: what is counted is what is kept.
-                    payload: payload.detached(),
+                    place,
+                    payload,
                     key: head.key.as_ref().map(copied),
                     tp: head.tp.as_ref().map(copied),
                     deadline: head.ttl.map(|ttl| self.now + Duration::from_millis(ttl)),
@@ -117,19 +120,19 @@ impl Session {
         }
     }
 
-    fn check_request(&self, head: &Head) -> Result<&'static RequestSpec, Fault> {
+    fn check_request(&self, head: &Head) -> Result<(usize, &'static RequestSpec), Fault> {
         if matches!(self.state, State::Draining { .. }) {
             return Err(draining());
         }
         let unimplemented = |text| Err(Fault::new(FaultCode::Unimplemented, text));
-        let Some(spec) = self.config.contract.request(&head.kind) else {
+        let Some((place, spec)) = self.config.contract.request(&head.kind) else {
             return unimplemented(format!("no request `{}` in this protocol", head.kind));
         };
         let version = self.state.version().unwrap_or_default();
         if version < spec.since || spec.removed.is_some_and(|removed| version >= removed) {
             return unimplemented(format!("no request `{}` in version {version}", head.kind));
         }
-        Ok(spec)
+        Ok((place, spec))
     }
 
     /// Whether there is room for this many bytes more of what the peer asks.

@@ -11,6 +11,7 @@ use super::{
     fault::PeerFault,
     work::{Taken, WorkId},
 };
+use std::sync::Arc;
 use ws_proto::{Envelope, Fault, FaultCode, Frame, MessageId, Raw, Retry, frame::Credit};
 
 impl Session {
@@ -51,9 +52,9 @@ impl Session {
     /// The last check before a part leaves.
     pub(super) fn part_ready_to_leave(
         &mut self,
-        envelope: Envelope,
+        envelope: Arc<Envelope>,
         call: CallId,
-    ) -> Option<Envelope> {
+    ) -> Option<Arc<Envelope>> {
         let open = self.calls.get(call).filter(|open| !open.cancelled)?;
         let id = open.id;
         let Some(fault) = too_large(&envelope, self.peer_frame) else { return Some(envelope) };

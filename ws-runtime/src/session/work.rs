@@ -1,8 +1,8 @@
 //! Requests of the peer: in what order they start, how many run, and that each gets exactly one
 //! terminal answer (`docs/protocol.md`, section 7).
 
-use super::{Time, event::Request, resting::relieve};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use super::{Time, event::Request, flat::Flat, resting::relieve};
+use std::collections::VecDeque;
 use ws_proto::{Fault, FaultCode, Limits, MessageId, RequestSpec};
 
 /// Names a request of the peer towards our application.
@@ -11,11 +11,15 @@ pub struct WorkId(pub u64);
 
 #[derive(Debug)]
 pub(super) struct Work {
-    entries: BTreeMap<WorkId, Entry>,
-    by_id: BTreeMap<MessageId, WorkId>,
+    /// Boxed: what moves in the map is small.
+    entries: Flat<WorkId, Box<Entry>>,
+    by_id: Flat<MessageId, WorkId>,
     /// Requests that wait for their turn, in the order of `seq`.
     queue: VecDeque<WorkId>,
-    deadlines: BTreeSet<(Time, WorkId)>,
+    /// The same for those that run one after another: a queue of their own, so that others need
+    /// not look past them.
+    ordered: VecDeque<WorkId>,
+    deadlines: Flat<(Time, WorkId), ()>,
     running: usize,
     ordered_running: bool,
     next: u64,
@@ -71,7 +75,7 @@ pub(super) enum Taken {
 #[derive(Debug)]
 pub(super) enum Ended {
     /// It had not started and is gone.
-    Waiting(Entry),
+    Waiting(Box<Entry>),
     /// Its handler runs.
     Running(WorkId),
 }
@@ -79,10 +83,11 @@ pub(super) enum Ended {
 impl Work {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            entries: BTreeMap::new(),
-            by_id: BTreeMap::new(),
+            entries: Flat::new(),
+            by_id: Flat::new(),
             queue: VecDeque::new(),
-            deadlines: BTreeSet::new(),
+            ordered: VecDeque::new(),
+            deadlines: Flat::new(),
             running: 0,
             ordered_running: false,
             next: 0,
@@ -95,12 +100,10 @@ impl Work {
 
     pub(super) fn rest(&mut self) {
         relieve(&mut self.queue);
-        // An empty tree keeps a node of the largest size.
-        if self.entries.is_empty() {
-            self.entries = BTreeMap::new();
-            self.by_id = BTreeMap::new();
-            self.deadlines = BTreeSet::new();
-        }
+        relieve(&mut self.ordered);
+        self.entries.rest();
+        self.by_id.rest();
+        self.deadlines.rest();
     }
 
     /// Names the next request.
@@ -116,27 +119,36 @@ impl Work {
         seq: u64,
         spec: &'static RequestSpec,
     ) -> Result<(), Fault> {
-        if self.by_id.contains_key(&request.id) {
+        if self.by_id.contains(request.id) {
             return Err(Fault::invalid("a request with this `id` is being worked on"));
         }
-        if self.queue.len() >= self.queued_max {
+        if self.queue.len() + self.ordered.len() >= self.queued_max {
             let text = "too many requests of this connection wait for their turn";
             return Err(Fault::new(FaultCode::Overloaded, text).detail("limit", self.queued_max));
         }
         let (work, id, deadline) = (request.work, request.id, request.deadline);
         if let Some(deadline) = deadline {
-            self.deadlines.insert((deadline, work));
+            self.deadlines.insert((deadline, work), ());
         }
         self.by_id.insert(id, work);
         let bytes = request.payload.bytes().len();
         self.bytes += bytes;
         let request = Some(Box::new(request));
         let upload = spec.part.map(|_| Upload::default());
-        let entry =
-            Entry { id, seq, spec, credit: 0, bytes, deadline, request, answered: false, upload };
+        let answered = false;
+        let entry = Entry { id, seq, spec, credit: 0, bytes, deadline, request, answered, upload };
+        let entry = Box::new(entry);
         self.entries.insert(work, entry);
-        self.queue.push_back(work);
+        let queue = if spec.ordered { &mut self.ordered } else { &mut self.queue };
+        queue.push_back(work);
         Ok(())
+    }
+
+    /// Whether a request that came now would start before anything else happens.
+    pub(super) fn starts_at_once(&self, spec: &RequestSpec) -> bool {
+        let is_first = self.queue.is_empty() && self.ordered.is_empty();
+        let has_turn = !(spec.ordered && self.ordered_running);
+        is_first && has_turn && self.running < self.in_flight_max
     }
 
     /// The next request that may start.
@@ -144,12 +156,15 @@ impl Work {
         if self.running >= self.in_flight_max {
             return None;
         }
-        let turn = self.queue.iter().position(|work| {
-            let ordered = self.entries.get(work).is_some_and(|entry| entry.spec.ordered);
-            !(ordered && self.ordered_running)
-        })?;
-        let work = self.queue.remove(turn)?;
-        let entry = self.entries.get_mut(&work)?;
+        let ordered = self.ordered.front().filter(|_| !self.ordered_running);
+        // What came first starts first.
+        let is_ordered = match (ordered, self.queue.front()) {
+            (Some(ordered), Some(other)) => ordered < other,
+            (ordered, _) => ordered.is_some(),
+        };
+        let queue = if is_ordered { &mut self.ordered } else { &mut self.queue };
+        let work = queue.pop_front()?;
+        let entry = self.entries.get_mut(work)?;
         self.running += 1;
         self.ordered_running |= entry.spec.ordered;
         let mut request = entry.request.take()?;
@@ -158,9 +173,9 @@ impl Work {
     }
 
     /// The handler is done; gives its entry, and whether the answer is still awaited.
-    pub(super) fn finish(&mut self, work: WorkId) -> Option<(Entry, bool)> {
+    pub(super) fn finish(&mut self, work: WorkId) -> Option<(Box<Entry>, bool)> {
         // A request that has not started has nobody who could answer it.
-        self.entries.get(&work).filter(|entry| entry.request.is_none())?;
+        self.entries.get(work).filter(|entry| entry.request.is_none())?;
         let entry = self.remove(work)?;
         self.running -= 1;
         if entry.spec.ordered {
@@ -172,10 +187,10 @@ impl Work {
 
     /// The peer no longer wants the answer.
     pub(super) fn cancel(&mut self, id: MessageId) -> Option<Ended> {
-        let work = *self.by_id.get(&id)?;
-        let entry = self.entries.get(&work).filter(|entry| !entry.answered)?;
+        let work = *self.by_id.get(id)?;
+        let entry = self.entries.get(work).filter(|entry| !entry.answered)?;
         if entry.request.is_some() {
-            self.queue.retain(|other| *other != work);
+            self.withdraw(work);
             return self.remove(work).map(Ended::Waiting);
         }
         self.end_upload(work);
@@ -184,15 +199,15 @@ impl Work {
 
     /// A request whose time is up. A running one counts as answered from here on.
     pub(super) fn expire(&mut self, now: Time) -> Option<Ended> {
-        let (due, work) = *self.deadlines.first()?;
+        let (due, work) = self.deadlines.first()?;
         if due > now {
             return None;
         }
-        self.deadlines.pop_first();
-        let entry = self.entries.get_mut(&work)?;
+        self.deadlines.remove((due, work));
+        let entry = self.entries.get_mut(work)?;
         entry.deadline = None;
         if entry.request.is_some() {
-            self.queue.retain(|other| *other != work);
+            self.withdraw(work);
             return self.remove(work).map(Ended::Waiting);
         }
         entry.answered = true;
@@ -219,7 +234,7 @@ impl Work {
     /// The handler has read this many parts; gives how many more the peer may be asked for.
     pub(super) fn parts_read(&mut self, work: WorkId, n: u32) -> Option<(MessageId, u32)> {
         let window = self.window;
-        let entry = self.entries.get_mut(&work)?;
+        let entry = self.entries.get_mut(work)?;
         let upload = entry.upload.as_mut()?;
         let count = upload.waiting.len().min(n as usize);
         let bytes: usize = upload.waiting.drain(..count).sum();
@@ -249,17 +264,18 @@ impl Work {
     /// The request counts as answered from here on, while its handler still runs.
     pub(super) fn answered(&mut self, work: WorkId) -> Option<MessageId> {
         self.end_upload(work);
-        let entry = self.entries.get_mut(&work).filter(|entry| !entry.answered)?;
+        let entry = self.entries.get_mut(work).filter(|entry| !entry.answered)?;
         entry.answered = true;
         if let Some(deadline) = entry.deadline.take() {
-            self.deadlines.remove(&(deadline, work));
+            self.deadlines.remove((deadline, work));
         }
         Some(entry.id)
     }
 
     /// Every request that has not started: a draining server refuses them.
-    pub(super) fn dismiss_waiting(&mut self) -> Vec<Entry> {
-        let waiting: Vec<_> = self.queue.drain(..).collect();
+    pub(super) fn dismiss_waiting(&mut self) -> Vec<Box<Entry>> {
+        let mut waiting: Vec<_> = self.queue.drain(..).chain(self.ordered.drain(..)).collect();
+        waiting.sort_unstable();
         waiting.into_iter().filter_map(|work| self.remove(work)).collect()
     }
 
@@ -269,13 +285,13 @@ impl Work {
         self.dismiss_waiting();
         self.deadlines.clear();
         let mut running = Vec::new();
-        for (work, entry) in &mut self.entries {
+        for (work, entry) in self.entries.iter_mut() {
             entry.deadline = None;
             // The new session counts from 1 again.
             entry.seq = 0;
             if !entry.answered {
                 entry.answered = true;
-                running.push(*work);
+                running.push(work);
             }
         }
         for work in &running {
@@ -286,18 +302,18 @@ impl Work {
 
     /// Adds credit; gives the request if it runs.
     pub(super) fn credit(&mut self, id: MessageId, n: u32) -> Option<WorkId> {
-        let work = *self.by_id.get(&id)?;
-        let entry = self.entries.get_mut(&work)?;
+        let work = *self.by_id.get(id)?;
+        let entry = self.entries.get_mut(work)?;
         entry.credit = entry.credit.saturating_add(n);
         entry.request.is_none().then_some(work)
     }
 
     pub(super) fn entry(&mut self, work: WorkId) -> Option<&mut Entry> {
-        self.entries.get_mut(&work).filter(|entry| !entry.answered)
+        self.entries.get_mut(work).map(|entry| &mut **entry).filter(|entry| !entry.answered)
     }
 
     pub(super) fn id(&self, work: WorkId) -> Option<MessageId> {
-        self.entries.get(&work).map(|entry| entry.id)
+        self.entries.get(work).map(|entry| entry.id)
     }
 
     /// Bytes of the requests that are not answered.
@@ -311,29 +327,39 @@ impl Work {
     }
 
     pub(super) fn due(&self) -> Option<Time> {
-        self.deadlines.first().map(|(due, _)| *due)
+        self.deadlines.first().map(|(due, _)| due)
+    }
+
+    /// A request that waits does so no more.
+    fn withdraw(&mut self, work: WorkId) {
+        for queue in [&mut self.queue, &mut self.ordered] {
+            if let Ok(place) = queue.binary_search(&work) {
+                queue.remove(place);
+            }
+        }
     }
 
     fn uploading(&mut self, id: MessageId) -> Option<(WorkId, &mut Entry)> {
-        let work = *self.by_id.get(&id)?;
-        self.entries.get_mut(&work).filter(|entry| entry.upload.is_some()).map(|e| (work, e))
+        let work = *self.by_id.get(id)?;
+        let entry = self.entries.get_mut(work).filter(|entry| entry.upload.is_some())?;
+        Some((work, entry))
     }
 
     /// Nobody reads what waits of an upload: its room is free again.
     fn end_upload(&mut self, work: WorkId) {
-        let Some(entry) = self.entries.get_mut(&work) else { return };
+        let Some(entry) = self.entries.get_mut(work) else { return };
         let waiting = entry.upload.take().map(|upload| upload.waiting).unwrap_or_default();
         let bytes: usize = waiting.iter().sum();
         entry.bytes -= bytes;
         self.bytes -= bytes;
     }
 
-    fn remove(&mut self, work: WorkId) -> Option<Entry> {
-        let entry = self.entries.remove(&work)?;
+    fn remove(&mut self, work: WorkId) -> Option<Box<Entry>> {
+        let entry = self.entries.remove(work)?;
         self.bytes -= entry.bytes;
-        self.by_id.remove(&entry.id);
+        self.by_id.remove(entry.id);
         if let Some(deadline) = entry.deadline {
-            self.deadlines.remove(&(deadline, work));
+            self.deadlines.remove((deadline, work));
         }
         Some(entry)
     }
