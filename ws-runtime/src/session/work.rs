@@ -273,10 +273,10 @@ impl Work {
     }
 
     /// Every request that has not started: a draining server refuses them.
-    pub(super) fn dismiss_waiting(&mut self) -> Vec<Box<Entry>> {
+    pub(super) fn dismiss_waiting(&mut self) -> Vec<Entry> {
         let mut waiting: Vec<_> = self.queue.drain(..).chain(self.ordered.drain(..)).collect();
         waiting.sort_unstable();
-        waiting.into_iter().filter_map(|work| self.remove(work)).collect()
+        waiting.into_iter().filter_map(|work| self.remove(work).map(|entry| *entry)).collect()
     }
 
     /// The session of these requests is lost: those that wait are gone, those that run count as
