@@ -376,8 +376,7 @@ impl Session {
     }
 
     fn control(&mut self, frame: Frame, set: impl FnOnce(&mut Head)) -> Envelope {
-        let kind = frame.control_type().unwrap_or_default();
-        let mut head = self.head(ByteString::from_static(kind));
+        let mut head = self.head(ByteString::from_static(frame.control_type().unwrap_or_default()));
         set(&mut head);
         Envelope { head, frame }
     }
@@ -411,7 +410,6 @@ impl Session {
     }
 
     /// The last touch before a frame leaves: what we have received rides on it.
-    /// One that is sent again is kept too, and so is copied.
     fn leave(&mut self, mut envelope: Arc<Envelope>) -> Transmit {
         let says_nothing_yet = matches!(envelope.frame, Frame::Hello(_) | Frame::Reject(_));
         if !says_nothing_yet {
