@@ -5,22 +5,19 @@ use super::{
     calling::Asking,
     deciding::decided_at_once,
     guest::{Guest, Wish},
-    handler::Handler,
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
     mailbox::{Greeting, Letter, Mailbox},
     publishing::{FromClient, Held},
-    results::{Name, Results},
     rights::refusal,
     snapshots::Snapshots,
+    working::Running,
 };
 use crate::{
-    answering::AnswerGuard,
     driver::Application,
     hub::ConnectionId,
-    session::{Command, Event, Incoming, Request, Session, Ticket, Time, WorkId},
+    session::{Command, Event, Incoming, Session, Ticket, Time, WorkId},
 };
-use bytestring::ByteString;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -28,10 +25,9 @@ use std::{
 };
 use tokio::task::AbortHandle;
 use ws_proto::{
-    Address, Answer, Credentials, Delivery, Fault, FaultCode, Format, MessageId, Position,
-    RequestSpec, Resend,
+    Address, Credentials, Delivery, Fault, FaultCode, Format, MessageId, Position,
     frame::{Done, Unsubscribed},
-    serve::{Link, PublishError},
+    serve::PublishError,
 };
 
 /// One client of this server.
@@ -85,12 +81,6 @@ pub(super) struct Question {
     pub(super) revoked: Option<Fault>,
 }
 
-pub(super) struct Running {
-    link: Arc<RequestLink>,
-    /// Present when the handler is dropped on cancel.
-    abort: Option<AbortHandle>,
-}
-
 impl Connection {
     pub(crate) fn new(
         id: ConnectionId,
@@ -127,100 +117,6 @@ impl Connection {
             snapshots,
             keeping: None,
             handing_over: None,
-        }
-    }
-
-    fn on_request(&mut self, request: Request, session: &mut Session, now: Time) {
-        let Request { work, id, kind, place, payload, credit, key, deadline, .. } = request;
-        let (Some(guest), Some(link)) = (self.guest.clone(), self.link(Some(work), id, credit))
-        else {
-            let fault = Fault::internal("no session");
-            return self.apply(Command::Answer(work, Answer::Fault(fault)), session, now);
-        };
-        let spec = self.shared.requests.get(place);
-        let kept = match self.kept_under(spec, key, deadline, &*guest, now) {
-            Ok(kept) => kept,
-            Err(fault) => {
-                return self.apply(Command::Answer(work, Answer::Fault(fault)), session, now);
-            }
-        };
-        // What a handler sends before its answer goes through the mailbox, and must not be passed.
-        // And between requests that are worked on one after another, others have the thread: a
-        // subscriber has to keep up with what they publish.
-        let is_alone =
-            spec.is_none_or(|spec| spec.item.is_none() && spec.part.is_none() && !spec.ordered);
-        // A handler that begins here has read its request before anything else happens. Where the
-        // bytes stay, they do not keep the memory that they were read into.
-        let is_read_now = is_alone && kept.is_none();
-        let payload = if is_read_now { payload } else { payload.detached() };
-        let span = tracing::debug_span!("request", kind = &*kind, %id, session = link.session());
-        let erased: Arc<dyn Link> = Arc::clone(&link) as Arc<dyn Link>;
-        let serving = match kept {
-            None => guest.serve(kind, payload, erased),
-            Some((results, name)) => Box::pin(async move {
-                let serve = guest.serve(kind, payload.clone(), erased);
-                results.answer(name, &payload, serve).await
-            }),
-        };
-        let mut handler = Handler { serving, span };
-        let ready = if is_alone { handler.start() } else { None };
-        let Some(answer) = ready else {
-            let running = self.spawn(work, handler, link, spec.is_some_and(|spec| spec.cancel));
-            self.running.insert(work, running);
-            return;
-        };
-        let answer = Command::Answer(work, answer);
-        if session.has_room() {
-            self.apply(answer, session, now);
-        } else {
-            self.mailbox.put(Letter::Work(answer));
-        }
-    }
-
-    /// Goes on with a handler in a task of its own.
-    fn spawn(
-        &self,
-        work: WorkId,
-        handler: Handler,
-        link: Arc<RequestLink>,
-        cancel: bool,
-    ) -> Running {
-        let mailbox = Arc::clone(&self.mailbox);
-        let guard = AnswerGuard::new(move |a| mailbox.put(Letter::Work(Command::Answer(work, a))));
-        let judge = Arc::clone(&link);
-        let Handler { serving, span } = handler;
-        let answering = async move { guard.answer(judge.judged(serving.await)) };
-        let task = tokio::spawn(tracing::Instrument::instrument(answering, span));
-        Running { link, abort: cancel.then(|| task.abort_handle()) }
-    }
-
-    /// Where the answer to a request is kept, and under which name. A request without a key is
-    /// worked on without that promise.
-    fn kept_under(
-        &self,
-        spec: Option<&RequestSpec>,
-        key: Option<ByteString>,
-        deadline: Option<Time>,
-        guest: &dyn Guest,
-        now: Time,
-    ) -> Result<Option<(Arc<Results>, Name)>, Fault> {
-        let dedup = spec.filter(|spec| spec.resend == Resend::Dedup).zip(key);
-        let Some((spec, key)) = dedup else { return Ok(None) };
-        let longest = self.shared.config.longest_ttl;
-        if deadline.is_none_or(|deadline| deadline > now + longest) {
-            let text = "a request whose answer is kept needs a `ttl`, and not a longer one";
-            return Err(Fault::invalid(text).detail("limit_ms", longest.as_millis()));
-        }
-        let name = Name { principal: guest.id().to_owned(), kind: spec.kind, key };
-        Ok(Some((Arc::clone(&self.shared.results), name)))
-    }
-
-    fn on_stop(&self, work: WorkId) {
-        if let Some(running) = self.running.get(&work) {
-            running.link.cancel();
-            if let Some(abort) = &running.abort {
-                abort.abort();
-            }
         }
     }
 
@@ -397,23 +293,11 @@ impl Application for Connection {
             Event::Hello(hello, version) => self.on_hello(*hello, version),
             Event::Auth(ticket, token) => self.on_auth(ticket, token),
             Event::Request(request) => self.on_request(*request, session, now),
-            Event::Stop(work, _) => self.on_stop(work),
-            Event::Credit(work, n) => {
-                if let Some(running) = self.running.get(&work) {
-                    running.link.credit(n);
-                }
-            }
+            Event::Stop(work, _) => self.on_running(work, Running::stop),
+            Event::Credit(work, n) => self.on_running(work, |it| it.link.credit(n)),
             Event::Answered(call, reply) => self.asking.answered(call, reply),
-            Event::Part(work, part) => {
-                if let Some(running) = self.running.get(&work) {
-                    running.link.part(part);
-                }
-            }
-            Event::End(work) => {
-                if let Some(running) = self.running.get(&work) {
-                    running.link.parts_end();
-                }
-            }
+            Event::Part(work, part) => self.on_running(work, |it| it.link.part(part)),
+            Event::End(work) => self.on_running(work, |it| it.link.parts_end()),
             Event::Subscribe(ticket, address, since) => {
                 self.ask_subscribe((ticket, address, since), session, now);
             }
@@ -480,12 +364,7 @@ impl Drop for Connection {
         let asked = of_channels.chain(self.on_trial.values()).chain(&self.asked_who);
         let asked = asked.chain(&self.reviews);
         asked.for_each(AbortHandle::abort);
-        for running in self.running.values() {
-            running.link.cancel();
-            if let Some(abort) = &running.abort {
-                abort.abort();
-            }
-        }
+        self.running.values().for_each(Running::stop);
     }
 }
 

@@ -16,6 +16,7 @@ mod resting;
 mod deciding;
 mod delivering;
 mod snapshots;
+mod working;
 mod keeping;
 mod mailbox;
 mod link;

@@ -58,7 +58,8 @@ use pace::Pace;
 use renewing::Renewing;
 use resuming::Grant;
 use state::State;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
+use time::{earliest, millis};
 use work::Work;
 use ws_proto::{
     Batch, CloseCode, Envelope, Fault, Frame, Head, IdSource, Publication,
@@ -491,12 +492,4 @@ impl Session {
         self.push_urgent(Frame::Close(close), |_| {});
         self.state.close(closed);
     }
-}
-
-fn earliest<const N: usize>(times: [Option<Time>; N]) -> Option<Time> {
-    times.into_iter().flatten().min()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

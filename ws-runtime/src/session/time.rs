@@ -58,3 +58,12 @@ impl fmt::Display for Time {
         write!(f, "{}ms", self.as_millis())
     }
 }
+
+pub(super) fn earliest<const N: usize>(times: [Option<Time>; N]) -> Option<Time> {
+    times.into_iter().flatten().min()
+}
+
+/// Whole milliseconds, as they travel.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
