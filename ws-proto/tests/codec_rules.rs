@@ -53,6 +53,24 @@ fn header_fields_are_read_in_any_order_and_with_white_space() {
     assert_eq!(raw.bytes().as_ref(), br#"{"a":[1]}"#);
 }
 
+/// Where a writer's order is ours, and its spaces are not.
+#[test]
+fn white_space_may_stand_at_every_place_of_an_envelope() {
+    let tight = json_with(r#""re":"RE","seq":1,"ch":"c","key":"k","ttl":7,"#).replace("RE", ID);
+    let wanted = json(&tight).expect("without white space");
+    let is_mark = |byte: char| matches!(byte, '{' | '}' | ':' | ',');
+    let places = tight.match_indices(is_mark).flat_map(|(at, _)| [at, at + 1]);
+    let mut roomy = tight.clone();
+    for place in places.collect::<Vec<_>>().into_iter().rev() {
+        let mut one = tight.clone();
+        for text in [&mut one, &mut roomy] {
+            text.insert(place, ' ');
+        }
+        assert_eq!(json(&one).as_ref(), Ok(&wanted), "{one}");
+    }
+    assert_eq!(json(&roomy), Ok(wanted), "{roomy}");
+}
+
 #[test]
 fn the_order_written_is_the_order_of_the_document() {
     let envelope = json(&json_with(

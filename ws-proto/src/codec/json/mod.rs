@@ -146,6 +146,7 @@ impl<'a> Reader<'a> {
         let mut is_after_value = self.usual()?;
         loop {
             if !is_after_value {
+                self.scanner.space();
                 self.named()?;
             }
             self.scanner.space();
@@ -154,19 +155,19 @@ impl<'a> Reader<'a> {
                 return self.scanner.end();
             }
             self.scanner.take(b',', "expected `,` or `}`")?;
-            self.scanner.space();
             is_after_value = false;
         }
     }
 
     /// Reads fields for as long as they stand as we write them: in the order of the document, and
-    /// without white space or escapes in front of their values. Says whether it stopped after a
-    /// value; it stopped before a name otherwise.
+    /// without white space or escapes in their names. Says whether it stopped after a value; it
+    /// stopped before a name otherwise.
     #[inline]
     fn usual(&mut self) -> Result<bool, Broken> {
         macro_rules! fields {
             ($($name:literal => $field:ident;)+) => {
                 $(if self.scanner.literal(concat!("\"", $name, "\":").as_bytes()) {
+                    self.scanner.space();
                     self.value(Field::$field)?;
                     if !self.scanner.literal(b",") {
                         return Ok(true);
