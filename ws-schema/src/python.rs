@@ -25,7 +25,8 @@ pub fn python(document: &Value) -> Result<String, String> {
     let contract = Contract::read(document)?;
     let mut writer = Writer { hooks: python_typed::hooks(&contract), ..Writer::default() };
     for (name, schema) in entries(document.get("$defs")) {
-        if !is_identifier(name) || KEYWORDS.contains(&name) {
+        let is_hidden = BUILTINS.contains(&name) && !is_model(schema);
+        if !is_identifier(name) || KEYWORDS.contains(&name) || is_hidden {
             return Err(format!("`{name}` cannot name a type: rename it in the contract"));
         }
         writer.definition(name, schema);
@@ -38,6 +39,7 @@ pub fn python(document: &Value) -> Result<String, String> {
         format!("\"\"\"The protocol {}, version {}.\"\"\"", contract.name, contract.version),
     ];
     lines.extend(HEAD.lines().map(str::to_owned));
+    lines.extend(ordered(writer.early)?.into_iter().skip(1));
     lines.extend(writer.models);
     lines.extend(ordered(writer.aliases)?);
     lines.extend(python_typed::channels(&contract));
@@ -70,6 +72,25 @@ const KEYWORDS: [&str; 35] = [
     "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
     "with", "yield",
 ];
+/// Names of Python's own. Pydantic looks for the types of a model's fields when it meets the model:
+/// a name that is defined further down has to be found nowhere until then.
+const BUILTINS: [&str; 72] = [
+    "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "BaseExceptionGroup",
+    "BlockingIOError", "BrokenPipeError", "BufferError", "BytesWarning", "ChildProcessError",
+    "ConnectionAbortedError", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError",
+    "DeprecationWarning", "EOFError", "Ellipsis", "EncodingWarning", "EnvironmentError",
+    "Exception", "ExceptionGroup", "FileExistsError", "FileNotFoundError", "FloatingPointError",
+    "FutureWarning", "GeneratorExit", "IOError", "ImportError", "ImportWarning", "IndentationError",
+    "IndexError", "InterruptedError", "IsADirectoryError", "KeyError", "KeyboardInterrupt",
+    "LookupError", "MemoryError", "ModuleNotFoundError", "NameError", "NotADirectoryError",
+    "NotImplemented", "NotImplementedError", "OSError", "OverflowError",
+    "PendingDeprecationWarning", "PermissionError", "ProcessLookupError", "PythonFinalizationError",
+    "RecursionError", "ReferenceError", "ResourceWarning", "RuntimeError", "RuntimeWarning",
+    "StopAsyncIteration", "StopIteration", "SyntaxError", "SyntaxWarning", "SystemError",
+    "SystemExit", "TabError", "TimeoutError", "TypeError", "UnboundLocalError",
+    "UnicodeDecodeError", "UnicodeEncodeError", "UnicodeError", "UnicodeTranslateError",
+    "UnicodeWarning", "UserWarning", "ValueError", "Warning", "ZeroDivisionError",
+];
 /// Names that a model has already.
 const TAKEN: [&str; 8] =
     ["construct", "copy", "dict", "fields", "json", "schema", "validate", "from_orm"];
@@ -79,6 +100,8 @@ struct Writer {
     /// What the model of a request has for the checker, by its name.
     hooks: BTreeMap<String, Vec<String>>,
     models: Vec<String>,
+    /// The models with names of Python's own: they come before whatever names them.
+    early: BTreeMap<String, (Vec<String>, BTreeSet<String>)>,
     /// By name: the lines, and the definitions that they name.
     aliases: BTreeMap<String, (Vec<String>, BTreeSet<String>)>,
 }
@@ -120,6 +143,7 @@ impl Writer {
         }
         let hooks = self.hooks.remove(name).unwrap_or_default();
         let texts = texts(schema);
+        let start = self.models.len();
         self.models.extend([String::new(), String::new(), format!("class {name}(_Model):")]);
         match texts.as_slice() {
             [] if body.is_empty() && hooks.is_empty() => self.models.push("    pass".to_owned()),
@@ -137,6 +161,12 @@ impl Writer {
         }
         self.models.extend(body);
         self.models.extend(hooks);
+        if BUILTINS.contains(&name) {
+            let text = self.models.drain(start..).skip(1).collect();
+            let mut names = references(schema);
+            names.remove(name);
+            self.early.insert(name.to_owned(), (text, names));
+        }
     }
 
     /// A type as it stands in another one; `name` is for an object that has none.

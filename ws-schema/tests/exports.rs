@@ -69,3 +69,20 @@ fn the_control_frames_are_a_contract_too() {
     }
     assert!(ws_schema::python(&control).expect("models").contains("class LiveMessage("));
 }
+
+#[test]
+fn a_model_with_a_name_of_pythons_own_comes_before_whatever_names_it() {
+    let contract: Value =
+        serde_json::from_str(include_str!("../../schema/conformance.json")).expect("a contract");
+    let text = ws_schema::python(&contract).expect("models");
+    let place = |class: &str| text.find(class).expect("a class");
+    assert!(place("class ImportError(") < place("payload: ImportError"));
+}
+
+#[test]
+fn another_type_with_a_name_of_pythons_own_is_refused() {
+    let mut contract = chat();
+    contract["$defs"]["Warning"] = json!({ "type": "string" });
+    let refused = ws_schema::python(&contract).expect_err("a name that hides another");
+    assert!(refused.contains("`Warning`"), "{refused}");
+}

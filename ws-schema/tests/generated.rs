@@ -18,3 +18,11 @@ fn schema_committed_models_of_the_chat_are_what_its_contract_says() {
     let text = ws_schema::python(&chat()).expect("its models");
     assert_committed_text("../clients/python/examples/chat_protocol.py", &text);
 }
+
+#[test]
+fn schema_committed_models_of_the_conformance_contract_are_what_it_says() {
+    let contract = include_str!("../../schema/conformance.json");
+    let contract: Value = serde_json::from_str(contract).expect("the contract");
+    let text = ws_schema::python(&contract).expect("its models");
+    assert_committed_text("../clients/python/conformance/conformance_protocol.py", &text);
+}

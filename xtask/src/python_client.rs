@@ -27,11 +27,13 @@ fn check(workspace: &Workspace) -> Verdict {
         let call = Call::new(&folder, python.as_ref(), arguments.iter().copied());
         // What the real server of its tests is.
         call.with("CHAT", workspace.target.join("debug/chat").to_string_lossy())
+            // Who judges the testee.
+            .with("WSP", workspace.target.join("debug/wsp").to_string_lossy())
             // Nothing beside the sources.
             .with("PYTHONDONTWRITEBYTECODE", "1")
     };
     let before = [
-        workspace.cargo(["build", "--quiet", "--package", "chat"]),
+        workspace.cargo(["build", "--quiet", "--package", "chat", "--package", "wsp"]),
         call(&["-m", "ruff", "check", "--quiet", "."]),
         call(&["-m", "ruff", "format", "--quiet", "--check", "."]),
         call(&["-m", "mypy"]),

@@ -10,6 +10,7 @@ import time
 import typing
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -25,7 +26,9 @@ from .codec import Codec
 from .errors import ConnectError
 
 _HOUR = 3600.0
-_TOO_BIG = 1009
+# What the library says of a message that it does not take, and what the protocol says (section 10).
+_CLOSES = {1007: 4500, 1009: 4503}
+_TOO_LARGE = 4503
 _TOO_MANY = 429
 _SERVER = 500
 
@@ -69,6 +72,19 @@ class _Connect(connect):
         return exc
 
 
+class _Connection(ClientConnection):
+    """Fails with the codes of the protocol."""
+
+    def __init__(self, protocol: ClientProtocol, **settings: typing.Any) -> None:
+        super().__init__(protocol, **settings)
+        fail = protocol.fail
+
+        def said(code: int, reason: str = "") -> None:
+            fail(_CLOSES.get(code, code), reason)
+
+        protocol.fail = said  # type: ignore[method-assign]
+
+
 class Socket:
     """Whole messages over one WebSocket."""
 
@@ -87,6 +103,7 @@ class Socket:
             "open_timeout": None,
             "close_timeout": 2,
             "max_size": max_size,
+            "create_connection": _Connection,
         }
         try:
             connection = await _Connect(url, **(settings | dict(more)))
@@ -181,7 +198,7 @@ def _refused(refused: InvalidStatus) -> Exception:
 
 
 def _over(closed: ConnectionClosed) -> Over:
-    is_too_large = closed.sent is not None and closed.sent.code == _TOO_BIG
+    is_too_large = closed.sent is not None and closed.sent.code == _TOO_LARGE
     is_ours = is_too_large and not closed.rcvd_then_sent
     if closed.rcvd is None:
         return Over(None, "the connection was lost", is_ours)
