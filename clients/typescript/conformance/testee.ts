@@ -5,6 +5,7 @@
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
 import { CallError, Rejection, connect, type Subscription } from "../src/index.js";
+import { msgpack } from "../src/msgpack.js";
 
 const say = (report: object) => process.stdout.write(`${JSON.stringify(report)}\n`);
 
@@ -29,6 +30,7 @@ const client = connect(process.env.WSP_URL as string, {
   },
   token: () => "ann",
   backoff: { baseMs: 50 },
+  ...(process.env.WSP_FORMAT === "msgpack" && { format: msgpack }),
   WebSocket,
 });
 

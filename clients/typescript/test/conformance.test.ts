@@ -6,9 +6,16 @@ import { fileURLToPath } from "node:url";
 const root = new URL("../../../../", import.meta.url);
 const testee = fileURLToPath(new URL("../conformance/testee.js", import.meta.url));
 
-test("the client passes the conformance cases", { timeout: 300_000 }, () => {
+for (const format of ["json", "msgpack"]) {
+  test(`the client passes the conformance cases in ${format}`, { timeout: 300_000 }, () =>
+    judged(format),
+  );
+}
+
+function judged(format: string): void {
   const wsp = ["run", "--quiet", "--package", "wsp", "--"];
-  const judge = ["conformance", "client", "--at-once", "4", "--", process.execPath, testee];
+  const how = ["--format", format, "--at-once", "4", "--", process.execPath, testee];
+  const judge = ["conformance", "client", ...how];
   const ran = spawnSync("cargo", [...wsp, ...judge], { cwd: root, encoding: "utf8" });
   assert.equal(ran.status, 0, `${ran.stdout}${ran.stderr}`);
-});
+}
