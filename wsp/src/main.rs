@@ -7,6 +7,7 @@ mod check;
 mod conformance;
 mod documents;
 mod live;
+mod proxy;
 mod write;
 
 use clap::{Args, Parser, Subcommand};
@@ -50,6 +51,10 @@ Examples:
 Examples:
   wsp tail ws://127.0.0.1:3000/ws lobby --token ann --since 5f-1:17")]
     Tail(ask::Tail),
+    #[command(after_help = "\
+Examples:
+  wsp proxy 127.0.0.1:9100 ws://127.0.0.1:9000/ws --redact text")]
+    Proxy(proxy::Proxy),
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,6 +100,7 @@ fn main() -> ExitCode {
         Command::Conformance(conformance) => conformance.run(),
         Command::Call(ask) => ask.run(),
         Command::Tail(tail) => tail.run(),
+        Command::Proxy(proxy) => proxy.run(),
         Command::Gen(Gen::Typescript(target)) => target.run(ws_schema::typescript),
         Command::Gen(Gen::Python(target)) => target.run(ws_schema::python),
     };
