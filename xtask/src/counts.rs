@@ -4,6 +4,7 @@
 //! one compiler makes of one program stays the same to a few in ten thousand.
 
 use crate::{
+    packages::Package,
     process::{Call, Workspace},
     progress::{Failure, Step, Verdict},
 };
@@ -13,6 +14,13 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 const SLACK: u64 = 3;
 /// What is counted is the difference between these numbers of rounds.
 const ROUNDS: (u64, u64) = (100, 300);
+const VALGRIND: Package = Package {
+    programs: &["valgrind"],
+    name: "valgrind",
+    missing: "\
+Valgrind is needed to count instructions, and it could not be installed here.
+Install it, for example with: apt-get install valgrind",
+};
 const WRITE: &str = "`cargo xtask counts --write` writes the table again";
 
 /// Counts and compares; a workload that grew fails.
@@ -133,11 +141,7 @@ fn path(workspace: &Workspace) -> PathBuf {
 }
 
 fn measure(workspace: &Workspace) -> Result<Table, String> {
-    if !Call::new(workspace, "valgrind", ["--version"]).run().good {
-        return Err("instructions are counted by valgrind, which is not installed here: \
-                    `apt-get install valgrind`, or your system's way"
-            .to_owned());
-    }
+    VALGRIND.ensure(workspace).map_err(|failure| failure.output)?;
     let compiler = output(&Call::new(workspace, "rustc", ["--version"]))?;
     let compiler = compiler.split(" (").next().unwrap_or_default().trim().to_owned();
     output(&workspace.cargo(["build", "--release", "--quiet", "-p", "ws-counts"]))?;

@@ -7,6 +7,7 @@ mod counts;
 mod faults;
 mod mutants;
 mod npm;
+mod packages;
 mod process;
 mod progress;
 mod python;
@@ -24,6 +25,8 @@ cargo xtask <command>
 
   test           every check, in order, up to the first that fails
   test --quick   the same without simulation, mutants, counts, documentation and other languages
+  test <step>..  only these, by the names that `test` prints (`python` and `node packages` prepare
+                 for the steps after them)
   bench          measures against other servers, at most 15 minutes; writes bench/results.md
   bench --quick [<workload>..]
   chaos          20,000 lost connections, and nothing else is lost
@@ -46,6 +49,13 @@ fn main() -> ExitCode {
     let good = match arguments.as_slice() {
         ["test"] => progress::run(&steps::all(&workspace)),
         ["test", "--quick"] => progress::run(&steps::quick(&workspace)),
+        ["test", names @ ..] => match steps::named(&workspace, names) {
+            Ok(steps) => progress::run(&steps),
+            Err(text) => {
+                eprintln!("{text}");
+                return ExitCode::from(2);
+            }
+        },
         ["bench", rest @ ..] => bench::shown(&workspace, rest),
         ["chaos"] => progress::run(&[chaos::step(&workspace, chaos::RECONNECTS)]),
         ["chaos", "--reconnects", count] => progress::run(&[chaos::step(&workspace, count)]),

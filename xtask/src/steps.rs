@@ -45,6 +45,17 @@ pub(crate) fn quick(workspace: &Workspace) -> Vec<Step> {
     ]
 }
 
+/// The checks of these names, in their order.
+pub(crate) fn named(workspace: &Workspace, names: &[&str]) -> Result<Vec<Step>, String> {
+    let mut steps = all(workspace);
+    let known: Vec<&str> = steps.iter().map(|step| step.name).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        return Err(format!("no step `{unknown}`; the steps are: {}", known.join(", ")));
+    }
+    steps.retain(|step| names.contains(&step.name));
+    Ok(steps)
+}
+
 /// A step that is one call.
 fn plain(name: &'static str, call: Call) -> Step {
     Step { name, run: Box::new(move || verdict(&call)) }
@@ -164,6 +175,16 @@ mod tests {
     #[test]
     fn names_that_only_begin_alike_are_no_matter() {
         assert!(impure("ws-runtime v0.1.0\ntokio-like v1.0.0\n").is_empty());
+    }
+
+    #[test]
+    fn named_steps_run_in_their_order_and_an_unknown_name_is_refused() {
+        let workspace = Workspace::find();
+        let steps = named(&workspace, &["browser", "python"]).expect("both exist");
+        let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
+        assert_eq!(names, ["python", "browser"]);
+        let error = named(&workspace, &["python", "brwser"]).map(|_| ()).expect_err("a slip");
+        assert!(error.starts_with("no step `brwser`; the steps are: format, "), "{error}");
     }
 
     #[test]
