@@ -4,7 +4,7 @@ use crate::{
     contract::{Contract, entries, target},
     export::references,
     names::{is_identifier, texts},
-    python_typed,
+    python_typed::{self, text},
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -425,9 +425,6 @@ fn ordered(
 }
 
 fn tables(contract: &Contract<'_>, lines: &mut Vec<String>) {
-    let string = |facts: &Value, key: &str| {
-        facts.get(key).and_then(Value::as_str).unwrap_or("None").to_owned()
-    };
     lines.extend([
         String::new(),
         String::new(),
@@ -439,7 +436,7 @@ fn tables(contract: &Contract<'_>, lines: &mut Vec<String>) {
         lines.push(format!("{name}: _t.Final[dict[str, tuple[_t.Any, ...]]] = {{"));
         for (kind, facts) in contract.table(table) {
             let parts = ["payload", "reply", "error", "stream", "upload"];
-            let parts: Vec<_> = parts.iter().map(|part| string(facts, part)).collect();
+            let parts: Vec<_> = parts.iter().map(|part| text(facts, part)).collect();
             lines.push(format!("    {}: ({}),", Value::from(kind), parts.join(", ")));
         }
         lines.push("}".to_owned());
@@ -449,7 +446,7 @@ fn tables(contract: &Contract<'_>, lines: &mut Vec<String>) {
     for (kind, facts) in contract.table("channels") {
         let events = entries(facts.get("events")).into_iter();
         let events = events
-            .map(|(name, event)| format!("{}: {}", Value::from(name), string(event, "payload")));
+            .map(|(name, event)| format!("{}: {}", Value::from(name), text(event, "payload")));
         let events = events.collect::<Vec<_>>().join(", ");
         lines.push(format!("    {}: {{{events}}},", Value::from(kind)));
     }

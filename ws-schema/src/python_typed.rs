@@ -149,6 +149,8 @@ fn method(name: &str, more: &str, gives: &str) -> [String; 2] {
     [String::new(), format!("        def {name}(self{more}) -> {gives}: ...")]
 }
 
-fn text<'a>(facts: &'a Value, key: &str) -> &'a str {
-    facts.get(key).and_then(Value::as_str).unwrap_or("None")
+/// The type that a fact names; `None` is both the type of nothing and that of a fact that is not
+/// there.
+pub(crate) fn text<'a>(facts: &'a Value, key: &str) -> &'a str {
+    facts.get(key).and_then(Value::as_str).filter(|name| *name != "null").unwrap_or("None")
 }

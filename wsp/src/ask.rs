@@ -178,7 +178,10 @@ fn check(document: &Value, kind: &str, payload: &Value) -> Result<(), Failure> {
         return Err(wrong(format!("`{kind}` takes an upload, which this command does not send")));
     }
     let Some(name) = request.get("payload").and_then(Value::as_str) else { return Ok(()) };
-    let schema = json!({"$defs": document.get("$defs"), "$ref": format!("#/$defs/{name}")});
+    let schema = match name {
+        "null" => json!({"type": "null"}),
+        _ => json!({"$defs": document.get("$defs"), "$ref": format!("#/$defs/{name}")}),
+    };
     let validator = jsonschema::validator_for(&schema).map_err(|error| wrong(error.to_string()))?;
     let mut problems = validator.iter_errors(payload);
     match problems.next() {

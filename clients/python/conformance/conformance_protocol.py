@@ -176,7 +176,7 @@ class Crash(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[CrashOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class CrashMessage(_Model):
@@ -196,7 +196,7 @@ class CrashMessage(_Model):
 class CrashOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: CrashOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -439,7 +439,7 @@ class Kick(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[KickOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class KickMessage(_Model):
@@ -459,7 +459,7 @@ class KickMessage(_Model):
 class KickOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: KickOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -511,7 +511,7 @@ class Leave(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[LeaveOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class LeaveMessage(_Model):
@@ -531,7 +531,7 @@ class LeaveMessage(_Model):
 class LeaveOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: LeaveOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -643,7 +643,7 @@ class Pin(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[PinOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class PinMessage(_Model):
@@ -663,7 +663,7 @@ class PinMessage(_Model):
 class PinOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: PinOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -679,7 +679,7 @@ class Revoke(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[RevokeOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class RevokeMessage(_Model):
@@ -699,7 +699,7 @@ class RevokeMessage(_Model):
 class RevokeOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: RevokeOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -785,7 +785,7 @@ class Save(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[SaveOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class SaveMessage(_Model):
@@ -805,7 +805,7 @@ class SaveMessage(_Model):
 class SaveOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: SaveOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -823,7 +823,7 @@ class Say(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[SayOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class SayMessage(_Model):
@@ -843,7 +843,7 @@ class SayMessage(_Model):
 class SayOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: SayOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -899,7 +899,7 @@ class Wait(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[WaitOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class WaitMessage(_Model):
@@ -919,7 +919,7 @@ class WaitMessage(_Model):
 class WaitOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: WaitOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -935,7 +935,7 @@ class Whisper(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[WhisperOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class WhisperMessage(_Model):
@@ -955,7 +955,7 @@ class WhisperMessage(_Model):
 class WhisperOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: WhisperOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -973,29 +973,11 @@ class Yes(_Model):
 # What a client may send.
 ClientMessage: _t.TypeAlias = _t.Annotated[_t.Union[JoinMessage, LeaveMessage, WhisperMessage, SayMessage, PinMessage, HistoryMessage, ImportMessage, ImportPartMessage, SaveMessage, EchoMessage, WaitMessage, LargeMessage, PayMessage, CrashMessage, AskMessage, RevokeMessage, KickMessage, RoomSaidMessageInput, RoomPinnedMessageInput, TypingKeysMessageInput, ConfirmOkMessage, ConfirmErrMessage, LocateOkMessage], _p.Field(discriminator="type")]
 
-CrashOkPayload: _t.TypeAlias = None
-
 # Why somebody may not enter.
 JoinError: _t.TypeAlias = JoinErrorFull
 
-KickOkPayload: _t.TypeAlias = None
-
-LeaveOkPayload: _t.TypeAlias = None
-
-PinOkPayload: _t.TypeAlias = None
-
-RevokeOkPayload: _t.TypeAlias = None
-
-SaveOkPayload: _t.TypeAlias = None
-
-SayOkPayload: _t.TypeAlias = None
-
 # What a server may send.
 ServerMessage: _t.TypeAlias = _t.Annotated[_t.Union[JoinOkMessage, JoinErrMessage, LeaveOkMessage, WhisperOkMessage, SayOkMessage, PinOkMessage, HistoryOkMessage, HistoryErrMessage, HistoryItemMessage, ImportOkMessage, ImportErrMessage, SaveOkMessage, EchoOkMessage, WaitOkMessage, LargeOkMessage, PayOkMessage, CrashOkMessage, AskOkMessage, AskErrMessage, RevokeOkMessage, KickOkMessage, RoomSaidMessage, RoomPinnedMessage, BoardSaidMessage, BoardPinnedMessage, TypingKeysMessage, BoardSnapshotMessage, ConfirmMessage, LocateMessage], _p.Field(discriminator="type")]
-
-WaitOkPayload: _t.TypeAlias = None
-
-WhisperOkPayload: _t.TypeAlias = None
 
 
 @_d.dataclass(frozen=True)
@@ -1043,21 +1025,21 @@ VERSIONS: _t.Final = (1, 3)
 # By name: payload, reply, error, item and part.
 REQUESTS: _t.Final[dict[str, tuple[_t.Any, ...]]] = {
     "ask": (Ask, Yes, Busy, None, None),
-    "crash": (Crash, CrashOkPayload, None, None, None),
+    "crash": (Crash, None, None, None, None),
     "echo": (Echo, Text, None, None, None),
     "history": (History, HistoryEnd, HistoryError, Number, None),
     "import": (Import, Parts, ImportError, None, Number),
     "join": (Join, Members, JoinError, None, None),
-    "kick": (Kick, KickOkPayload, None, None, None),
+    "kick": (Kick, None, None, None, None),
     "large": (Large, Text, None, None, None),
-    "leave": (Leave, LeaveOkPayload, None, None, None),
+    "leave": (Leave, None, None, None, None),
     "pay": (Pay, Payments, None, None, None),
-    "pin": (Pin, PinOkPayload, None, None, None),
-    "revoke": (Revoke, RevokeOkPayload, None, None, None),
-    "save": (Save, SaveOkPayload, None, None, None),
-    "say": (Say, SayOkPayload, None, None, None),
-    "wait": (Wait, WaitOkPayload, None, None, None),
-    "whisper": (Whisper, WhisperOkPayload, None, None, None),
+    "pin": (Pin, None, None, None, None),
+    "revoke": (Revoke, None, None, None, None),
+    "save": (Save, None, None, None, None),
+    "say": (Say, None, None, None, None),
+    "wait": (Wait, None, None, None, None),
+    "whisper": (Whisper, None, None, None, None),
 }
 # By name: payload, reply, error, item and part.
 CALLBACKS: _t.Final[dict[str, tuple[_t.Any, ...]]] = {

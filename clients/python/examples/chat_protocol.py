@@ -158,7 +158,7 @@ class Leave(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[LeaveOkPayload, None]: ...
+        def _ws_call(self) -> _b.tuple[None, None]: ...
 
 
 class LeaveMessage(_Model):
@@ -178,7 +178,7 @@ class LeaveMessage(_Model):
 class LeaveOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: LeaveOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -451,7 +451,7 @@ class SetTopic(_Model):
 
     if _t.TYPE_CHECKING:
 
-        def _ws_call(self) -> _b.tuple[SetTopicOkPayload, TopicError]: ...
+        def _ws_call(self) -> _b.tuple[None, TopicError]: ...
 
 
 class SetTopicErrMessage(_Model):
@@ -482,7 +482,7 @@ class SetTopicMessage(_Model):
 class SetTopicOkMessage(_Model):
     ack: _t.Optional[_t.Annotated[_b.int, _p.Field(ge=0, le=9007199254740991)]] = None
     id: _uuid.UUID
-    payload: SetTopicOkPayload
+    payload: None
     re: _uuid.UUID
     seq: _t.Annotated[_b.int, _p.Field(ge=1, le=9007199254740991)]
     tp: _t.Optional[_t.Annotated[_b.str, _p.Field(max_length=128)]] = None
@@ -538,8 +538,6 @@ HistoryError: _t.TypeAlias = _t.Literal["not_a_member"]
 # - `too_many_rooms`: There are as many rooms as there may be, and somebody is in each of them.
 JoinError: _t.TypeAlias = _t.Literal["bad_name", "full", "too_many_rooms"]
 
-LeaveOkPayload: _t.TypeAlias = None
-
 # Why a message was not posted.
 #
 # - `empty`: The text has nothing but white space.
@@ -549,8 +547,6 @@ PostError: _t.TypeAlias = _t.Literal["not_a_member", "too_long", "empty"]
 
 # What a server may send.
 ServerMessage: _t.TypeAlias = _t.Annotated[_t.Union[ListRoomsOkMessage, JoinOkMessage, JoinErrMessage, LeaveOkMessage, PostOkMessage, PostErrMessage, HistoryOkMessage, HistoryErrMessage, HistoryItemMessage, SetTopicOkMessage, SetTopicErrMessage, RoomSaidMessage, RoomEnteredMessage, RoomLeftMessage, RoomTopicSetMessage, TypingKeysMessage, LobbyRoomOpenedMessage, LobbyRoomClosedMessage, LobbyMembersMessage], _p.Field(discriminator="type")]
-
-SetTopicOkPayload: _t.TypeAlias = None
 
 # Why a room's topic stays as it is.
 #
@@ -602,10 +598,10 @@ VERSIONS: _t.Final = (1, 2)
 REQUESTS: _t.Final[dict[str, tuple[_t.Any, ...]]] = {
     "history": (History, HistoryEnd, HistoryError, Message, None),
     "join": (Join, Joined, JoinError, None, None),
-    "leave": (Leave, LeaveOkPayload, None, None, None),
+    "leave": (Leave, None, None, None, None),
     "list_rooms": (ListRooms, Rooms, None, None, None),
     "post": (Post, Posted, PostError, None, None),
-    "set_topic": (SetTopic, SetTopicOkPayload, TopicError, None, None),
+    "set_topic": (SetTopic, None, TopicError, None, None),
 }
 # By name: payload, reply, error, item and part.
 CALLBACKS: _t.Final[dict[str, tuple[_t.Any, ...]]] = {

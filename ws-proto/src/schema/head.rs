@@ -51,6 +51,10 @@ pub(super) const PUBLISH: HeadShape = HeadShape {
     optional: &[Field::Ack, Field::Key, Field::Ttl, Field::Tp],
 };
 
+/// The payload that is nothing, which is no definition: some generators of types make one of each
+/// definition, and their languages have no type of `null` to give a name to.
+pub(super) const NULL: &str = "null";
+
 /// The schema of a whole message, without title and description.
 pub(super) fn message(kind: &str, head: HeadShape, payload: &str) -> Map<String, Value> {
     let mut properties = Map::new();
@@ -60,7 +64,8 @@ pub(super) fn message(kind: &str, head: HeadShape, payload: &str) -> Map<String,
     for field in head.required.iter().chain(head.optional) {
         properties.insert(field.name().into(), field.schema());
     }
-    properties.insert("payload".into(), reference(payload));
+    let payload = if payload == NULL { json!({ "type": NULL }) } else { reference(payload) };
+    properties.insert("payload".into(), payload);
     let mut required = vec!["type", "id", "ts"];
     required.extend(head.required.iter().map(|field| field.name()));
     required.push("payload");

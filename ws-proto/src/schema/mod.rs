@@ -7,14 +7,15 @@
 //! - one entry per message, `JoinMessage` for `join`: `type` as a constant, `id`, `ts`, the header
 //!   fields that apply, and `payload` as a reference;
 //! - one entry per payload type, under the name of the type, or `JoinOkPayload` where the type has
-//!   none (`Vec<String>`);
+//!   none (`Vec<String>`); `()` has no entry, and its payload says `null` where it stands;
 //! - one entry per variant of a sum type: `JoinErrorBanned`;
 //! - `ClientMessage` and `ServerMessage`: what each side may send, told apart by `type`.
 //!
 //! What clients send follows serde's deserialize contract, what servers send its serialize
 //! contract. Where a definition travels both ways and the two differ, the client's is `<T>Input`.
 //!
-//! `x-ws-protocol` holds what a schema cannot say; all names of types in it are keys of `$defs`:
+//! `x-ws-protocol` holds what a schema cannot say; all names of types in it are keys of `$defs`, or
+//! `null`:
 //!
 //! ```json
 //! { "name": "chat", "version": 3, "min_version": 1,

@@ -2,7 +2,7 @@
 
 use super::{
     assemble::{Message, Sender, pascal},
-    head::reference,
+    head::{NULL, reference},
     integers::{self, Wide},
     shape, variants,
 };
@@ -12,7 +12,7 @@ use schemars::{
     generate::{Contract, SchemaSettings},
     transform::{RecursiveTransform, Transform},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     borrow::Cow,
     cell::RefCell,
@@ -105,6 +105,9 @@ impl Side {
         for (kind, schema) in schemas {
             let name = target(&schema).map_or_else(
                 || {
+                    if schema == json!({ "type": NULL }) {
+                        return NULL.to_owned();
+                    }
                     let name = format!("{}Payload", pascal(kind));
                     if defs.insert(name.clone(), schema.clone()).is_some() {
                         problems.insert(format!(
@@ -245,6 +248,9 @@ fn report_names(
     problems: &mut BTreeSet<String>,
 ) {
     for name in defs.keys() {
+        if name == NULL {
+            problems.insert(format!("`{name}` names the payload of `()`: rename the type"));
+        }
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             problems.insert(format!(
                 "`{name}` cannot name a type for other languages: rename it to letters, digits \

@@ -43,7 +43,6 @@ fn every_message_payload_and_variant_has_a_definition() {
         "HitPerson",
         "HitNothing",
         "FindPayload",
-        "FindOkPayload",
         "User",
         "UserInput",
         "Mood",
@@ -64,6 +63,8 @@ fn a_message_has_its_type_its_header_and_a_reference_to_its_payload() {
     let join = &document["$defs"]["JoinMessage"];
     assert_eq!(join["properties"]["type"], json!({ "type": "string", "const": "join" }));
     assert_eq!(join["properties"]["payload"], json!({ "$ref": "#/$defs/Join" }));
+    let nothing = &document["$defs"]["FindOkMessage"]["properties"]["payload"];
+    assert_eq!(nothing, &json!({ "type": "null" }), "not a definition: languages cannot name it");
     assert_eq!(join["required"], json!(["type", "id", "ts", "seq", "payload"]));
     assert_eq!(join["description"], "Enter a room.");
     let defs = &document["$defs"];
@@ -127,7 +128,7 @@ fn what_a_schema_cannot_say_stands_beside_it() {
                 "since": 2,
             },
             "find": {
-                "payload": "FindPayload", "reply": "FindOkPayload", "resend": "never",
+                "payload": "FindPayload", "reply": "null", "resend": "never",
                 "idempotent": false, "ordered": false, "ack": "received", "since": 1,
                 "removed": 4, "deprecated": "use search",
             },

@@ -163,15 +163,13 @@ export interface LeaveMessage {
 export interface LeaveOkMessage {
   ack?: number;
   id: string;
-  payload: LeaveOkPayload;
+  payload: null;
   re: string;
   seq: number;
   tp?: string;
   ts: number;
   type: "leave.ok";
 }
-
-export type LeaveOkPayload = null;
 
 /** Which rooms there are. */
 export type ListRooms = { [field: string]: never };
@@ -446,15 +444,13 @@ export interface SetTopicMessage {
 export interface SetTopicOkMessage {
   ack?: number;
   id: string;
-  payload: SetTopicOkPayload;
+  payload: null;
   re: string;
   seq: number;
   tp?: string;
   ts: number;
   type: "set_topic.ok";
 }
-
-export type SetTopicOkPayload = null;
 
 /**
  * Why a room's topic stays as it is.
@@ -499,10 +495,10 @@ export interface Chat {
   requests: {
     history: { payload: History; reply: HistoryEnd; error: HistoryError; item: Message };
     join: { payload: Join; reply: Joined; error: JoinError };
-    leave: { payload: Leave; reply: LeaveOkPayload; error: never };
+    leave: { payload: Leave; reply: null; error: never };
     list_rooms: { payload: ListRooms; reply: Rooms; error: never };
     post: { payload: Post; reply: Posted; error: PostError };
-    set_topic: { payload: SetTopic; reply: SetTopicOkPayload; error: TopicError };
+    set_topic: { payload: SetTopic; reply: null; error: TopicError };
   };
   channels: {
     /** Which rooms open and close, and how many people are in each. */

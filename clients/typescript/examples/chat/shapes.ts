@@ -36,7 +36,7 @@ export const shapes: Shapes = {
       "$ref": "#/$defs/JoinError"
     },
     "leave.ok": {
-      "$ref": "#/$defs/LeaveOkPayload"
+      "type": "null"
     },
     "post.ok": {
       "$ref": "#/$defs/Posted"
@@ -54,7 +54,7 @@ export const shapes: Shapes = {
       "$ref": "#/$defs/Message"
     },
     "set_topic.ok": {
-      "$ref": "#/$defs/SetTopicOkPayload"
+      "type": "null"
     },
     "set_topic.err": {
       "$ref": "#/$defs/TopicError"
@@ -177,9 +177,6 @@ export const shapes: Shapes = {
           "type": "string"
         }
       }
-    },
-    "LeaveOkPayload": {
-      "type": "null"
     },
     "ListRooms": {
       "type": "object"
@@ -368,9 +365,6 @@ export const shapes: Shapes = {
           "type": "string"
         }
       }
-    },
-    "SetTopicOkPayload": {
-      "type": "null"
     },
     "TopicError": {
       "type": "string",
