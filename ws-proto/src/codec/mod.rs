@@ -5,9 +5,10 @@ mod error;
 mod header;
 mod json;
 mod msgpack;
-mod strict;
+mod refused;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
+mod value;
 mod word;
 
 pub use error::{DecodeError, EncodeError};

@@ -1,13 +1,14 @@
 //! JSON: an object in a text frame (`docs/protocol.md`, section 2).
 
 mod scan;
+mod source;
 
 use super::{
     Codec, DecodeError, EncodeError, Format,
     checked::Checked,
     error::{Broken, without_values},
     header::{self, Field, Seen},
-    strict::Strict,
+    value::Value,
     whole, word,
 };
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
@@ -16,7 +17,8 @@ use bytestring::ByteString;
 use scan::{Scanner, Text};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_transcode::Transcoder;
-use std::{borrow::Cow, collections::BTreeSet};
+use source::JsonSource;
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 use uuid::Uuid;
 
 /// `wsp1.json`.
@@ -26,16 +28,17 @@ pub struct Json;
 /// The envelope's object is the first level.
 const PAYLOAD_DEPTH: usize = Limits::JSON_DEPTH - 1;
 
+const NOT_UTF8: &str = "text that is not UTF-8";
+
 impl Json {
     /// Decodes the header into a blank one, where it stays.
     #[inline]
     pub(super) fn read_head(message: &Bytes, head: &mut Head) -> Result<Raw, DecodeError> {
-        check_utf8(message)?;
         let mut reader = Reader {
             message,
             scanner: Scanner::new(message),
             head,
-            payload: Bytes::new(),
+            payload: ByteString::new(),
             seen: Seen::default(),
             unknown: None,
         };
@@ -44,7 +47,17 @@ impl Json {
             return Err(reader.scanner.broken(rule).into());
         }
         header::check_read(reader.head)?;
-        Ok(Raw::scanned(Format::Json, reader.payload))
+        Ok(Raw::text(reader.payload))
+    }
+
+    /// Decodes a payload of good form straight into its type.
+    pub(crate) fn decode_text<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
+        let mut source = JsonSource::new(text, PAYLOAD_DEPTH);
+        let value = T::deserialize(Value(&mut source));
+        match value.and_then(|value| source.end().map(|()| value)) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(refused(&error, &source)),
+        }
     }
 }
 
@@ -78,12 +91,8 @@ impl Codec for Json {
         Ok(())
     }
 
-    #[inline]
     fn decode_scanned<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-        let mut inner = serde_json::Deserializer::from_str(utf8(bytes)?);
-        let value = T::deserialize(Strict(&mut inner)).map_err(|error| refused(&error))?;
-        inner.end().map_err(|error| refused(&error))?;
-        Ok(value)
+        Self::decode_text(utf8(bytes)?)
     }
 
     #[inline]
@@ -100,15 +109,15 @@ impl Codec for Json {
     }
 
     fn transcode<To: Codec>(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-        let mut inner = serde_json::Deserializer::from_str(utf8(bytes)?);
-        let value = Transcoder::new(Strict(&mut inner));
-        To::encode_payload(&value, out).map_err(|error| refused(&error))
+        let mut source = JsonSource::new(utf8(bytes)?, PAYLOAD_DEPTH);
+        let written = To::encode_payload(&Transcoder::new(Value(&mut source)), out);
+        written.map_err(|error| refused(&without_values(&error), &source))
     }
 }
 
 #[cold]
-fn refused(error: &dyn std::fmt::Display) -> DecodeError {
-    DecodeError::Invalid(format!("payload: {}", without_values(error)))
+fn refused(error: &dyn fmt::Display, source: &JsonSource<'_>) -> DecodeError {
+    DecodeError::Invalid(format!("payload: {error}{}", source.place()))
 }
 
 /// Most messages are ASCII, which is known several times faster than UTF-8 is.
@@ -119,8 +128,14 @@ fn check_utf8(bytes: &[u8]) -> Result<(), Broken> {
 
 #[inline]
 fn utf8(bytes: &[u8]) -> Result<&str, Broken> {
-    str::from_utf8(bytes)
-        .map_err(|error| Broken { rule: "text that is not UTF-8", at: error.valid_up_to() })
+    str::from_utf8(bytes).map_err(|error| Broken { rule: NOT_UTF8, at: error.valid_up_to() })
+}
+
+/// A part of the message that starts at this byte.
+#[inline]
+fn checked(part: Bytes, start: usize) -> Result<ByteString, Broken> {
+    ByteString::try_from(part)
+        .map_err(|error| Broken { rule: NOT_UTF8, at: start + error.valid_up_to() })
 }
 
 /// An envelope while it is read.
@@ -128,7 +143,7 @@ struct Reader<'a> {
     message: &'a Bytes,
     scanner: Scanner<'a>,
     head: &'a mut Head,
-    payload: Bytes,
+    payload: ByteString,
     seen: Seen,
     /// Names of header fields of a newer peer: they must not repeat either.
     unknown: Option<BTreeSet<Cow<'a, [u8]>>>,
@@ -165,30 +180,33 @@ impl<'a> Reader<'a> {
     #[inline]
     fn usual(&mut self) -> Result<bool, Broken> {
         macro_rules! fields {
-            ($($name:literal => $field:ident;)+) => {
+            ($($name:literal => $field:ident, |$reader:ident| $set:expr;)+) => {
                 $(if self.scanner.literal(concat!("\"", $name, "\":").as_bytes()) {
                     self.scanner.space();
-                    self.value(Field::$field)?;
-                    if !self.scanner.literal(b",") {
+                    self.seen.note(Field::$field);
+                    let $reader = &mut *self;
+                    $set;
+                    if self.scanner.peek() != b',' {
                         return Ok(true);
                     }
+                    self.scanner.step(1);
                 })+
             };
         }
         fields! {
-            "type" => Type;
-            "id" => Id;
-            "ts" => Ts;
-            "re" => Re;
-            "seq" => Seq;
-            "ack" => Ack;
-            "ch" => Ch;
-            "off" => Off;
-            "prev" => Prev;
-            "key" => Key;
-            "ttl" => Ttl;
-            "tp" => Tp;
-            "payload" => Payload;
+            "type" => Type, |this| this.head.kind = this.string()?;
+            "id" => Id, |this| this.head.id = this.id()?;
+            "ts" => Ts, |this| this.head.ts = this.scanner.integer()?;
+            "re" => Re, |this| this.head.re = Some(this.id()?);
+            "seq" => Seq, |this| this.head.seq = Some(this.scanner.integer()?);
+            "ack" => Ack, |this| this.head.ack = Some(this.scanner.integer()?);
+            "ch" => Ch, |this| this.head.ch = Some(this.string()?);
+            "off" => Off, |this| this.head.off = Some(this.scanner.integer()?);
+            "prev" => Prev, |this| this.head.prev = Some(this.scanner.integer()?);
+            "key" => Key, |this| this.head.key = Some(this.string()?);
+            "ttl" => Ttl, |this| this.head.ttl = Some(this.scanner.integer()?);
+            "tp" => Tp, |this| this.head.tp = Some(this.string()?);
+            "payload" => Payload, |this| this.payload = this.body()?;
         }
         Ok(false)
     }
@@ -211,7 +229,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
     fn value(&mut self, field: Field) -> Result<(), Broken> {
         if !self.seen.note(field) {
             return Err(self.scanner.broken(header::TWICE));
@@ -229,13 +246,16 @@ impl<'a> Reader<'a> {
             Field::Key => self.head.key = Some(self.string()?),
             Field::Ttl => self.head.ttl = Some(self.scanner.integer()?),
             Field::Tp => self.head.tp = Some(self.string()?),
-            Field::Payload => {
-                let start = self.scanner.at();
-                self.scanner.value(PAYLOAD_DEPTH)?;
-                self.payload = self.message.slice(start..self.scanner.at());
-            }
+            Field::Payload => self.payload = self.body()?,
         }
         Ok(())
+    }
+
+    #[inline]
+    fn body(&mut self) -> Result<ByteString, Broken> {
+        let start = self.scanner.at();
+        self.scanner.value(PAYLOAD_DEPTH)?;
+        checked(self.message.slice(start..self.scanner.at()), start)
     }
 
     fn unknown(&mut self, name: Text<'a>) -> Result<(), Broken> {
@@ -247,17 +267,28 @@ impl<'a> Reader<'a> {
         if !self.unknown.get_or_insert_default().insert(plain) {
             return Err(self.scanner.broken(header::TWICE));
         }
-        self.scanner.value(PAYLOAD_DEPTH)
+        let start = self.scanner.at();
+        self.scanner.value(PAYLOAD_DEPTH)?;
+        let value = self.message.get(start..self.scanner.at()).unwrap_or_default();
+        check_utf8(name.inner).and(check_utf8(value)).map_err(|_| self.scanner.broken(NOT_UTF8))
     }
 
     #[inline]
     fn string(&mut self) -> Result<ByteString, Broken> {
-        let text = self.scanner.text(header::TEXT)?;
-        if text.escaped {
-            return self.scanner.unescaped(text).map(ByteString::from);
+        match self.scanner.plain() {
+            Some(text) => {
+                let end = self.scanner.at() - 1;
+                let start = end - text.len();
+                checked(self.message.slice(start..end), start)
+            }
+            None => self.unusual_string(),
         }
-        ByteString::try_from(self.message.slice_ref(text.inner))
-            .map_err(|_| self.scanner.broken(header::TEXT))
+    }
+
+    #[cold]
+    fn unusual_string(&mut self) -> Result<ByteString, Broken> {
+        let text = self.scanner.text(header::TEXT)?;
+        self.scanner.unescaped(text).map(ByteString::from)
     }
 
     #[inline]

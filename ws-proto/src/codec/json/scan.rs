@@ -6,7 +6,8 @@ use crate::codec::{
 };
 use crate::limits::Limits;
 
-/// A place in a text that is known to be UTF-8.
+/// A place in a text, which may still turn out not to be UTF-8: only ASCII is looked at.
+#[derive(Clone, Copy)]
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -42,7 +43,7 @@ impl<'a> Scanner<'a> {
     /// The next byte; 0 at the end, which stands nowhere in JSON.
     #[inline]
     pub(super) fn peek(&self) -> u8 {
-        self.bytes.get(self.at).copied().unwrap_or(0)
+        byte(self.bytes, self.at)
     }
 
     /// Skips these bytes where they stand next.
@@ -64,17 +65,7 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     pub(super) fn space(&mut self) {
-        // Writers that count bytes write none.
-        if self.peek() <= b' ' {
-            self.spaces();
-        }
-    }
-
-    #[cold]
-    fn spaces(&mut self) {
-        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
-            self.at += 1;
-        }
+        self.at = after_space(self.bytes, self.at);
     }
 
     /// Nothing but white space may follow.
@@ -86,42 +77,52 @@ impl<'a> Scanner<'a> {
     /// Skips one value that may open `depth` levels, at most 64. What is open is kept in the bits of
     /// one word, and not on the stack: 1 is an object, 0 an array, the innermost is the lowest.
     pub(super) fn value(&mut self, depth: usize) -> Result<(), Broken> {
-        let (mut open, mut levels) = (0_u64, 0);
+        let bytes = self.bytes;
+        let (mut open, mut levels, mut at) = (0_u64, 0, self.at);
         loop {
-            let first = self.peek();
+            let first = byte(bytes, at);
             match first {
-                b'"' => self.string(STRING)?,
+                b'"' => match string(bytes, at) {
+                    Some(end) => at = end,
+                    None => at = self.unusual(at, |scanner| scanner.text(STRING).map(drop))?,
+                },
                 b'{' | b'[' => {
                     if levels == depth {
-                        return Err(self.broken(rule::DEPTH));
+                        return Err(Broken { rule: rule::DEPTH, at });
                     }
-                    self.at += 1;
-                    self.space();
+                    at = after_space(bytes, at + 1);
                     // `]` and `}` stand two after what opens.
-                    if self.peek() != first + 2 {
+                    if byte(bytes, at) != first + 2 {
                         levels += 1;
                         open = open << 1 | u64::from(first == b'{');
-                        self.name(open)?;
+                        if first == b'{' {
+                            at = self.name(at)?;
+                        }
                         continue;
                     }
-                    self.at += 1;
+                    at += 1;
                 }
-                b'-' | b'0'..=b'9' => self.number()?,
-                b't' => self.word(b"true")?,
-                b'f' => self.word(b"false")?,
-                b'n' => self.word(b"null")?,
-                _ => return Err(self.broken("expected a value")),
+                b'-' | b'0'..=b'9' => match whole_number(bytes, at) {
+                    Some(end) => at = end,
+                    None => at = self.unusual(at, Self::number)?,
+                },
+                b't' => at = self.unusual(at, |scanner| scanner.word(b"true"))?,
+                b'f' => at = self.unusual(at, |scanner| scanner.word(b"false"))?,
+                b'n' => at = self.unusual(at, |scanner| scanner.word(b"null"))?,
+                _ => return Err(Broken { rule: rule::VALUE, at }),
             }
             loop {
                 if levels == 0 {
+                    self.at = at;
                     return Ok(());
                 }
-                self.space();
-                let next = self.peek();
+                at = after_space(bytes, at);
+                let next = byte(bytes, at);
                 if next == b',' {
-                    self.at += 1;
-                    self.space();
-                    self.name(open)?;
+                    at = after_space(bytes, at + 1);
+                    if open & 1 == 1 {
+                        at = self.name(at)?;
+                    }
                     break;
                 }
                 let (end, otherwise) = if open & 1 == 1 {
@@ -130,40 +131,46 @@ impl<'a> Scanner<'a> {
                     (b']', "expected `,` or `]`")
                 };
                 if next != end {
-                    return Err(self.broken(otherwise));
+                    return Err(Broken { rule: otherwise, at });
                 }
-                self.at += 1;
+                at += 1;
                 levels -= 1;
                 open >>= 1;
             }
         }
     }
 
-    /// Skips the name of an entry and its colon, when the innermost of `open` is an object.
+    /// Where the value of an entry starts, whose name starts here.
     #[inline]
-    fn name(&mut self, open: u64) -> Result<(), Broken> {
-        if open & 1 == 0 {
-            return Ok(());
+    fn name(&mut self, at: usize) -> Result<usize, Broken> {
+        match string(self.bytes, at) {
+            Some(end) if byte(self.bytes, end) == b':' => Ok(after_space(self.bytes, end + 1)),
+            _ => self.unusual(at, |scanner| {
+                scanner.text(rule::KEY)?;
+                scanner.colon()
+            }),
         }
-        self.string(rule::KEY)?;
-        self.colon()
     }
 
-    /// Skips a string.
+    /// Where something ends that starts here.
     #[inline]
-    fn string(&mut self, otherwise: &'static str) -> Result<(), Broken> {
-        if self.short() { Ok(()) } else { self.text(otherwise).map(drop) }
+    fn unusual(
+        &mut self,
+        at: usize,
+        skip: impl FnOnce(&mut Self) -> Result<(), Broken>,
+    ) -> Result<usize, Broken> {
+        self.at = at;
+        skip(self)?;
+        Ok(self.at)
     }
 
-    /// Skips a string without escapes that ends within eight bytes, if that is what comes next.
+    /// Skips a string without escapes, if that is what comes next, and says what it is.
     #[inline]
-    fn short(&mut self) -> bool {
-        let Some([b'"', eight @ ..]) = self.next::<9>() else { return false };
-        let eight = u64::from_le_bytes(*eight);
-        let stop = word::stops(eight).trailing_zeros() & !7;
-        let found = eight.checked_shr(stop).is_some_and(|rest| rest & 0xff == u64::from(b'"'));
-        self.at += if found { 2 + stop as usize / 8 } else { 0 };
-        found
+    pub(super) fn plain(&mut self) -> Option<&'a [u8]> {
+        let end = string(self.bytes, self.at)?;
+        let inner = self.bytes.get(self.at + 1..end - 1);
+        self.at = end;
+        inner
     }
 
     /// Skips a colon and the white space around it.
@@ -181,15 +188,14 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            self.plain();
+            self.at += word::plain(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
                 b'"' => break,
                 b'\\' => {
                     escaped = true;
                     self.escape()?;
                 }
-                byte if byte < 0x20 => return Err(self.broken(STRING)),
-                _ => self.at += 1,
+                _ => return Err(self.broken(STRING)),
             }
         }
         let inner = self.bytes.get(start..self.at).unwrap_or_default();
@@ -207,31 +213,21 @@ impl<'a> Scanner<'a> {
     /// An integer from 0 to 2^53 - 1: digits alone, and no superfluous zero.
     #[inline]
     pub(super) fn integer(&mut self) -> Result<u64, Broken> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (mut value, mut digits) = (0_u64, 0);
-        for byte in rest {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-            digits += 1;
-        }
-        self.at += digits;
-        let zero = digits > 1 && rest.first() == Some(&b'0');
-        let more = matches!(self.peek(), b'.' | b'e' | b'E');
-        let long = digits > DIGITS || value > Limits::MAX_INTEGER;
-        if digits == 0 || zero || more || long {
-            return Err(self.broken(header::INTEGER));
-        }
-        Ok(value)
+        self.small().ok_or_else(|| self.broken(header::INTEGER))
     }
 
-    /// The next eight bytes; `None` where fewer are left.
+    /// Skips such an integer, if that is what comes next.
     #[inline]
-    pub(super) fn eight(&self) -> Option<u64> {
-        let eight = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk);
-        eight.map(|eight| u64::from_le_bytes(*eight))
+    pub(super) fn small(&mut self) -> Option<u64> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let (value, digits) = word::integer(rest);
+        let zero = digits > 1 && rest.first() == Some(&b'0');
+        let more = matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
+        if digits == 0 || digits > DIGITS || zero || more || value > Limits::MAX_INTEGER {
+            return None;
+        }
+        self.at += digits;
+        Some(value)
     }
 
     /// The next bytes, as many as are asked for; `None` where fewer are left.
@@ -245,7 +241,8 @@ impl<'a> Scanner<'a> {
         self.at += bytes;
     }
 
-    fn number(&mut self) -> Result<(), Broken> {
+    /// Skips a number.
+    pub(super) fn number(&mut self) -> Result<(), Broken> {
         if self.peek() == b'-' {
             self.at += 1;
         }
@@ -278,28 +275,12 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn word(&mut self, word: &[u8]) -> Result<(), Broken> {
+    fn word(&mut self, word: &'static [u8]) -> Result<(), Broken> {
         if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
-            return Err(self.broken("expected a value"));
+            return Err(self.broken(rule::VALUE));
         }
         self.at += word.len();
         Ok(())
-    }
-
-    /// Skips what needs no look, 32 bytes at a time, and then eight.
-    #[inline]
-    fn plain(&mut self) {
-        while self.next().is_some_and(word::is_plain) {
-            self.at += 32;
-        }
-        while let Some(eight) = self.eight() {
-            let stops = word::stops(eight);
-            if stops != 0 {
-                self.at += (stops.trailing_zeros() / 8) as usize;
-                return;
-            }
-            self.at += 8;
-        }
     }
 
     #[cold]
@@ -335,6 +316,60 @@ impl<'a> Scanner<'a> {
         }
         Ok(unit)
     }
+}
+
+/// The byte at a place; 0 past the end, which stands nowhere in JSON.
+#[inline]
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}
+
+#[inline]
+fn after_space(bytes: &[u8], at: usize) -> usize {
+    // Writers that count bytes write none.
+    if byte(bytes, at) <= b' ' { after_spaces(bytes, at) } else { at }
+}
+
+#[cold]
+fn after_spaces(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(byte(bytes, at), b' ' | b'\n' | b'\r' | b'\t') {
+        at += 1;
+    }
+    at
+}
+
+/// Where a string without escapes ends whose first quote would be here.
+#[inline]
+fn string(bytes: &[u8], at: usize) -> Option<usize> {
+    // Names and the numbers of things are short.
+    if let Some([b'"', eight @ ..]) = bytes.get(at..).and_then(<[u8]>::first_chunk::<9>) {
+        let eight = u64::from_le_bytes(*eight);
+        let stop = word::stops(eight).trailing_zeros() & !7;
+        if eight.checked_shr(stop).is_some_and(|rest| rest & 0xff == u64::from(b'"')) {
+            return Some(at + 2 + stop as usize / 8);
+        }
+    }
+    longer(bytes, at)
+}
+
+fn longer(bytes: &[u8], at: usize) -> Option<usize> {
+    if byte(bytes, at) != b'"' {
+        return None;
+    }
+    let end = at + 1 + word::plain(bytes.get(at + 1..)?);
+    (byte(bytes, end) == b'"').then_some(end + 1)
+}
+
+/// Where a number ends that is digits alone and starts here.
+#[inline]
+fn whole_number(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut end = at;
+    while byte(bytes, end).is_ascii_digit() {
+        end += 1;
+    }
+    let is_other = matches!(byte(bytes, end), b'.' | b'e' | b'E');
+    let is_zero = byte(bytes, at) == b'0' && end != at + 1;
+    (end != at && !is_other && !is_zero).then_some(end)
 }
 
 const ESCAPE: &str = "escape that stands for no character";

@@ -1,13 +1,14 @@
 //! MessagePack: an array of five in a binary frame (`docs/protocol.md`, section 2).
 
 mod scan;
+mod source;
 
 use super::{
     Codec, DecodeError, EncodeError, Format,
     checked::Checked,
     error::{Broken, rule, without_values},
     header::{self, Field, Seen},
-    strict::Strict,
+    value::Value,
     whole,
 };
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
@@ -17,7 +18,8 @@ use rmp::encode::{self, ValueWriteError};
 use scan::{NIL, NOT_UTF8, Scanner};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_transcode::Transcoder;
-use std::collections::BTreeSet;
+use source::MessagePackSource;
+use std::{collections::BTreeSet, fmt};
 use uuid::Uuid;
 
 /// `wsp1.msgpack`.
@@ -77,10 +79,13 @@ impl Codec for MessagePack {
         Ok(())
     }
 
-    #[inline]
     fn decode_scanned<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-        T::deserialize(Strict(&mut rmp_serde::Deserializer::from_read_ref(bytes)))
-            .map_err(|error| refused(&error))
+        let mut source = MessagePackSource::new(bytes, PAYLOAD_DEPTH);
+        let value = T::deserialize(Value(&mut source));
+        match value.and_then(|value| source.end().map(|()| value)) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(refused(&error)),
+        }
     }
 
     #[inline]
@@ -97,15 +102,15 @@ impl Codec for MessagePack {
     }
 
     fn transcode<To: Codec>(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-        let mut inner = rmp_serde::Deserializer::from_read_ref(bytes);
-        let value = Transcoder::new(Strict(&mut inner));
-        To::encode_payload(&value, out).map_err(|error| refused(&error))
+        let mut source = MessagePackSource::new(bytes, PAYLOAD_DEPTH);
+        let written = To::encode_payload(&Transcoder::new(Value(&mut source)), out);
+        written.map_err(|error| refused(&without_values(&error)))
     }
 }
 
 #[cold]
-fn refused(error: &dyn std::fmt::Display) -> DecodeError {
-    DecodeError::Invalid(format!("payload: {}", without_values(error)))
+fn refused(error: &dyn fmt::Display) -> DecodeError {
+    DecodeError::Invalid(format!("payload: {error}"))
 }
 
 fn read_header(scanner: &mut Scanner<'_>, message: &Bytes, head: &mut Head) -> Result<(), Broken> {

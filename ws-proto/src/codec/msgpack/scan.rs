@@ -3,11 +3,14 @@
 
 use crate::codec::{
     error::{Broken, rule},
-    header, word,
+    header,
+    value::Number,
+    word,
 };
 use crate::limits::Limits;
 
 /// A place in a message.
+#[derive(Clone, Copy)]
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -15,6 +18,8 @@ pub(super) struct Scanner<'a> {
 
 /// The byte that stands for `null`.
 pub(super) const NIL: u8 = 0xc0;
+pub(super) const FALSE: u8 = 0xc2;
+pub(super) const TRUE: u8 = 0xc3;
 
 pub(super) const NOT_UTF8: &str = "text that is not UTF-8";
 
@@ -59,7 +64,7 @@ impl<'a> Scanner<'a> {
         let Some(marker) = self.peek() else { return Err(self.broken(END)) };
         match marker {
             // nil, booleans and the integers of one byte
-            NIL | 0xc2 | 0xc3 | 0x00..=0x7f | 0xe0..=0xff => self.skip(1),
+            NIL | FALSE | TRUE | 0x00..=0x7f | 0xe0..=0xff => self.skip(1),
             0xcc | 0xd0 => self.skip(2),
             0xcd | 0xd1 => self.skip(3),
             0xce | 0xd2 => self.skip(5),
@@ -165,6 +170,44 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
+    /// Skips a number that is not one of the bytes 0 to 127.
+    pub(super) fn wide(&mut self, marker: u8) -> Result<Number, Broken> {
+        self.at += 1;
+        match marker {
+            0xca => {
+                let value = f32::from_be_bytes(self.fixed()?).into();
+                self.float(value)
+            }
+            0xcb => {
+                let value = f64::from_be_bytes(self.fixed()?);
+                self.float(value)
+            }
+            0xcc => Ok(Number::Unsigned(u8::from_be_bytes(self.fixed()?).into())),
+            0xcd => Ok(Number::Unsigned(u16::from_be_bytes(self.fixed()?).into())),
+            0xce => Ok(Number::Unsigned(u32::from_be_bytes(self.fixed()?).into())),
+            0xcf => Ok(Number::Unsigned(u64::from_be_bytes(self.fixed()?))),
+            0xd0 => Ok(signed(i8::from_be_bytes(self.fixed()?).into())),
+            0xd1 => Ok(signed(i16::from_be_bytes(self.fixed()?).into())),
+            0xd2 => Ok(signed(i32::from_be_bytes(self.fixed()?).into())),
+            0xd3 => Ok(signed(i64::from_be_bytes(self.fixed()?))),
+            _ => Ok(signed(i8::from_be_bytes([marker]).into())),
+        }
+    }
+
+    fn float(&self, value: f64) -> Result<Number, Broken> {
+        self.finite(value.is_finite())?;
+        Ok(Number::Float(value))
+    }
+
+    /// The next bytes, as many as are asked for.
+    #[inline]
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
+        let next = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk);
+        let bytes = next.ok_or_else(|| self.broken(END))?;
+        self.at += N;
+        Ok(*bytes)
+    }
+
     fn elements(&mut self, depth: usize) -> Result<(), Broken> {
         let inside = self.open(depth)?;
         for _ in 0..self.array()?.unwrap_or(0) {
@@ -205,7 +248,13 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn peek(&self) -> Option<u8> {
+    pub(super) const fn step(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    /// The next byte, unless it is the end.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
@@ -244,4 +293,10 @@ impl<'a> Scanner<'a> {
         let bytes = self.bytes(width)?;
         Ok(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
+}
+
+/// An integer is one whatever it was written as.
+#[inline]
+fn signed(value: i64) -> Number {
+    u64::try_from(value).map_or(Number::Signed(value), Number::Unsigned)
 }
