@@ -61,7 +61,17 @@ impl Seen {
     }
 
     /// The first field that must be there and is not.
+    #[inline]
     pub(super) fn missing(self) -> Option<&'static str> {
+        const ALWAYS: u16 = 1 << Field::Type as u16
+            | 1 << Field::Id as u16
+            | 1 << Field::Ts as u16
+            | 1 << Field::Payload as u16;
+        if self.0 & ALWAYS == ALWAYS { None } else { self.first_missing() }
+    }
+
+    #[cold]
+    fn first_missing(self) -> Option<&'static str> {
         let always = [
             (Field::Type, "missing `type`"),
             (Field::Id, "missing `id`"),
@@ -80,10 +90,10 @@ pub(super) const INTEGER: &str = "header field that is not an integer from 0 to 
 pub(super) const UUID: &str = "header field that is not a UUID";
 pub(super) const TEXT: &str = "header field that is not text";
 
-/// Refuses a header that was read and breaks a bound.
+/// Refuses a header that was read and breaks a bound; its integers were looked at one by one.
 #[inline]
 pub(super) fn check_read(head: &Head) -> Result<(), DecodeError> {
-    bounds(head).map_err(|rule| DecodeError::Invalid(rule.to_owned()))
+    texts(head).map_err(|rule| DecodeError::Invalid(rule.to_owned()))
 }
 
 /// Refuses a header that the peer would refuse.
@@ -146,6 +156,16 @@ fn json_text(text: &str) -> usize {
 
 #[inline]
 fn bounds(head: &Head) -> Result<(), &'static str> {
+    texts(head)?;
+    let numbers = [Some(head.ts), head.seq, head.ack, head.off, head.prev, head.ttl];
+    if numbers.into_iter().flatten().any(|number| number > Limits::MAX_INTEGER) {
+        return Err(INTEGER);
+    }
+    Ok(())
+}
+
+#[inline]
+fn texts(head: &Head) -> Result<(), &'static str> {
     if !(1..=Limits::KIND).contains(&head.kind.len()) {
         return Err("`type` that is empty or longer than 128 bytes");
     }
@@ -154,10 +174,6 @@ fn bounds(head: &Head) -> Result<(), &'static str> {
     }
     if head.tp.as_ref().is_some_and(|tp| tp.len() > Limits::KEY) {
         return Err("`tp` longer than 128 bytes");
-    }
-    let numbers = [Some(head.ts), head.seq, head.ack, head.off, head.prev, head.ttl];
-    if numbers.into_iter().flatten().any(|number| number > Limits::MAX_INTEGER) {
-        return Err(INTEGER);
     }
     Ok(())
 }

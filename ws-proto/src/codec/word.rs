@@ -21,73 +21,54 @@ pub(super) const fn stops(eight: u64) -> u64 {
     (quotes | backslashes | controls) & HIGHS
 }
 
-/// Whether no byte of the block has to be looked at. Without an early exit, so that the compiler
-/// judges as many at once as the machine can.
-#[inline]
-fn is_plain(block: &[u8; 32]) -> bool {
-    block.iter().fold(0, |all, byte| all | stop(*byte)) == 0
+/// Whether a control character is among the bytes.
+pub(super) fn has_control(text: &[u8]) -> bool {
+    let (eights, rest) = text.as_chunks();
+    let controls = |eight: &[u8; 8]| {
+        let eight = u64::from_le_bytes(*eight);
+        eight.wrapping_sub(ONES * 0x20) & !eight
+    };
+    let all = eights.iter().fold(0, |all, eight| all | controls(eight));
+    all & HIGHS != 0 || rest.iter().any(|byte| *byte < 0x20)
 }
 
-/// How many bytes need no look: 32 at a time, and then eight.
-#[inline]
-pub(super) fn plain(text: &[u8]) -> usize {
-    let mut at = 0;
-    while chunk(text, at).is_some_and(is_plain) {
-        at += 32;
-    }
-    while let Some(eight) = chunk(text, at) {
-        let stops = stops(u64::from_le_bytes(*eight));
-        if stops != 0 {
-            return at + (stops.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().take_while(|byte| stop(**byte) == 0).count()
-}
-
-/// The value of the digits at the start, and how many there are. The value is that of the digits
-/// when there are no more than 16 of them.
-#[inline]
+/// The value of the digits at the start, and how many there are: as many as the text has when that
+/// is more than 16, and the value is then that of something else.
 pub(super) fn integer(text: &[u8]) -> (u64, usize) {
-    let Some((mut value, count)) = some_digits(text, 0) else { return few_digits(text, 0, 0) };
-    if count < 8 {
-        return (value, count);
+    let eight = |at| text.get(at..).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes);
+    let (Some(first), Some(second)) = (eight(0), eight(8)) else { return few_digits(text) };
+    let ((value, 8), (more, count)) = (some_digits(first), some_digits(second)) else {
+        return few_digits(text);
+    };
+    if count == 8 && text.get(16).is_some_and(u8::is_ascii_digit) {
+        return few_digits(text);
     }
-    let mut at = 8;
-    while let Some((more, count)) = some_digits(text, at) {
-        value = value.wrapping_mul(TENS[count & 15]).wrapping_add(more);
-        at += count;
-        if count < 8 {
-            return (value, at);
-        }
-    }
-    few_digits(text, value, at)
+    (value * TENS[count as usize & 15] + more, 8 + count as usize)
 }
 
-/// The value of the digits among the next eight bytes, and how many there are; `None` where fewer
-/// bytes are left.
+/// The value of the digits at the start of eight bytes, and how many there are.
 #[inline]
-fn some_digits(text: &[u8], at: usize) -> Option<(u64, usize)> {
-    let digits = u64::from_le_bytes(*chunk(text, at)?) ^ (ONES * b'0' as u64);
+pub(super) const fn some_digits(eight: u64) -> (u64, u32) {
+    let digits = eight ^ (ONES * b'0' as u64);
     // Marks what is no digit, by the highest bit; right up to the first mark.
     let others = (digits.wrapping_add(ONES * 0x76) | digits) & HIGHS;
     let count = others.trailing_zeros() / 8;
     // Digits that are not there become zeros before the others.
-    let digits = digits.checked_shl(64 - 8 * count).unwrap_or(0);
-    Some((eight_digits(digits), count as usize))
+    let digits = if count == 0 { 0 } else { digits << (64 - 8 * count) };
+    (eight_digits(digits), count)
 }
 
-fn few_digits(text: &[u8], mut value: u64, mut at: usize) -> (u64, usize) {
-    for byte in text.get(at..).unwrap_or_default() {
+fn few_digits(text: &[u8]) -> (u64, usize) {
+    let (mut value, mut count) = (0_u64, 0);
+    for byte in text {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;
         }
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-        at += 1;
+        count += 1;
     }
-    (value, at)
+    (value, count)
 }
 
 /// Powers of ten; as many as four bits number.
@@ -104,14 +85,20 @@ const TENS: [u64; 16] = {
 /// The number of eight digits, the first as the lowest byte: neighbours become one, three times.
 #[inline]
 const fn eight_digits(digits: u64) -> u64 {
-    let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
-    let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
+    let pairs = (digits.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
     fours.wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
-#[inline]
-fn chunk<const N: usize>(text: &[u8], at: usize) -> Option<&[u8; N]> {
-    text.get(at..).and_then(<[u8]>::first_chunk)
+/// What eight bytes have to be under a mask to start as a name does.
+pub(super) const fn start(name: &[u8]) -> (u64, u64) {
+    let (mut mask, mut word, mut at) = (0, 0, 0);
+    while at < name.len() && at < 8 {
+        mask |= 0xff << (8 * at);
+        word |= (name[at] as u64) << (8 * at);
+        at += 1;
+    }
+    (mask, word)
 }
 
 /// Whether all bytes are ASCII; short texts are quicker here than in the standard library.
@@ -156,9 +143,9 @@ mod tests {
             eight[3] = byte;
             let found = u8::from(stops(u64::from_le_bytes(eight)) != 0);
             assert_eq!(found, stop(byte), "{byte:#x}");
-            let mut block = [b'a'; 32];
-            block[17] = byte;
-            assert_eq!(is_plain(&block), found == 0, "{byte:#x}");
+            let mut text = [b'a'; 21];
+            text[17] = byte;
+            assert_eq!(has_control(&text), byte < 0x20, "{byte:#x}");
             for place in 0..10 {
                 let mut text = [b'a'; 10];
                 text[place] = byte & 0x7f;
@@ -178,6 +165,39 @@ mod tests {
                 assert!(!is_ascii(&text), "{place} of {len}");
                 text[place] = 0x7f;
             }
+        }
+    }
+
+    #[test]
+    fn digits_are_read_up_to_sixteen_of_them() {
+        let after = ["", ",", ".5", "e1", "/", ":", "\u{e9}", ",12345678901234567"];
+        for digits in 0..=16 {
+            let number = "9087654321098765".split_at(digits).0;
+            for after in after {
+                let text = format!("{number}{after}");
+                let value = number.parse().unwrap_or(0);
+                assert_eq!(integer(text.as_bytes()), (value, digits), "{text}");
+                if let Some(eight) = text.as_bytes().first_chunk() {
+                    let eight = u64::from_le_bytes(*eight);
+                    let value = number.get(..8).unwrap_or(number).parse().unwrap_or(0);
+                    assert_eq!(some_digits(eight), (value, digits.min(8) as u32), "{text}");
+                }
+            }
+        }
+        assert_eq!(integer(b"12345678901234567,").1, 17);
+        assert_eq!(integer(b"12345678901234567").1, 17);
+    }
+
+    #[test]
+    fn a_name_of_up_to_eight_bytes_is_found_at_the_start_of_eight() {
+        for name in ["\"id\":", "\"prev\":", "12345678"] {
+            let (mask, word) = start(name.as_bytes());
+            let found = |text: &str| {
+                let eight = text.as_bytes().first_chunk().expect("eight bytes");
+                u64::from_le_bytes(*eight) & mask == word
+            };
+            assert!(found(&format!("{name}12345678")), "{name}");
+            assert!(!found(&format!("x{name}12345678")), "{name}");
         }
     }
 }

@@ -179,17 +179,24 @@ impl<'a> Reader<'a> {
     /// stopped before a name otherwise.
     #[inline]
     fn usual(&mut self) -> Result<bool, Broken> {
+        let mut next = self.scanner.eight();
         macro_rules! fields {
             ($($name:literal => $field:ident, |$reader:ident| $set:expr;)+) => {
-                $(if self.scanner.literal(concat!("\"", $name, "\":").as_bytes()) {
-                    self.scanner.space();
-                    self.seen.note(Field::$field);
-                    let $reader = &mut *self;
-                    $set;
-                    if self.scanner.peek() != b',' {
-                        return Ok(true);
+                $({
+                    const NAME: &[u8] = concat!("\"", $name, "\":").as_bytes();
+                    const START: (u64, u64) = word::start(NAME);
+                    if next & START.0 == START.1 {
+                        self.scanner.step(NAME.len());
+                        self.scanner.space();
+                        self.seen.note(Field::$field);
+                        let $reader = &mut *self;
+                        $set;
+                        if self.scanner.peek() != b',' {
+                            return Ok(true);
+                        }
+                        self.scanner.step(1);
+                        next = self.scanner.eight();
                     }
-                    self.scanner.step(1);
                 })+
             };
         }
@@ -206,7 +213,13 @@ impl<'a> Reader<'a> {
             "key" => Key, |this| this.head.key = Some(this.string()?);
             "ttl" => Ttl, |this| this.head.ttl = Some(this.scanner.integer()?);
             "tp" => Tp, |this| this.head.tp = Some(this.string()?);
-            "payload" => Payload, |this| this.payload = this.body()?;
+        }
+        // The last one: only another order or a newer peer's fields can follow.
+        if next & 0xff == u64::from(b'"') && self.scanner.literal(b"\"payload\":") {
+            self.scanner.space();
+            self.seen.note(Field::Payload);
+            self.payload = self.body()?;
+            return Ok(true);
         }
         Ok(false)
     }

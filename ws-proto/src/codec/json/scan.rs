@@ -5,6 +5,7 @@ use crate::codec::{
     header, word,
 };
 use crate::limits::Limits;
+use memchr::memchr2;
 
 /// A place in a text, which may still turn out not to be UTF-8: only ASCII is looked at.
 #[derive(Clone, Copy)]
@@ -80,6 +81,9 @@ impl<'a> Scanner<'a> {
         let bytes = self.bytes;
         let (mut open, mut levels, mut at) = (0_u64, 0, self.at);
         loop {
+            if open & 1 == 1 {
+                at = self.name(at)?;
+            }
             let first = byte(bytes, at);
             match first {
                 b'"' => match string(bytes, at) {
@@ -95,9 +99,6 @@ impl<'a> Scanner<'a> {
                     if byte(bytes, at) != first + 2 {
                         levels += 1;
                         open = open << 1 | u64::from(first == b'{');
-                        if first == b'{' {
-                            at = self.name(at)?;
-                        }
                         continue;
                     }
                     at += 1;
@@ -120,9 +121,6 @@ impl<'a> Scanner<'a> {
                 let next = byte(bytes, at);
                 if next == b',' {
                     at = after_space(bytes, at + 1);
-                    if open & 1 == 1 {
-                        at = self.name(at)?;
-                    }
                     break;
                 }
                 let (end, otherwise) = if open & 1 == 1 {
@@ -167,10 +165,17 @@ impl<'a> Scanner<'a> {
     /// Skips a string without escapes, if that is what comes next, and says what it is.
     #[inline]
     pub(super) fn plain(&mut self) -> Option<&'a [u8]> {
-        let end = string(self.bytes, self.at)?;
-        let inner = self.bytes.get(self.at + 1..end - 1);
+        let (start, end) = (self.at, string(self.bytes, self.at)?);
         self.at = end;
-        inner
+        Some(inside(self.bytes, start, end))
+    }
+
+    /// The same for bytes that were scanned, which no control character is in.
+    #[inline]
+    pub(super) fn plain_again(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        self.at = short(self.bytes, start).or_else(|| longer(self.bytes, start))?;
+        Some(inside(self.bytes, start, self.at))
     }
 
     /// Skips a colon and the white space around it.
@@ -188,7 +193,12 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            self.at += word::plain(self.bytes.get(self.at..).unwrap_or_default());
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let (plain, _) = rest.split_at(memchr2(b'"', b'\\', rest).unwrap_or(rest.len()));
+            if word::has_control(plain) {
+                return Err(self.broken(STRING));
+            }
+            self.at += plain.len();
             match self.peek() {
                 b'"' => break,
                 b'\\' => {
@@ -219,6 +229,19 @@ impl<'a> Scanner<'a> {
     /// Skips such an integer, if that is what comes next.
     #[inline]
     pub(super) fn small(&mut self) -> Option<u64> {
+        let eight = self.eight();
+        let (value, count) = word::some_digits(eight);
+        let after = eight.checked_shr(8 * count).unwrap_or(u64::from(b'.')) as u8;
+        let is_zero = eight as u8 == b'0' && count > 1;
+        if count == 0 || is_zero || matches!(after, b'.' | b'e' | b'E') {
+            return self.long();
+        }
+        self.at += count as usize;
+        Some(value)
+    }
+
+    /// The same for eight digits and more, and where fewer bytes are left.
+    fn long(&mut self) -> Option<u64> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let (value, digits) = word::integer(rest);
         let zero = digits > 1 && rest.first() == Some(&b'0');
@@ -228,6 +251,12 @@ impl<'a> Scanner<'a> {
         }
         self.at += digits;
         Some(value)
+    }
+
+    /// The next eight bytes as one number; 0 where fewer are left.
+    #[inline]
+    pub(super) fn eight(&self) -> u64 {
+        self.next().map_or(0, |eight| u64::from_le_bytes(*eight))
     }
 
     /// The next bytes, as many as are asked for; `None` where fewer are left.
@@ -341,23 +370,52 @@ fn after_spaces(bytes: &[u8], mut at: usize) -> usize {
 /// Where a string without escapes ends whose first quote would be here.
 #[inline]
 fn string(bytes: &[u8], at: usize) -> Option<usize> {
-    // Names and the numbers of things are short.
-    if let Some([b'"', eight @ ..]) = bytes.get(at..).and_then(<[u8]>::first_chunk::<9>) {
-        let eight = u64::from_le_bytes(*eight);
-        let stop = word::stops(eight).trailing_zeros() & !7;
-        if eight.checked_shr(stop).is_some_and(|rest| rest & 0xff == u64::from(b'"')) {
-            return Some(at + 2 + stop as usize / 8);
-        }
-    }
-    longer(bytes, at)
+    short(bytes, at).or_else(|| checked(bytes, at))
 }
 
+/// The same for every length.
+fn checked(bytes: &[u8], at: usize) -> Option<usize> {
+    // Types and addresses end not much later.
+    if let Some([b'"', sixteen @ ..]) = bytes.get(at..)?.first_chunk::<17>()
+        && let ([first, second], []) = sixteen.as_chunks()
+        && word::stops(u64::from_le_bytes(*first)) == 0
+        && let Some(end) = end_among(*second, at + 9)
+    {
+        return Some(end);
+    }
+    let end = longer(bytes, at)?;
+    (!word::has_control(inside(bytes, at, end))).then_some(end)
+}
+
+/// The same, if it ends within eight bytes: names and the numbers of things are short.
+#[inline]
+fn short(bytes: &[u8], at: usize) -> Option<usize> {
+    let Some([b'"', eight @ ..]) = bytes.get(at..)?.first_chunk::<9>() else { return None };
+    end_among(*eight, at + 1)
+}
+
+/// The same for every length, where no control character can be.
 fn longer(bytes: &[u8], at: usize) -> Option<usize> {
     if byte(bytes, at) != b'"' {
         return None;
     }
-    let end = at + 1 + word::plain(bytes.get(at + 1..)?);
+    let end = at + 1 + memchr2(b'"', b'\\', bytes.get(at + 1..)?)?;
     (byte(bytes, end) == b'"').then_some(end + 1)
+}
+
+/// Where a string ends with one of these bytes, which start here.
+#[inline]
+fn end_among(eight: [u8; 8], at: usize) -> Option<usize> {
+    let eight = u64::from_le_bytes(eight);
+    let stop = word::stops(eight).trailing_zeros() & !7;
+    let is_end = eight.checked_shr(stop)? & 0xff == u64::from(b'"');
+    is_end.then_some(at + 1 + stop as usize / 8)
+}
+
+/// What stands between the quotes.
+#[inline]
+fn inside(bytes: &[u8], at: usize, end: usize) -> &[u8] {
+    bytes.get(at + 1..end - 1).unwrap_or_default()
 }
 
 /// Where a number ends that is digits alone and starts here.

@@ -38,36 +38,42 @@ impl<'de> JsonSource<'de> {
         Place { line, column }
     }
 
+    /// Stays before the bracket, which stands where a comma does before every other one.
     #[inline]
-    fn open(&mut self, byte: u8) -> Result<Option<bool>, Refused> {
-        if self.scanner.peek() != byte {
+    fn open(&mut self, bracket: u8) -> Result<Option<()>, Refused> {
+        if self.scanner.peek() != bracket {
             return Ok(None);
         }
         self.depth = self.depth.checked_sub(1).ok_or_else(|| Refused::new(rule::DEPTH))?;
-        self.scanner.step(1);
-        self.scanner.space();
-        Ok(Some(true))
+        Ok(Some(()))
     }
 
-    /// Whether another one follows, unless `end` does; what lies between them is skipped.
+    /// Whether another one follows, unless `end` does.
     #[inline]
-    fn next(&mut self, is_first: &mut bool, end: u8) -> Result<bool, Refused> {
-        let is_inner = !std::mem::take(is_first);
+    fn next(&mut self, bracket: u8, end: u8) -> Result<bool, Refused> {
         self.scanner.space();
-        if is_inner && self.scanner.peek() == b',' {
+        let separator = self.scanner.peek();
+        if separator == b',' {
             self.scanner.step(1);
             self.scanner.space();
             return Ok(true);
         }
-        if self.scanner.peek() == end {
-            return Ok(false);
+        if separator == bracket {
+            self.scanner.step(1);
+            self.scanner.space();
+            return Ok(self.scanner.peek() != end);
         }
-        if is_inner { Err(Refused::new(SEPARATOR)) } else { Ok(true) }
+        if separator == end { Ok(false) } else { Err(Refused::new(SEPARATOR)) }
     }
 
     #[inline]
-    fn close(&mut self, end: u8) -> Result<(), Refused> {
+    fn close(&mut self, bracket: u8, end: u8) -> Result<(), Refused> {
         self.scanner.space();
+        // A type of no elements need not ask for the first one.
+        if self.scanner.peek() == bracket {
+            self.scanner.step(1);
+            self.scanner.space();
+        }
         self.scanner.take(end, rule::MORE)?;
         self.depth += 1;
         Ok(())
@@ -100,8 +106,8 @@ impl<'de> JsonSource<'de> {
 impl<'de> Source<'de> for JsonSource<'de> {
     const IS_READABLE: bool = true;
 
-    /// Whether the first one is still to come.
-    type Inside = bool;
+    /// The bytes say it.
+    type Outer = ();
 
     #[inline]
     fn kind(&self) -> Option<Kind> {
@@ -139,7 +145,7 @@ impl<'de> Source<'de> for JsonSource<'de> {
 
     #[inline]
     fn plain(&mut self) -> Option<&'de str> {
-        let len = self.scanner.plain()?.len();
+        let len = self.scanner.plain_again()?.len();
         let end = self.scanner.at() - 1;
         self.text.get(end - len..end)
     }
@@ -161,23 +167,23 @@ impl<'de> Source<'de> for JsonSource<'de> {
     }
 
     #[inline]
-    fn list(&mut self) -> Result<Option<bool>, Refused> {
+    fn list(&mut self) -> Result<Option<()>, Refused> {
         self.open(b'[')
     }
 
     #[inline]
-    fn map(&mut self) -> Result<Option<bool>, Refused> {
+    fn map(&mut self) -> Result<Option<()>, Refused> {
         self.open(b'{')
     }
 
     #[inline]
-    fn element(&mut self, is_first: &mut bool) -> Result<bool, Refused> {
-        self.next(is_first, b']')
+    fn element(&mut self) -> Result<bool, Refused> {
+        self.next(b'[', b']')
     }
 
     #[inline]
-    fn entry(&mut self, is_first: &mut bool) -> Result<bool, Refused> {
-        self.next(is_first, b'}')
+    fn entry(&mut self) -> Result<bool, Refused> {
+        self.next(b'{', b'}')
     }
 
     #[inline]
@@ -186,17 +192,17 @@ impl<'de> Source<'de> for JsonSource<'de> {
     }
 
     #[inline]
-    fn end_list(&mut self, _: &bool) -> Result<(), Refused> {
-        self.close(b']')
+    fn end_list(&mut self, (): ()) -> Result<(), Refused> {
+        self.close(b'[', b']')
     }
 
     #[inline]
-    fn end_map(&mut self, _: &bool) -> Result<(), Refused> {
-        self.close(b'}')
+    fn end_map(&mut self, (): ()) -> Result<(), Refused> {
+        self.close(b'{', b'}')
     }
 
     #[inline]
-    fn left(_: &bool) -> Option<usize> {
+    fn left(&self) -> Option<usize> {
         None
     }
 

@@ -9,7 +9,7 @@ use super::{
     error::{Broken, rule, without_values},
     header::{self, Field, Seen},
     value::Value,
-    whole,
+    whole, word,
 };
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
 use bytes::Bytes;
@@ -121,8 +121,11 @@ fn read_header(scanner: &mut Scanner<'_>, message: &Bytes, head: &mut Head) -> R
         return Err(scanner.broken("header that is neither a map nor nil"));
     };
     let mut seen = Seen::default();
-    let mut unknown = BTreeSet::new();
     let usual = read_usual(scanner, message, head, &mut seen, entries)?;
+    if usual == entries {
+        return Ok(());
+    }
+    let mut unknown = BTreeSet::new();
     for _ in usual..entries {
         let name = scanner.text(rule::KEY)?;
         match Field::named(name) {
@@ -145,13 +148,18 @@ fn read_usual(
     seen: &mut Seen,
     entries: usize,
 ) -> Result<usize, Broken> {
-    let mut read = 0;
+    let (mut read, mut next) = (0, scanner.eight());
     macro_rules! fields {
         ($($name:literal => $field:ident;)+) => {
-            $(if read < entries && scanner.literal($name) {
-                seen.note(Field::$field);
-                read_field(Field::$field, scanner, message, head)?;
-                read += 1;
+            $({
+                const START: (u64, u64) = word::start($name);
+                if read < entries && next & START.0 == START.1 {
+                    scanner.step($name.len());
+                    seen.note(Field::$field);
+                    read_field(Field::$field, scanner, message, head)?;
+                    read += 1;
+                    next = scanner.eight();
+                }
             })+
         };
     }
@@ -203,6 +211,11 @@ fn text(scanner: &mut Scanner<'_>, message: &Bytes) -> Result<ByteString, Broken
 }
 
 fn id(scanner: &mut Scanner<'_>) -> Result<MessageId, Broken> {
+    // As everybody writes it: a length of one byte.
+    if let Some([0xc4, 16, id @ ..]) = scanner.next::<18>() {
+        scanner.step(18);
+        return Ok(MessageId(Uuid::from_bytes(*id)));
+    }
     match scanner.bin()?.map(Uuid::from_slice) {
         Some(Ok(id)) => Ok(MessageId(id)),
         _ => Err(scanner.broken(header::UUID)),

@@ -44,14 +44,6 @@ impl<'a> Scanner<'a> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.broken(rule::TRAILING)) }
     }
 
-    /// Skips these bytes where they stand next.
-    #[inline]
-    pub(super) fn literal(&mut self, bytes: &[u8]) -> bool {
-        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
-        self.at += if found { bytes.len() } else { 0 };
-        found
-    }
-
     /// Skips a nil, if there is one.
     pub(super) fn nil(&mut self) -> bool {
         let found = self.peek() == Some(NIL);
@@ -60,7 +52,19 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips one value that may open `depth` levels.
+    #[inline]
     pub(super) fn value(&mut self, depth: usize) -> Result<(), Broken> {
+        match usual(self.bytes, self.at, Content { count: 1, is_map: false }, depth) {
+            Some(end) => {
+                self.at = end;
+                Ok(())
+            }
+            None => self.any_value(depth),
+        }
+    }
+
+    /// The same for what is not usual, or not good: this finds out what is wrong.
+    fn any_value(&mut self, depth: usize) -> Result<(), Broken> {
         let Some(marker) = self.peek() else { return Err(self.broken(END)) };
         match marker {
             // nil, booleans and the integers of one byte
@@ -137,6 +141,18 @@ impl<'a> Scanner<'a> {
         self.bytes(len)
     }
 
+    /// The next bytes, as many as are asked for; `None` where fewer are left.
+    #[inline]
+    pub(super) fn next<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.bytes.get(self.at..).and_then(<[u8]>::first_chunk)
+    }
+
+    /// The next eight bytes as one number; 0 where fewer are left.
+    #[inline]
+    pub(super) fn eight(&self) -> u64 {
+        self.next().map_or(0, |eight| u64::from_le_bytes(*eight))
+    }
+
     /// Skips bytes and says what they were; `None` when it is something else.
     #[inline]
     pub(super) fn bin(&mut self) -> Result<Option<&'a [u8]>, Broken> {
@@ -202,8 +218,7 @@ impl<'a> Scanner<'a> {
     /// The next bytes, as many as are asked for.
     #[inline]
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
-        let next = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk);
-        let bytes = next.ok_or_else(|| self.broken(END))?;
+        let bytes = self.next().ok_or_else(|| self.broken(END))?;
         self.at += N;
         Ok(*bytes)
     }
@@ -211,7 +226,7 @@ impl<'a> Scanner<'a> {
     fn elements(&mut self, depth: usize) -> Result<(), Broken> {
         let inside = self.open(depth)?;
         for _ in 0..self.array()?.unwrap_or(0) {
-            self.value(inside)?;
+            self.any_value(inside)?;
         }
         Ok(())
     }
@@ -220,7 +235,7 @@ impl<'a> Scanner<'a> {
         let inside = self.open(depth)?;
         for _ in 0..self.map()?.unwrap_or(0) {
             self.text(rule::KEY)?;
-            self.value(inside)?;
+            self.any_value(inside)?;
         }
         Ok(())
     }
@@ -290,9 +305,67 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn number(&mut self, width: usize) -> Result<u64, Broken> {
-        let bytes = self.bytes(width)?;
-        Ok(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Ok(match width {
+            1 => u8::from_be_bytes(self.fixed()?).into(),
+            2 => u16::from_be_bytes(self.fixed()?).into(),
+            4 => u32::from_be_bytes(self.fixed()?).into(),
+            _ => u64::from_be_bytes(self.fixed()?),
+        })
     }
+}
+
+/// What stands in a list or a map.
+#[derive(Clone, Copy)]
+struct Content {
+    count: usize,
+    is_map: bool,
+}
+
+/// Where so many values end whose form is good; `None` where a longer look has to say so.
+fn usual(bytes: &[u8], mut at: usize, content: Content, depth: usize) -> Option<usize> {
+    for _ in 0..content.count {
+        if content.is_map {
+            at = text_end(bytes, at)?;
+        }
+        let marker = *bytes.get(at)?;
+        let (start, inside) = match marker {
+            NIL | FALSE | TRUE | 0x00..=0x7f | 0xe0..=0xff => {
+                at += 1;
+                continue;
+            }
+            0xcc..=0xcf | 0xd0..=0xd3 => {
+                at += 1 + (1 << (marker & 3));
+                continue;
+            }
+            0xa0..=0xbf | 0xd9 => {
+                at = text_end(bytes, at)?;
+                continue;
+            }
+            0x80..=0x8f => (at + 1, Content { count: usize::from(marker & 15), is_map: true }),
+            0x90..=0x9f => (at + 1, Content { count: usize::from(marker & 15), is_map: false }),
+            0xdc | 0xde => {
+                let [high, low] = *bytes.get(at + 1..)?.first_chunk()?;
+                let count = usize::from(u16::from_be_bytes([high, low]));
+                (at + 3, Content { count, is_map: marker == 0xde })
+            }
+            _ => return None,
+        };
+        at = usual(bytes, start, inside, depth.checked_sub(1)?)?;
+    }
+    (at <= bytes.len()).then_some(at)
+}
+
+/// Where a short text ends that starts here.
+#[inline]
+fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let (start, len) = match *bytes.get(at)? {
+        marker @ 0xa0..=0xbf => (at + 1, usize::from(marker & 0x1f)),
+        0xd9 => (at + 2, usize::from(*bytes.get(at + 1)?)),
+        _ => return None,
+    };
+    let text = bytes.get(start..start + len)?;
+    // Most texts are ASCII, which is known faster than UTF-8 is.
+    (word::is_ascii(text) || str::from_utf8(text).is_ok()).then_some(start + len)
 }
 
 /// An integer is one whatever it was written as.

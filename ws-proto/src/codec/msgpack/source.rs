@@ -6,19 +6,21 @@ use crate::codec::{
     refused::Refused,
     value::{Kind, Number, Source},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 /// A place in a value.
 pub(super) struct MessagePackSource<'de> {
     scanner: Scanner<'de>,
     /// Levels that may still be opened.
     depth: usize,
+    /// How many are still to come in what is open.
+    left: usize,
 }
 
 impl<'de> MessagePackSource<'de> {
     #[inline]
     pub(super) const fn new(bytes: &'de [u8], depth: usize) -> Self {
-        Self { scanner: Scanner::new(bytes), depth }
+        Self { scanner: Scanner::new(bytes), depth, left: 0 }
     }
 
     /// Nothing may follow.
@@ -28,16 +30,15 @@ impl<'de> MessagePackSource<'de> {
     }
 
     #[inline]
-    fn open(&mut self, left: Option<usize>) -> Result<Option<usize>, Refused> {
-        if left.is_some() {
-            self.depth = self.depth.checked_sub(1).ok_or_else(|| Refused::new(rule::DEPTH))?;
-        }
-        Ok(left)
+    fn open(&mut self, len: Option<usize>) -> Result<Option<usize>, Refused> {
+        let Some(len) = len else { return Ok(None) };
+        self.depth = self.depth.checked_sub(1).ok_or_else(|| Refused::new(rule::DEPTH))?;
+        Ok(Some(mem::replace(&mut self.left, len)))
     }
 
     #[inline]
-    fn close(&mut self, left: usize) -> Result<(), Refused> {
-        if left != 0 {
+    fn close(&mut self, outer: usize) -> Result<(), Refused> {
+        if mem::replace(&mut self.left, outer) != 0 {
             return Err(Refused::new(rule::MORE));
         }
         self.depth += 1;
@@ -48,8 +49,8 @@ impl<'de> MessagePackSource<'de> {
 impl<'de> Source<'de> for MessagePackSource<'de> {
     const IS_READABLE: bool = false;
 
-    /// How many are still to come.
-    type Inside = usize;
+    /// How many are still to come in it.
+    type Outer = usize;
 
     #[inline]
     fn kind(&self) -> Option<Kind> {
@@ -117,26 +118,26 @@ impl<'de> Source<'de> for MessagePackSource<'de> {
 
     #[inline]
     fn list(&mut self) -> Result<Option<usize>, Refused> {
-        let left = self.scanner.array()?;
-        self.open(left)
+        let len = self.scanner.array()?;
+        self.open(len)
     }
 
     #[inline]
     fn map(&mut self) -> Result<Option<usize>, Refused> {
-        let left = self.scanner.map()?;
-        self.open(left)
+        let len = self.scanner.map()?;
+        self.open(len)
     }
 
     #[inline]
-    fn element(&mut self, left: &mut usize) -> Result<bool, Refused> {
-        let Some(fewer) = left.checked_sub(1) else { return Ok(false) };
-        *left = fewer;
+    fn element(&mut self) -> Result<bool, Refused> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(false) };
+        self.left = left;
         Ok(true)
     }
 
     #[inline]
-    fn entry(&mut self, left: &mut usize) -> Result<bool, Refused> {
-        self.element(left)
+    fn entry(&mut self) -> Result<bool, Refused> {
+        self.element()
     }
 
     #[inline]
@@ -145,18 +146,18 @@ impl<'de> Source<'de> for MessagePackSource<'de> {
     }
 
     #[inline]
-    fn end_list(&mut self, left: &usize) -> Result<(), Refused> {
-        self.close(*left)
+    fn end_list(&mut self, outer: usize) -> Result<(), Refused> {
+        self.close(outer)
     }
 
     #[inline]
-    fn end_map(&mut self, left: &usize) -> Result<(), Refused> {
-        self.close(*left)
+    fn end_map(&mut self, outer: usize) -> Result<(), Refused> {
+        self.close(outer)
     }
 
     #[inline]
-    fn left(left: &usize) -> Option<usize> {
-        Some(*left)
+    fn left(&self) -> Option<usize> {
+        Some(self.left)
     }
 
     fn skip(&mut self) -> Result<(), Refused> {

@@ -8,12 +8,9 @@ use serde::de::{
 use std::{borrow::Cow, collections::BTreeSet};
 
 /// The elements of a list.
-pub(super) struct List<'a, S, I> {
-    pub(super) source: &'a mut S,
-    pub(super) inside: &'a mut I,
-}
+pub(super) struct List<'a, S>(pub(super) &'a mut S);
 
-impl<'de, S: Source<'de>> SeqAccess<'de> for List<'_, S, S::Inside> {
+impl<'de, S: Source<'de>> SeqAccess<'de> for List<'_, S> {
     type Error = Refused;
 
     #[inline]
@@ -21,50 +18,22 @@ impl<'de, S: Source<'de>> SeqAccess<'de> for List<'_, S, S::Inside> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Refused> {
-        if !self.source.element(self.inside)? {
+        if !self.0.element()? {
             return Ok(None);
         }
-        seed.deserialize(Value(self.source)).map(Some)
+        seed.deserialize(Value(&mut *self.0)).map(Some)
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        S::left(self.inside)
+        self.0.left()
     }
 }
 
-/// The entries of a map, or the fields of a struct.
-pub(super) struct Fields<'de, 'a, S, I> {
-    source: &'a mut S,
-    inside: &'a mut I,
-    /// The keys so far, as many as the map has: bounded by the message. `None` in a struct.
-    seen: Option<BTreeSet<Cow<'de, str>>>,
-}
+/// The fields of a struct, which refuses a repeated one itself.
+pub(super) struct Fields<'a, S>(pub(super) &'a mut S);
 
-impl<'a, S, I> Fields<'_, 'a, S, I> {
-    #[inline]
-    pub(super) fn new(source: &'a mut S, inside: &'a mut I, is_struct: bool) -> Self {
-        Self { source, inside, seen: (!is_struct).then(BTreeSet::new) }
-    }
-}
-
-impl<'de, S: Source<'de>> Fields<'de, '_, S, S::Inside> {
-    #[inline]
-    fn note(&mut self, key: &Cow<'de, str>) -> Result<(), Refused> {
-        let Some(seen) = &mut self.seen else { return Ok(()) };
-        if seen.insert(key.clone()) { Ok(()) } else { Err(Refused::new(rule::TWICE)) }
-    }
-
-    #[cold]
-    fn unusual_key<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refused> {
-        let Some(text) = self.source.text()? else { return Err(Refused::new(rule::KEY)) };
-        self.source.colon()?;
-        self.note(&text)?;
-        seed.deserialize(Key(text))
-    }
-}
-
-impl<'de, S: Source<'de>> MapAccess<'de> for Fields<'de, '_, S, S::Inside> {
+impl<'de, S: Source<'de>> MapAccess<'de> for Fields<'_, S> {
     type Error = Refused;
 
     #[inline]
@@ -72,60 +41,120 @@ impl<'de, S: Source<'de>> MapAccess<'de> for Fields<'de, '_, S, S::Inside> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Refused> {
-        if !self.source.entry(self.inside)? {
+        if !self.0.entry()? {
             return Ok(None);
         }
-        let Some(text) = self.source.plain() else { return self.unusual_key(seed).map(Some) };
-        self.source.colon()?;
-        self.note(&Cow::Borrowed(text))?;
-        seed.deserialize(Key(Cow::Borrowed(text))).map(Some)
+        match self.0.plain() {
+            Some(name) => {
+                self.0.colon()?;
+                seed.deserialize(Key(Cow::Borrowed(name))).map(Some)
+            }
+            None => unusual_name(self.0, seed).map(Some),
+        }
     }
 
     #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refused> {
-        seed.deserialize(Value(self.source))
+        seed.deserialize(Value(&mut *self.0))
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        S::left(self.inside)
+        self.0.left()
+    }
+}
+
+#[cold]
+fn unusual_name<'de, S: Source<'de>, T: DeserializeSeed<'de>>(
+    source: &mut S,
+    seed: T,
+) -> Result<T::Value, Refused> {
+    let name = key(source)?;
+    seed.deserialize(Key(name))
+}
+
+#[inline]
+fn key<'de, S: Source<'de>>(source: &mut S) -> Result<Cow<'de, str>, Refused> {
+    let Some(key) = source.text()? else { return Err(Refused::new(rule::KEY)) };
+    source.colon()?;
+    Ok(key)
+}
+
+/// The entries of a map, whose keys nobody else compares.
+pub(super) struct Entries<'de, 'a, S> {
+    source: &'a mut S,
+    /// The keys so far, as many as the map has: bounded by the message.
+    seen: BTreeSet<Cow<'de, str>>,
+}
+
+impl<'a, S> Entries<'_, 'a, S> {
+    #[inline]
+    pub(super) const fn new(source: &'a mut S) -> Self {
+        Self { source, seen: BTreeSet::new() }
+    }
+}
+
+impl<'de, S: Source<'de>> MapAccess<'de> for Entries<'de, '_, S> {
+    type Error = Refused;
+
+    fn next_key_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Refused> {
+        if !self.source.entry()? {
+            return Ok(None);
+        }
+        let key = key(self.source)?;
+        if !self.seen.insert(key.clone()) {
+            return Err(Refused::new(rule::TWICE));
+        }
+        seed.deserialize(Key(key)).map(Some)
+    }
+
+    #[inline]
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refused> {
+        seed.deserialize(Value(&mut *self.source))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        self.source.left()
     }
 }
 
 /// An enum's variant with its content: a map of one entry.
-pub(super) struct Variant<'a, S, I> {
+pub(super) struct Variant<'a, S, O> {
     pub(super) source: &'a mut S,
-    pub(super) inside: &'a mut I,
+    pub(super) outer: O,
 }
 
-impl<'de, S: Source<'de>> Variant<'_, S, S::Inside> {
+impl<'de, S: Source<'de>> Variant<'_, S, S::Outer> {
     /// Closes the map behind its only value.
     #[inline]
     fn end<T>(self, value: T) -> Result<T, Refused> {
-        if self.source.entry(self.inside)? {
+        if self.source.entry()? {
             return Err(Refused::new(rule::ONE_ENTRY));
         }
-        self.source.end_map(self.inside)?;
+        self.source.end_map(self.outer)?;
         Ok(value)
     }
 }
 
-impl<'de, S: Source<'de>> EnumAccess<'de> for Variant<'_, S, S::Inside> {
+impl<'de, S: Source<'de>> EnumAccess<'de> for Variant<'_, S, S::Outer> {
     type Error = Refused;
     type Variant = Self;
 
     #[inline]
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self), Refused> {
-        if !self.source.entry(self.inside)? {
+        if !self.source.entry()? {
             return Err(Refused::new(rule::ONE_ENTRY));
         }
-        let Some(name) = self.source.text()? else { return Err(Refused::new(rule::KEY)) };
-        self.source.colon()?;
+        let name = key(self.source)?;
         Ok((seed.deserialize(Key(name))?, self))
     }
 }
 
-impl<'de, S: Source<'de>> VariantAccess<'de> for Variant<'_, S, S::Inside> {
+impl<'de, S: Source<'de>> VariantAccess<'de> for Variant<'_, S, S::Outer> {
     type Error = Refused;
 
     // A unit variant has one spelling: its name as text.
@@ -135,13 +164,13 @@ impl<'de, S: Source<'de>> VariantAccess<'de> for Variant<'_, S, S::Inside> {
 
     #[inline]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refused> {
-        let value = seed.deserialize(Value(self.source))?;
+        let value = seed.deserialize(Value(&mut *self.source))?;
         self.end(value)
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refused> {
-        let value = Value(self.source).list(visitor)?;
+        let value = Value(&mut *self.source).list(visitor)?;
         self.end(value)
     }
 
@@ -151,7 +180,7 @@ impl<'de, S: Source<'de>> VariantAccess<'de> for Variant<'_, S, S::Inside> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let value = Value(self.source).map(true, visitor)?;
+        let value = Value(&mut *self.source).fields(visitor)?;
         self.end(value)
     }
 }

@@ -21,7 +21,7 @@ mod key;
 
 use super::{error::rule, refused::Refused};
 use crate::limits::Limits;
-use access::{Fields, List, Variant};
+use access::{Entries, Fields, List, Variant};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{
     Deserializer,
@@ -35,8 +35,8 @@ pub(super) trait Source<'de> {
     /// Whether types show themselves as text for people.
     const IS_READABLE: bool;
 
-    /// How far a list or a map was read.
-    type Inside;
+    /// How far the list or map around the open one was read.
+    type Outer;
 
     /// What comes next; `None` where no value starts.
     fn kind(&self) -> Option<Kind>;
@@ -57,28 +57,29 @@ pub(super) trait Source<'de> {
     fn bytes(&mut self) -> Result<Option<&'de [u8]>, Refused>;
 
     /// Opens a list, unless too many are open.
-    fn list(&mut self) -> Result<Option<Self::Inside>, Refused>;
+    fn list(&mut self) -> Result<Option<Self::Outer>, Refused>;
 
     /// Opens a map, unless too many are open.
-    fn map(&mut self) -> Result<Option<Self::Inside>, Refused>;
+    fn map(&mut self) -> Result<Option<Self::Outer>, Refused>;
 
-    /// Goes on to the next element of a list, if there is one.
-    fn element(&mut self, inside: &mut Self::Inside) -> Result<bool, Refused>;
+    /// Goes on to the next element of the open list, if there is one.
+    fn element(&mut self) -> Result<bool, Refused>;
 
-    /// Goes on to the next key of a map, if there is one: a text, which [`Source::colon`] ends.
-    fn entry(&mut self, inside: &mut Self::Inside) -> Result<bool, Refused>;
+    /// Goes on to the next key of the open map, if there is one: a text, which [`Source::colon`]
+    /// ends.
+    fn entry(&mut self) -> Result<bool, Refused>;
 
     /// Goes on from a key to its value.
     fn colon(&mut self) -> Result<(), Refused>;
 
-    /// Closes a list, if nothing is left in it.
-    fn end_list(&mut self, inside: &Self::Inside) -> Result<(), Refused>;
+    /// Closes the open list, if nothing is left in it.
+    fn end_list(&mut self, outer: Self::Outer) -> Result<(), Refused>;
 
-    /// Closes a map, if nothing is left in it.
-    fn end_map(&mut self, inside: &Self::Inside) -> Result<(), Refused>;
+    /// Closes the open map, if nothing is left in it.
+    fn end_map(&mut self, outer: Self::Outer) -> Result<(), Refused>;
 
-    /// How many are left, where the format says it.
-    fn left(inside: &Self::Inside) -> Option<usize>;
+    /// How many are left in what is open, where the format says it.
+    fn left(&self) -> Option<usize>;
 
     /// Goes past one value without looking into it.
     fn skip(&mut self) -> Result<(), Refused>;
@@ -183,19 +184,24 @@ impl<'de, S: Source<'de>> Value<'_, S> {
 
     #[inline]
     fn list<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let Some(mut inside) = self.0.list()? else { return self.refuse(&visitor) };
-        let value = visitor.visit_seq(List { source: self.0, inside: &mut inside })?;
-        self.0.end_list(&inside)?;
+        let Some(outer) = self.0.list()? else { return self.refuse(&visitor) };
+        let value = visitor.visit_seq(List(&mut *self.0))?;
+        self.0.end_list(outer)?;
         Ok(value)
     }
 
-    /// A map whose keys are compared here, or the fields of a struct, which refuses a repeated one
-    /// itself.
+    fn map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let Some(outer) = self.0.map()? else { return self.refuse(&visitor) };
+        let value = visitor.visit_map(Entries::new(&mut *self.0))?;
+        self.0.end_map(outer)?;
+        Ok(value)
+    }
+
     #[inline]
-    fn map<V: Visitor<'de>>(self, is_struct: bool, visitor: V) -> Result<V::Value, Refused> {
-        let Some(mut inside) = self.0.map()? else { return self.refuse(&visitor) };
-        let value = visitor.visit_map(Fields::new(self.0, &mut inside, is_struct))?;
-        self.0.end_map(&inside)?;
+    fn fields<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let Some(outer) = self.0.map()? else { return self.refuse(&visitor) };
+        let value = visitor.visit_map(Fields(&mut *self.0))?;
+        self.0.end_map(outer)?;
         Ok(value)
     }
 }
@@ -226,6 +232,7 @@ impl<'de, S: Source<'de>> Deserializer<'de> for Value<'_, S> {
         deserialize_identifier as deserialize_str;
         deserialize_byte_buf as deserialize_bytes;
         deserialize_seq as list;
+        deserialize_map as map;
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
@@ -236,7 +243,7 @@ impl<'de, S: Source<'de>> Deserializer<'de> for Value<'_, S> {
             Some(Kind::Text) => self.deserialize_str(visitor),
             Some(Kind::Bytes) => self.deserialize_bytes(visitor),
             Some(Kind::List) => self.list(visitor),
-            Some(Kind::Map) => self.map(false, visitor),
+            Some(Kind::Map) => self.map(visitor),
             None => Err(Refused::new(rule::VALUE)),
         }
     }
@@ -323,18 +330,13 @@ impl<'de, S: Source<'de>> Deserializer<'de> for Value<'_, S> {
     }
 
     #[inline]
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.map(false, visitor)
-    }
-
-    #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.map(true, visitor)
+        self.fields(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -346,8 +348,8 @@ impl<'de, S: Source<'de>> Deserializer<'de> for Value<'_, S> {
         if let Some(text) = self.0.text()? {
             return visitor.visit_enum(CowStrDeserializer::new(text));
         }
-        let Some(mut inside) = self.0.map()? else { return self.refuse(&visitor) };
-        visitor.visit_enum(Variant { source: self.0, inside: &mut inside })
+        let Some(outer) = self.0.map()? else { return self.refuse(&visitor) };
+        visitor.visit_enum(Variant { source: self.0, outer })
     }
 
     #[inline]
