@@ -180,7 +180,8 @@ mod tests {
                 if let Some(eight) = text.as_bytes().first_chunk() {
                     let eight = u64::from_le_bytes(*eight);
                     let value = number.get(..8).unwrap_or(number).parse().unwrap_or(0);
-                    assert_eq!(some_digits(eight), (value, digits.min(8) as u32), "{text}");
+                    let (found, count) = some_digits(eight);
+                    assert_eq!((found, count as usize), (value, digits.min(8)), "{text}");
                 }
             }
         }

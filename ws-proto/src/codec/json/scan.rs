@@ -231,8 +231,9 @@ impl<'a> Scanner<'a> {
     pub(super) fn small(&mut self) -> Option<u64> {
         let eight = self.eight();
         let (value, count) = word::some_digits(eight);
-        let after = eight.checked_shr(8 * count).unwrap_or(u64::from(b'.')) as u8;
-        let is_zero = eight as u8 == b'0' && count > 1;
+        let [first, ..] = eight.to_le_bytes();
+        let [after, ..] = eight.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes();
+        let is_zero = first == b'0' && count > 1;
         if count == 0 || is_zero || matches!(after, b'.' | b'e' | b'E') {
             return self.long();
         }

@@ -33,9 +33,8 @@ impl<'de> JsonSource<'de> {
     /// Where it stopped, as people count.
     pub(super) fn place(&self) -> Place {
         let before = self.text.as_bytes().get(..self.scanner.at()).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
-        Place { line, column }
+        let lines = || before.split(|byte| *byte == b'\n');
+        Place { line: lines().count(), column: lines().next_back().map_or(0, <[u8]>::len) }
     }
 
     /// Stays before the bracket, which stands where a comma does before every other one.

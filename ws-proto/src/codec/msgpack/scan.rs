@@ -333,7 +333,7 @@ fn usual(bytes: &[u8], mut at: usize, content: Content, depth: usize) -> Option<
                 at += 1;
                 continue;
             }
-            0xcc..=0xcf | 0xd0..=0xd3 => {
+            0xcc..=0xd3 => {
                 at += 1 + (1 << (marker & 3));
                 continue;
             }
