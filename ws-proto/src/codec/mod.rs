@@ -1,10 +1,12 @@
 //! Bytes <-> envelope (`docs/protocol.md`, sections 1 and 2).
 
 mod checked;
+mod digits;
 mod error;
 mod header;
 mod json;
 mod msgpack;
+mod piece;
 mod refused;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
@@ -242,14 +244,16 @@ pub(crate) fn written<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> R
     thread_local! {
         static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     }
-    // Taken out and not borrowed: a value's own `Serialize` may encode another one.
-    let mut out = SCRATCH.take();
-    out.clear();
-    let written = write(&mut out).map(|()| Bytes::copy_from_slice(&out));
-    if out.capacity() <= KEPT {
-        SCRATCH.set(out);
-    }
-    written
+    SCRATCH.with(|scratch| {
+        // Taken out and not borrowed: a value's own `Serialize` may encode another one.
+        let mut out = scratch.take();
+        out.clear();
+        let written = write(&mut out).map(|()| Bytes::from(Box::from(out.as_slice())));
+        if out.capacity() <= KEPT {
+            scratch.set(out);
+        }
+        written
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ const HIGHS: u64 = ONES * 0x80;
 
 /// 1 where a string of JSON has to be looked at: a quote, a backslash, a control character.
 #[inline]
-fn stop(byte: u8) -> u8 {
+pub(super) fn stop(byte: u8) -> u8 {
     u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20)
 }
 
@@ -101,6 +101,13 @@ pub(super) const fn start(name: &[u8]) -> (u64, u64) {
     (mask, word)
 }
 
+/// Whether no byte of the block has to be looked at. Without an early exit, so that the compiler
+/// judges as many at once as the machine can.
+#[inline]
+fn is_plain<const N: usize>(block: &[u8; N]) -> bool {
+    block.iter().fold(0, |all, byte| all | stop(*byte)) == 0
+}
+
 /// Whether all bytes are ASCII; short texts are quicker here than in the standard library.
 #[inline]
 pub(super) fn is_ascii(text: &[u8]) -> bool {
@@ -109,12 +116,35 @@ pub(super) fn is_ascii(text: &[u8]) -> bool {
     high & HIGHS == 0 && rest.iter().fold(0, |all, byte| all | byte) < 0x80
 }
 
-/// Whether a text stands in JSON as it is.
-#[inline]
+/// Whether a text stands in JSON as it is. What is left at its end is looked at together with bytes
+/// before it, which are looked at twice.
 pub(super) fn is_plain_text(text: &str) -> bool {
-    let (eights, rest) = text.as_bytes().as_chunks();
-    let all = eights.iter().fold(0, |all, eight| all | stops(u64::from_le_bytes(*eight)));
-    all == 0 && rest.iter().fold(0, |all, byte| all | stop(*byte)) == 0
+    let text = text.as_bytes();
+    if let Some(last) = text.last_chunk::<32>() {
+        let (blocks, rest) = text.as_chunks::<32>();
+        return blocks.iter().all(is_plain) && (rest.is_empty() || is_plain(last));
+    }
+    ends_are_plain::<16>(text)
+        .or_else(|| ends_are_plain::<8>(text))
+        .or_else(|| ends_are_plain::<4>(text))
+        .unwrap_or_else(|| text.iter().all(|byte| stop(*byte) == 0))
+}
+
+/// Of a text that is not longer than both ends.
+#[inline]
+fn ends_are_plain<const N: usize>(text: &[u8]) -> Option<bool> {
+    let (first, last) = (text.first_chunk::<N>()?, text.last_chunk::<N>()?);
+    Some(is_plain(first) && is_plain(last))
+}
+
+/// The first byte of a text that does not stand in JSON as it is, and its place.
+#[inline]
+pub(super) fn first_stop(text: &[u8]) -> Option<(usize, u8)> {
+    let (eights, _) = text.as_chunks();
+    let plain = eights.iter().take_while(|eight| stops(u64::from_le_bytes(**eight)) == 0).count();
+    let rest = text.get(plain * 8..)?;
+    let at = plain * 8 + rest.iter().position(|byte| stop(*byte) != 0)?;
+    Some((at, *text.get(at)?))
 }
 
 #[cfg(test)]
@@ -146,11 +176,25 @@ mod tests {
             let mut text = [b'a'; 21];
             text[17] = byte;
             assert_eq!(has_control(&text), byte < 0x20, "{byte:#x}");
-            for place in 0..10 {
-                let mut text = [b'a'; 10];
-                text[place] = byte & 0x7f;
-                let text = str::from_utf8(&text).expect("ASCII");
-                assert_eq!(is_plain_text(text), stop(byte & 0x7f) == 0, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_stop_is_found_at_every_place_of_every_length() {
+        for len in 0..100 {
+            let mut text = vec![b'a'; len];
+            assert!(is_plain_text(str::from_utf8(&text).expect("ASCII")));
+            assert_eq!(first_stop(&text), None);
+            for place in 0..len {
+                for stop in [b'"', b'\\', 0, 0x1f] {
+                    text[place] = stop;
+                    text[len - 1] = if place < len - 1 { b'"' } else { stop };
+                    let as_text = str::from_utf8(&text).expect("ASCII");
+                    assert!(!is_plain_text(as_text), "{stop:#x} at {place} of {len}");
+                    assert_eq!(first_stop(&text), Some((place, stop)), "of {len}");
+                }
+                text[place] = b'a';
+                text[len - 1] = b'a';
             }
         }
     }

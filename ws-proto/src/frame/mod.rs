@@ -72,6 +72,17 @@ pub enum Frame {
     Message(Raw),
 }
 
+impl Frame {
+    /// The payload that is in this format already, as that of nearly every message is.
+    #[inline]
+    pub(crate) fn encoded(&self, format: Format) -> Option<&[u8]> {
+        match self {
+            Self::Message(raw) | Self::Unknown(raw) if raw.format() == format => Some(raw.bytes()),
+            _ => None,
+        }
+    }
+}
+
 macro_rules! control_frames {
     ($($kind:literal => $variant:ident $(($shape:ident))?;)+) => {
         /// Every control type, in the order of the document.
@@ -102,12 +113,7 @@ macro_rules! control_frames {
                     $(control_frames!(@pattern_body $variant $(, body $shape)?) =>
                         control_frames!(@encode format, out $(, body $shape)?),)+
                     Self::Unknown(raw) | Self::Message(raw) => {
-                        if raw.format() == format {
-                            out.extend_from_slice(raw.bytes());
-                        } else {
-                            let raw = raw.transcode(format)?;
-                            out.extend_from_slice(raw.bytes());
-                        }
+                        out.extend_from_slice(raw.transcode(format)?.bytes());
                         Ok(())
                     }
                 }

@@ -1,56 +1,57 @@
 //! Keys of maps while they are written.
 
+use super::{Failed, Form};
 use crate::codec::error::rule;
-use serde::{
-    Serialize, Serializer,
-    ser::{Error, Impossible},
-};
-use std::fmt::Display;
+use serde::{Serialize, Serializer, ser::Impossible};
+use std::{fmt::Display, marker::PhantomData};
 
-/// A key, to be written as text or not at all.
-pub(super) struct KeyOf<'a, T: ?Sized>(pub(super) &'a T);
-
-impl<T: Serialize + ?Sized> Serialize for KeyOf<'_, T> {
-    #[inline]
-    fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(TextOnly(inner))
-    }
+/// Writes a key as text or not at all.
+#[inline]
+pub(super) fn write<F: Form, T: Serialize + ?Sized>(
+    key: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), Failed> {
+    key.serialize(TextOnly::<F> { out, form: PhantomData })
 }
 
 /// Counts as human-readable in every format, so that a `Uuid` is text as a key.
-struct TextOnly<S>(S);
+struct TextOnly<'a, F> {
+    out: &'a mut Vec<u8>,
+    form: PhantomData<F>,
+}
 
-fn refused<T, E: Error>() -> Result<T, E> {
-    Err(E::custom(rule::KEY))
+#[cold]
+fn refused<T>() -> Result<T, Failed> {
+    Err(Failed::rule(rule::KEY))
 }
 
 macro_rules! refuse {
     ($($method:ident($($kind:ty),*) -> $made:ident;)+) => {
-        $(fn $method(self $(, _: $kind)*) -> Result<Self::$made, S::Error> {
+        $(fn $method(self $(, _: $kind)*) -> Result<Self::$made, Failed> {
             refused()
         })+
     };
 }
 
-impl<S: Serializer> Serializer for TextOnly<S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    type SerializeSeq = Impossible<S::Ok, S::Error>;
-    type SerializeTuple = Impossible<S::Ok, S::Error>;
-    type SerializeTupleStruct = Impossible<S::Ok, S::Error>;
-    type SerializeTupleVariant = Impossible<S::Ok, S::Error>;
-    type SerializeMap = Impossible<S::Ok, S::Error>;
-    type SerializeStruct = Impossible<S::Ok, S::Error>;
-    type SerializeStructVariant = Impossible<S::Ok, S::Error>;
+impl<F: Form> Serializer for TextOnly<'_, F> {
+    type Ok = ();
+    type Error = Failed;
+    type SerializeSeq = Impossible<(), Failed>;
+    type SerializeTuple = Impossible<(), Failed>;
+    type SerializeTupleStruct = Impossible<(), Failed>;
+    type SerializeTupleVariant = Impossible<(), Failed>;
+    type SerializeMap = Impossible<(), Failed>;
+    type SerializeStruct = Impossible<(), Failed>;
+    type SerializeStructVariant = Impossible<(), Failed>;
 
     #[inline]
-    fn serialize_str(self, key: &str) -> Result<S::Ok, S::Error> {
-        self.0.serialize_str(key)
+    fn serialize_str(self, key: &str) -> Result<(), Failed> {
+        F::text(key, self.out)
     }
 
     #[inline]
-    fn serialize_char(self, key: char) -> Result<S::Ok, S::Error> {
-        self.0.serialize_str(key.encode_utf8(&mut [0; 4]))
+    fn serialize_char(self, key: char) -> Result<(), Failed> {
+        F::text(key.encode_utf8(&mut [0; 4]), self.out)
     }
 
     #[inline]
@@ -59,8 +60,8 @@ impl<S: Serializer> Serializer for TextOnly<S> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-    ) -> Result<S::Ok, S::Error> {
-        self.0.serialize_str(variant)
+    ) -> Result<(), Failed> {
+        F::text(variant, self.out)
     }
 
     #[inline]
@@ -68,12 +69,12 @@ impl<S: Serializer> Serializer for TextOnly<S> {
         self,
         _: &'static str,
         key: &T,
-    ) -> Result<S::Ok, S::Error> {
+    ) -> Result<(), Failed> {
         key.serialize(self)
     }
 
-    fn collect_str<T: Display + ?Sized>(self, key: &T) -> Result<S::Ok, S::Error> {
-        self.0.serialize_str(&key.to_string())
+    fn collect_str<T: Display + ?Sized>(self, key: &T) -> Result<(), Failed> {
+        F::displayed(&key, self.out)
     }
 
     refuse! {
@@ -101,7 +102,7 @@ impl<S: Serializer> Serializer for TextOnly<S> {
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> SerializeStructVariant;
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<S::Ok, S::Error> {
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), Failed> {
         refused()
     }
 
@@ -111,7 +112,7 @@ impl<S: Serializer> Serializer for TextOnly<S> {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<S::Ok, S::Error> {
+    ) -> Result<(), Failed> {
         refused()
     }
 }

@@ -2,6 +2,7 @@
 
 mod scan;
 mod source;
+mod write;
 
 use super::{
     Codec, DecodeError, EncodeError, Format,
@@ -74,9 +75,11 @@ impl Codec for Json {
     fn encode_envelope(head: &Head, frame: &Frame, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         header::check_written(head)?;
         whole(out, |out| {
-            write_head(head, out)?;
-            out.extend_from_slice(b",\"payload\":");
-            frame.encode_payload(Format::Json, out)?;
+            write::head(head, out);
+            match frame.encoded(Format::Json) {
+                Some(payload) => out.extend_from_slice(payload),
+                None => frame.encode_payload(Format::Json, out)?,
+            }
             out.push(b'}');
             Ok(())
         })
@@ -100,12 +103,7 @@ impl Codec for Json {
         value: &T,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        whole(out, |out| {
-            let mut inner = serde_json::Serializer::new(out);
-            value
-                .serialize(Checked { inner: &mut inner, depth: PAYLOAD_DEPTH })
-                .map_err(|error| EncodeError(error.to_string()))
-        })
+        whole(out, |out| Checked::<Self>::write(value, PAYLOAD_DEPTH, out))
     }
 
     fn transcode<To: Codec>(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
@@ -327,69 +325,4 @@ impl<'a> Reader<'a> {
 #[inline]
 fn hyphenated(text: &[u8]) -> Option<Uuid> {
     if text.len() == 36 { Uuid::try_parse_ascii(text).ok() } else { None }
-}
-
-fn write_head(head: &Head, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    out.extend_from_slice(b"{\"type\":");
-    write_text(&head.kind, out)?;
-    write_id(b",\"id\":\"", head.id, out);
-    out.extend_from_slice(b",\"ts\":");
-    write(&head.ts, out)?;
-    if let Some(re) = head.re {
-        write_id(b",\"re\":\"", re, out);
-    }
-    write_field(b",\"seq\":", head.seq.as_ref(), out)?;
-    write_field(b",\"ack\":", head.ack.as_ref(), out)?;
-    write_text_field(b",\"ch\":", head.ch.as_deref(), out)?;
-    write_field(b",\"off\":", head.off.as_ref(), out)?;
-    write_field(b",\"prev\":", head.prev.as_ref(), out)?;
-    write_text_field(b",\"key\":", head.key.as_deref(), out)?;
-    write_field(b",\"ttl\":", head.ttl.as_ref(), out)?;
-    write_text_field(b",\"tp\":", head.tp.as_deref(), out)
-}
-
-#[inline]
-fn write_field<T: Serialize + ?Sized>(
-    name: &[u8],
-    value: Option<&T>,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
-    let Some(value) = value else { return Ok(()) };
-    out.extend_from_slice(name);
-    write(value, out)
-}
-
-#[inline]
-fn write_text_field(
-    name: &[u8],
-    value: Option<&str>,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
-    let Some(value) = value else { return Ok(()) };
-    out.extend_from_slice(name);
-    write_text(value, out)
-}
-
-/// Names and addresses hardly ever need an escape.
-#[inline]
-fn write_text(text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    if !word::is_plain_text(text) {
-        return write(text, out);
-    }
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
-    Ok(())
-}
-
-#[inline]
-fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    serde_json::to_writer(out, value).map_err(|error| EncodeError(error.to_string()))
-}
-
-#[inline]
-fn write_id(name: &[u8], id: MessageId, out: &mut Vec<u8>) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(id.0.hyphenated().encode_lower(&mut [0; 36]).as_bytes());
-    out.push(b'"');
 }

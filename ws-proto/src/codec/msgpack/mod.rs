@@ -2,6 +2,7 @@
 
 mod scan;
 mod source;
+mod write;
 
 use super::{
     Codec, DecodeError, EncodeError, Format,
@@ -14,7 +15,6 @@ use super::{
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
 use bytes::Bytes;
 use bytestring::ByteString;
-use rmp::encode::{self, ValueWriteError};
 use scan::{NIL, NOT_UTF8, Scanner};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_transcode::Transcoder;
@@ -32,14 +32,14 @@ const PAYLOAD_DEPTH: usize = Limits::MSGPACK_DEPTH - 1;
 const HEADER_DEPTH: usize = Limits::MSGPACK_DEPTH - 2;
 
 /// `[type, id, ts, header, payload]`.
-const FIELDS: u32 = 5;
+const FIELDS: u8 = 5;
 
 impl MessagePack {
     /// Decodes the header into a blank one, where it stays.
     #[inline]
     pub(super) fn read_head(message: &Bytes, head: &mut Head) -> Result<Raw, DecodeError> {
         let mut scanner = Scanner::new(message);
-        if scanner.array()? != Some(FIELDS as usize) {
+        if scanner.array()? != Some(usize::from(FIELDS)) {
             return Err(scanner.broken("message that is not an array of five").into());
         }
         head.kind = text(&mut scanner, message)?;
@@ -67,8 +67,12 @@ impl Codec for MessagePack {
     fn encode_envelope(head: &Head, frame: &Frame, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         header::check_written(head)?;
         whole(out, |out| {
-            write_head(head, out).map_err(|error| EncodeError(error.to_string()))?;
-            frame.encode_payload(Format::MessagePack, out)
+            write::head(head, out)?;
+            match frame.encoded(Format::MessagePack) {
+                Some(payload) => out.extend_from_slice(payload),
+                None => frame.encode_payload(Format::MessagePack, out)?,
+            }
+            Ok(())
         })
     }
 
@@ -93,12 +97,7 @@ impl Codec for MessagePack {
         value: &T,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        whole(out, |out| {
-            let mut inner = rmp_serde::Serializer::new(out).with_struct_map();
-            value
-                .serialize(Checked { inner: &mut inner, depth: PAYLOAD_DEPTH })
-                .map_err(|error| EncodeError(error.to_string()))
-        })
+        whole(out, |out| Checked::<Self>::write(value, PAYLOAD_DEPTH, out))
     }
 
     fn transcode<To: Codec>(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
@@ -220,54 +219,4 @@ fn id(scanner: &mut Scanner<'_>) -> Result<MessageId, Broken> {
         Some(Ok(id)) => Ok(MessageId(id)),
         _ => Err(scanner.broken(header::UUID)),
     }
-}
-
-fn write_head(head: &Head, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
-    encode::write_array_len(out, FIELDS)?;
-    encode::write_str(out, &head.kind)?;
-    encode::write_bin(out, head.id.0.as_bytes())?;
-    encode::write_uint(out, head.ts)?;
-    let entries = [
-        head.re.is_some(),
-        head.seq.is_some(),
-        head.ack.is_some(),
-        head.ch.is_some(),
-        head.off.is_some(),
-        head.prev.is_some(),
-        head.key.is_some(),
-        head.ttl.is_some(),
-        head.tp.is_some(),
-    ];
-    let count = entries.into_iter().map(u32::from).sum();
-    if count == 0 {
-        out.push(NIL);
-        return Ok(());
-    }
-    encode::write_map_len(out, count)?;
-    if let Some(re) = head.re {
-        out.extend_from_slice(b"\xa2re");
-        encode::write_bin(out, re.0.as_bytes())?;
-    }
-    write_number(b"\xa3seq", head.seq, out)?;
-    write_number(b"\xa3ack", head.ack, out)?;
-    write_text(b"\xa2ch", head.ch.as_deref(), out)?;
-    write_number(b"\xa3off", head.off, out)?;
-    write_number(b"\xa4prev", head.prev, out)?;
-    write_text(b"\xa3key", head.key.as_deref(), out)?;
-    write_number(b"\xa3ttl", head.ttl, out)?;
-    write_text(b"\xa2tp", head.tp.as_deref(), out)
-}
-
-#[inline]
-fn write_number(name: &[u8], value: Option<u64>, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
-    let Some(value) = value else { return Ok(()) };
-    out.extend_from_slice(name);
-    encode::write_uint(out, value).map(drop)
-}
-
-#[inline]
-fn write_text(name: &[u8], value: Option<&str>, out: &mut Vec<u8>) -> Result<(), ValueWriteError> {
-    let Some(value) = value else { return Ok(()) };
-    out.extend_from_slice(name);
-    encode::write_str(out, value)
 }

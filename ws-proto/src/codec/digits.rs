@@ -1,0 +1,107 @@
+//! Numbers as digits, eight of them worked out at once as the bytes of one number, the first byte
+//! as its lowest.
+
+use super::piece;
+use crate::limits::Limits;
+
+/// Eight times the digit `0`.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+const ZEROS_TWICE: u128 = (ZEROS as u128) << 64 | ZEROS as u128;
+const EIGHT_DIGITS: u64 = 100_000_000;
+
+/// Appends what stands before an integer of at most 2^53 - 1, and the integer, which has 16 digits
+/// at most. All of 8 or 16 digits are appended, and those past the number taken back.
+#[inline]
+pub(super) fn write<const N: usize>(before: &[u8; N], number: u64, out: &mut Vec<u8>) {
+    debug_assert!(number <= Limits::MAX_INTEGER, "was checked before");
+    if number < EIGHT_DIGITS {
+        let digits = decimal(number);
+        // The mark in the last byte keeps the zero of the number 0.
+        let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+        let digits = (digits | ZEROS) >> (zeros * 8);
+        piece::append(before, &digits.to_le_bytes(), out);
+        out.truncate(out.len() - zeros as usize);
+    } else {
+        let high = u128::from(decimal(number / EIGHT_DIGITS));
+        let digits = high | u128::from(decimal(number % EIGHT_DIGITS)) << 64;
+        let zeros = high.trailing_zeros() / 8;
+        let digits = (digits | ZEROS_TWICE) >> (zeros * 8);
+        piece::append(before, &digits.to_le_bytes(), out);
+        out.truncate(out.len() - zeros as usize);
+    }
+}
+
+/// Bytes as hexadecimal digits.
+#[inline]
+pub(super) fn hexadecimal(bytes: &[u8; 16]) -> [u8; 32] {
+    let mut text = [0; 32];
+    let (pairs, _) = text.as_chunks_mut();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = two(*byte);
+    }
+    text
+}
+
+/// A byte as two hexadecimal digits.
+#[inline]
+pub(super) const fn two(byte: u8) -> [u8; 2] {
+    [hexadecimal_digit(byte >> 4), hexadecimal_digit(byte & 0xf)]
+}
+
+/// Without a table, so that many are worked out at once.
+#[inline]
+const fn hexadecimal_digit(number: u8) -> u8 {
+    b'0' + number + if number > 9 { b'a' - b'0' - 10 } else { 0 }
+}
+
+/// The eight digits, with zeros in front, of a number of at most eight: it is cut in halves three
+/// times, and a product with a shift stands for each division.
+#[inline]
+const fn decimal(number: u64) -> u64 {
+    let fours = number / 10_000 | (number % 10_000) << 32;
+    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
+    tens | (twos - tens * 10) << 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(number: u64) -> String {
+        let mut out = b"before".to_vec();
+        write(b"", number, &mut out);
+        String::from_utf8(out.split_off(6)).expect("digits")
+    }
+
+    #[test]
+    fn every_number_of_four_digits_is_right_at_both_ends_of_eight() {
+        for number in 0..10_000 {
+            assert_eq!(written(number), number.to_string());
+            for number in [number * 10_000, 99_990_000 + number] {
+                assert_eq!(written(number), number.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn both_sides_of_every_power_and_the_largest_number_are_right() {
+        let powers = (0..16).map(|power| 10_u64.pow(power)).chain((0..53).map(|bit| 1 << bit));
+        for power in powers.chain([Limits::MAX_INTEGER]) {
+            for number in [power - 1, power, power / 7 * 3] {
+                assert_eq!(written(number), number.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_has_its_two_hexadecimal_digits_at_every_place() {
+        for byte in 0..=u8::MAX {
+            let mut bytes = [byte; 16];
+            bytes[usize::from(byte) % 16] = !byte;
+            let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hexadecimal(&bytes), expected.as_bytes());
+        }
+    }
+}
