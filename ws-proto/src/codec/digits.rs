@@ -6,39 +6,30 @@ use crate::limits::Limits;
 
 /// Eight times the digit `0`.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
-const ZEROS_TWICE: u128 = (ZEROS as u128) << 64 | ZEROS as u128;
 const EIGHT_DIGITS: u64 = 100_000_000;
 
 /// Appends what stands before an integer of at most 2^53 - 1, and the integer, which has 16 digits
-/// at most. All of 8 or 16 digits are appended, and those past the number taken back.
+/// at most.
 #[inline]
 pub(super) fn write<const N: usize>(before: &[u8; N], number: u64, out: &mut Vec<u8>) {
     debug_assert!(number <= Limits::MAX_INTEGER, "was checked before");
-    if number < EIGHT_DIGITS {
-        let digits = decimal(number);
-        // The mark in the last byte keeps the zero of the number 0.
-        let zeros = (digits | 1 << 56).trailing_zeros() / 8;
-        let digits = (digits | ZEROS) >> (zeros * 8);
-        piece::append(before, &digits.to_le_bytes(), out);
-        out.truncate(out.len() - zeros as usize);
-    } else {
-        let high = u128::from(decimal(number / EIGHT_DIGITS));
-        let digits = high | u128::from(decimal(number % EIGHT_DIGITS)) << 64;
-        let zeros = high.trailing_zeros() / 8;
-        let digits = (digits | ZEROS_TWICE) >> (zeros * 8);
-        piece::append(before, &digits.to_le_bytes(), out);
-        out.truncate(out.len() - zeros as usize);
+    let is_short = number < EIGHT_DIGITS;
+    let (digits, past) = aligned(if is_short { number } else { number / EIGHT_DIGITS });
+    // All of eight digits are appended, and those past the number taken back.
+    piece::append(before, &digits.to_le_bytes(), out);
+    out.truncate(out.len() - past);
+    if !is_short {
+        let last = decimal(number % EIGHT_DIGITS) | ZEROS;
+        out.extend_from_slice(&last.to_le_bytes());
     }
 }
 
-/// Bytes as hexadecimal digits.
-#[inline]
+/// Bytes as hexadecimal digits. By itself the compiler works out all bytes at once, and one after
+/// the other where it is part of something larger.
+#[inline(never)]
 pub(super) fn hexadecimal(bytes: &[u8; 16]) -> [u8; 32] {
     let mut text = [0; 32];
-    let (pairs, _) = text.as_chunks_mut();
-    for (pair, byte) in pairs.iter_mut().zip(bytes) {
-        *pair = two(*byte);
-    }
+    text.copy_from_slice(bytes.map(two).as_flattened());
     text
 }
 
@@ -54,14 +45,24 @@ const fn hexadecimal_digit(number: u8) -> u8 {
     b'0' + number + if number > 9 { b'a' - b'0' - 10 } else { 0 }
 }
 
+/// A number of at most eight digits as their characters, and how many of those are past the number.
+/// By itself it needs no memory, and the caller keeps none for it.
+#[inline(never)]
+fn aligned(number: u64) -> (u64, usize) {
+    let digits = decimal(number);
+    // The mark in the last byte keeps the zero of the number 0.
+    let past = (digits | 1 << 56).trailing_zeros() / 8;
+    ((digits | ZEROS) >> (past * 8), past as usize)
+}
+
 /// The eight digits, with zeros in front, of a number of at most eight: it is cut in halves three
 /// times, and a product with a shift stands for each division.
 #[inline]
 const fn decimal(number: u64) -> u64 {
-    let fours = number / 10_000 | (number % 10_000) << 32;
-    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = hundreds | (fours - hundreds * 100) << 16;
-    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
     tens | (twos - tens * 10) << 8
 }
 
@@ -100,7 +101,7 @@ mod tests {
         for byte in 0..=u8::MAX {
             let mut bytes = [byte; 16];
             bytes[usize::from(byte) % 16] = !byte;
-            let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let expected = bytes.map(|byte| format!("{byte:02x}")).concat();
             assert_eq!(hexadecimal(&bytes), expected.as_bytes());
         }
     }

@@ -124,17 +124,17 @@ pub(super) fn is_plain_text(text: &str) -> bool {
         let (blocks, rest) = text.as_chunks::<32>();
         return blocks.iter().all(is_plain) && (rest.is_empty() || is_plain(last));
     }
-    ends_are_plain::<16>(text)
-        .or_else(|| ends_are_plain::<8>(text))
-        .or_else(|| ends_are_plain::<4>(text))
-        .unwrap_or_else(|| text.iter().all(|byte| stop(*byte) == 0))
-}
-
-/// Of a text that is not longer than both ends.
-#[inline]
-fn ends_are_plain<const N: usize>(text: &[u8]) -> Option<bool> {
-    let (first, last) = (text.first_chunk::<N>()?, text.last_chunk::<N>()?);
-    Some(is_plain(first) && is_plain(last))
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return is_plain::<16>(first) && is_plain::<16>(last);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return is_plain::<8>(first) && is_plain::<8>(last);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let [first, last] = [first, last].map(|four| u64::from(u32::from_le_bytes(*four)));
+        return stops(first | last << 32) == 0;
+    }
+    text.iter().all(|byte| stop(*byte) == 0)
 }
 
 /// The first byte of a text that does not stand in JSON as it is, and its place.

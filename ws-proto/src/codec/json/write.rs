@@ -52,7 +52,6 @@ impl Form for Json {
     }
 
     /// The shortest text that stands for the number is work for a library.
-    #[inline]
     fn double(value: f64, out: &mut Vec<u8>) -> Result<(), Failed> {
         value.serialize(&mut serde_json::Serializer::new(out)).map_err(Failed::custom)
     }
@@ -126,9 +125,8 @@ impl Form for Json {
         out.push(b':');
     }
 
-    /// Put together before it is appended: the compiler knows the name, so that nothing is left of
-    /// this but one copy of a known length.
-    #[expect(clippy::inline_always, reason = "elsewhere the name would be looked at every time")]
+    /// Put together before it is appended: where the type is written the compiler knows the name, so
+    /// that nothing is left of this but one copy of a known length.
     #[inline(always)]
     fn field(name: &'static str, is_first: bool, out: &mut Vec<u8>) -> Result<(), Failed> {
         const LONGEST: usize = 32;
@@ -166,6 +164,7 @@ pub(super) fn head(head: &Head, out: &mut Vec<u8>) {
     let id = with_id(*b"\",\"id\":\"........-....-....-....-............\",\"ts\":", head.id);
     digits::write(&id, head.ts, out);
     if let Some(re) = head.re {
+        // The blank makes room for the quote that ends the text before the other id.
         let field = with_id(*b" ,\"re\":\"........-....-....-....-............\"", re);
         out.extend_from_slice(&field[1..]);
     }

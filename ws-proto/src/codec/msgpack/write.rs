@@ -176,9 +176,13 @@ fn with_id<const N: usize>(mut field: [u8; N], id: MessageId) -> [u8; N] {
 
 /// Writes what stands before an integer, and the integer.
 fn integer<const N: usize>(before: &[u8; N], value: u64, out: &mut Vec<u8>) {
-    let [h, g, f, e, d, c, b, a] = value.to_be_bytes();
+    let [.., d, c, b, a] = value.to_be_bytes();
     match value {
-        0x1_0000_0000.. => piece::append(before, &[0xcf, h, g, f, e, d, c, b, a], out),
+        0x1_0000_0000.. => {
+            let mut long = [0xcf; 9];
+            long[1..].copy_from_slice(&value.to_be_bytes());
+            piece::append(before, &long, out);
+        }
         0x1_0000.. => piece::append(before, &[0xce, d, c, b, a], out),
         0x100.. => piece::append(before, &[0xcd, b, a], out),
         0x80.. => piece::append(before, &[0xcc, a], out),
