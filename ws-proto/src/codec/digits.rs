@@ -46,8 +46,7 @@ const fn hexadecimal_digit(number: u8) -> u8 {
 }
 
 /// A number of at most eight digits as their characters, and how many of those are past the number.
-/// By itself it needs no memory, and the caller keeps none for it.
-#[inline(never)]
+#[inline]
 fn aligned(number: u64) -> (u64, usize) {
     let digits = decimal(number);
     // The mark in the last byte keeps the zero of the number 0.
