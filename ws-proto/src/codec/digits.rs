@@ -6,21 +6,28 @@ use crate::limits::Limits;
 
 /// Eight times the digit `0`.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
+const ZEROS_TWICE: u128 = (ZEROS as u128) << 64 | ZEROS as u128;
 const EIGHT_DIGITS: u64 = 100_000_000;
 
 /// Appends what stands before an integer of at most 2^53 - 1, and the integer, which has 16 digits
-/// at most.
+/// at most. All of 8 or 16 digits are appended, and those past the number taken back.
 #[inline]
 pub(super) fn write<const N: usize>(before: &[u8; N], number: u64, out: &mut Vec<u8>) {
     debug_assert!(number <= Limits::MAX_INTEGER, "was checked before");
-    let is_short = number < EIGHT_DIGITS;
-    let (digits, past) = aligned(if is_short { number } else { number / EIGHT_DIGITS });
-    // All of eight digits are appended, and those past the number taken back.
-    piece::append(before, &digits.to_le_bytes(), out);
-    out.truncate(out.len() - past);
-    if !is_short {
-        let last = decimal(number % EIGHT_DIGITS) | ZEROS;
-        out.extend_from_slice(&last.to_le_bytes());
+    if number < EIGHT_DIGITS {
+        let digits = decimal(number);
+        // The mark in the last byte keeps the zero of the number 0.
+        let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+        let digits = (digits | ZEROS) >> (zeros * 8);
+        piece::append(before, &digits.to_le_bytes(), out);
+        out.truncate(out.len() - zeros as usize);
+    } else {
+        let high = u128::from(decimal(number / EIGHT_DIGITS));
+        let digits = high | u128::from(decimal(number % EIGHT_DIGITS)) << 64;
+        let zeros = high.trailing_zeros() / 8;
+        let digits = (digits | ZEROS_TWICE) >> (zeros * 8);
+        piece::append(before, &digits.to_le_bytes(), out);
+        out.truncate(out.len() - zeros as usize);
     }
 }
 
@@ -43,15 +50,6 @@ pub(super) const fn two(byte: u8) -> [u8; 2] {
 #[inline]
 const fn hexadecimal_digit(number: u8) -> u8 {
     b'0' + number + if number > 9 { b'a' - b'0' - 10 } else { 0 }
-}
-
-/// A number of at most eight digits as their characters, and how many of those are past the number.
-#[inline]
-fn aligned(number: u64) -> (u64, usize) {
-    let digits = decimal(number);
-    // The mark in the last byte keeps the zero of the number 0.
-    let past = (digits | 1 << 56).trailing_zeros() / 8;
-    ((digits | ZEROS) >> (past * 8), past as usize)
 }
 
 /// The eight digits, with zeros in front, of a number of at most eight: it is cut in halves three

@@ -107,7 +107,8 @@ proptest! {
     #[test]
     fn every_header_is_written_as_the_formats_own_crates_write_its_parts(head in head()) {
         let is_good = head.kind.len() <= Limits::KIND;
-        for (format, expected) in [(Format::Json, json(&head)), (Format::MessagePack, message_pack(&head))] {
+        let expected = [(Format::Json, json(&head)), (Format::MessagePack, message_pack(&head))];
+        for (format, expected) in expected {
             let frame = Frame::Message(Raw::null(format));
             let mut out = Vec::new();
             let written = Envelope { head: head.clone(), frame }.encode(format, &mut out);

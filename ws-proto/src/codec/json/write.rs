@@ -125,8 +125,8 @@ impl Form for Json {
         out.push(b':');
     }
 
-    /// Put together before it is appended: where the type is written the compiler knows the name, so
-    /// that nothing is left of this but one copy of a known length.
+    /// Put together before it is appended. The compiler knows the name in the code of its type, and
+    /// nothing is left there but one copy of a known length.
     #[inline(always)]
     fn field(name: &'static str, is_first: bool, out: &mut Vec<u8>) -> Result<(), Failed> {
         const LONGEST: usize = 32;

@@ -39,12 +39,12 @@ macro_rules! lists {
             type Ok = C::Ok;
             type Error = C::Error;
 
-                    fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
                 self.count()?;
                 self.inner.$method(&Inside { value, depth: self.depth })
             }
 
-                    fn end(self) -> Result<C::Ok, C::Error> {
+            fn end(self) -> Result<C::Ok, C::Error> {
                 self.close::<C::Error>()?.end()
             }
         })+
@@ -64,7 +64,7 @@ macro_rules! structs {
             type Ok = C::Ok;
             type Error = C::Error;
 
-                    fn serialize_field<T: Serialize + ?Sized>(
+            fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
                 value: &T,
@@ -73,7 +73,7 @@ macro_rules! structs {
                 self.inner.serialize_field(name, &Inside { value, depth: self.depth })
             }
 
-                    fn end(self) -> Result<C::Ok, C::Error> {
+            fn end(self) -> Result<C::Ok, C::Error> {
                 self.close::<C::Error>()?.end()
             }
         })+
