@@ -4,7 +4,7 @@ use crate::{meter::Meter, servers::Outcome};
 use std::time::Duration;
 
 /// A cell that takes longer hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long everything may take.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ impl Table {
             for index in &order {
                 let (name, system) = systems[*index];
                 let measured = tokio::time::timeout(PATIENCE, run(system)).await;
-                match measured.unwrap_or_else(|_| Err("it took more than a minute".into())) {
+                match measured.unwrap_or_else(|_| Err("it took more than two minutes".into())) {
                     Ok(values) => self.rows[first + index].runs.push(values),
                     Err(error) => {
                         let text = format!("{name}: {error}");

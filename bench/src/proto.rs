@@ -4,7 +4,7 @@
 use crate::{servers::Outcome, voice::Heard, voice::TEXT};
 use serde::Deserialize;
 use serde_json::json;
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 /// Milliseconds since the Unix epoch in every frame: the server does not look at it.
 const TS: u64 = 1_760_000_000_000;
@@ -28,6 +28,8 @@ pub(crate) struct Client {
     received: u64,
     ids: u64,
     session: Option<Session>,
+    /// Silence after which it asks for life.
+    pub(crate) interval: Duration,
 }
 
 /// The right to come back.
@@ -41,6 +43,12 @@ pub(crate) struct Session {
 #[derive(Deserialize)]
 struct Welcome {
     session: Session,
+    heartbeat: Heartbeat,
+}
+
+#[derive(Deserialize)]
+struct Heartbeat {
+    interval_ms: u64,
 }
 
 impl Format {
@@ -55,7 +63,8 @@ impl Format {
 
 impl Client {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, seq: 0, received: 0, ids: 0, session: None }
+        let interval = Duration::MAX;
+        Self { format, seq: 0, received: 0, ids: 0, session: None, interval }
     }
 
     /// The hello, which asks for this session again or for a new one.
@@ -95,7 +104,13 @@ impl Client {
                 envelope.4
             }
         };
+        self.interval = Duration::from_millis(welcome.heartbeat.interval_ms);
         Ok(self.session.insert(welcome.session))
+    }
+
+    /// Appends `$ping`, with what is to be acknowledged.
+    pub(crate) fn ping(&mut self, out: &mut Vec<u8>) {
+        self.control("$ping", None, false, &json!({"t": 1}), out);
     }
 
     /// Appends `$sub`.
@@ -163,7 +178,7 @@ impl Client {
                 self.received += 1;
                 Ok(Heard::Answer)
             }
-            b"$ack" | b"$ping" | b"$live" => Ok(Heard::Other),
+            b"$ack" | b"$ping" | b"$pong" | b"$live" => Ok(Heard::Other),
             _ => Err(format!("unexpected: {}", String::from_utf8_lossy(message)).into()),
         }
     }

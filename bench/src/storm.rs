@@ -32,7 +32,8 @@ pub(crate) async fn table(plan: Plan) -> Table {
         systems.push(("NATS over WebSocket", NATS));
     }
     let how = "2,000 clients connect at once, and each is there when it may speak: raw with the \
-               upgrade, ws-proto and NATS with the answer to their subscription.";
+               upgrade, ws-proto and NATS with the answer to their subscription. ws-proto sends \
+               hello and subscription together.";
     let mut table = Table::new("storm of 2,000", how, &COLUMNS, CPU);
     table.measure(plan.rounds, &systems, run).await;
     table
@@ -55,8 +56,7 @@ async fn load(server: &Server, system: System) -> Outcome<Vec<f64>> {
     for _ in 0..CLIENTS {
         let counted = Rc::clone(&meter);
         let client = async move {
-            let (mut pipe, mut voice) = system.connect(port, 512).await?;
-            voice.subscribe(&mut pipe, "sure/x").await?;
+            let _listening = system.listen(port, 512, "sure/x").await?;
             counted.times.borrow_mut().push(start.elapsed().as_secs_f64() * 1e3);
             counted.add(1);
             // Nobody leaves before everybody came.

@@ -76,6 +76,26 @@ impl System {
         Ok((pipe, voice))
     }
 
+    /// Connects and listens to a channel, in as few flights as the protocol allows: hello and
+    /// subscription leave together, and the answers to both are awaited.
+    pub(crate) async fn listen(
+        &self,
+        port: u16,
+        capacity: usize,
+        channel: &str,
+    ) -> Outcome<(Pipe, Voice)> {
+        let mut pipe = Pipe::connect(port, self.framing, &self.upgrade(), capacity).await?;
+        let mut voice = self.voice();
+        match self.tongue {
+            Tongue::Proto(_) => voice.arrive(&mut pipe, channel).await?,
+            _ => {
+                voice.greet(&mut pipe).await?;
+                voice.subscribe(&mut pipe, channel).await?;
+            }
+        }
+        Ok((pipe, voice))
+    }
+
     pub(crate) fn upgrade(&self) -> Upgrade {
         match self.tongue {
             Tongue::Proto(format) => Upgrade { path: "/", protocol: Some(format.name()) },
@@ -128,6 +148,18 @@ impl Voice {
         Ok(())
     }
 
+    async fn arrive(&mut self, pipe: &mut Pipe, channel: &str) -> Outcome {
+        self.is_listening = true;
+        let (hello, mut sub) = (self.proto.hello(None), Vec::new());
+        self.proto.subscribe(channel, &mut sub);
+        let mut frames = Vec::new();
+        self.framing.write(&hello, &mut frames);
+        self.framing.write(&sub, &mut frames);
+        pipe.write(&frames).await?;
+        self.proto.welcome(&pipe.message().await?)?;
+        self.answers(pipe, 1).await
+    }
+
     /// Listens to a channel, and waits until the server has agreed. Where there are no channels,
     /// being connected is enough.
     pub(crate) async fn subscribe(&mut self, pipe: &mut Pipe, channel: &str) -> Outcome {
@@ -147,6 +179,26 @@ impl Voice {
                 Ok(())
             }
             Tongue::Bytes(_) | Tongue::JsonRpc | Tongue::SocketIo => Ok(()),
+        }
+    }
+
+    /// Stays, with nothing to say but what keeps the connection alive.
+    ///
+    /// # Errors
+    ///
+    /// When the server says more than that, or ends it.
+    pub(crate) async fn stay(mut self, mut pipe: Pipe) -> Outcome {
+        loop {
+            match tokio::time::timeout(self.proto.interval, pipe.message()).await {
+                Ok(message) => {
+                    self.hear(&message?)?;
+                }
+                Err(_) => {
+                    let mut ping = Vec::new();
+                    self.proto.ping(&mut ping);
+                    pipe.say(&ping).await?;
+                }
+            }
         }
     }
 

@@ -74,6 +74,11 @@ impl Limits {
     /// sender would wait for a timer after each few, and a burst of refusals, which do not wait,
     /// would end a connection that keeps the rules. Twice that, for what is on its way meanwhile.
     pub const MIN_OUTBOX_FRAMES: usize = 64;
+    /// Messages that a client sends before it knows the bounds of the server. A server holds as many
+    /// until it has decided about the hello.
+    pub const EARLY_FRAMES: usize = 16;
+    /// Bytes of those: no message is larger than the smallest `max_frame`.
+    pub const EARLY_BYTES: usize = Self::EARLY_FRAMES * Self::MIN_FRAME;
     /// Bytes of a channel address.
     pub const ADDRESS: usize = 255;
     /// Bytes of a message type.
@@ -95,8 +100,8 @@ impl Limits {
 
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
-    /// Inbound: a message being read, the one before it and what was read ahead, a token being
-    /// decided about, the requests and channel commands taken in, and the parts of uploads that
+    /// Inbound: a message being read, the one before it and what was read ahead, what a client said
+    /// behind its hello, a token being decided about, the requests and channel commands taken in, and the parts of uploads that
     /// wait for their handlers. Outbound: the
     /// answers and the snapshots that wait for room, the frames kept, refusals included (twice the
     /// outbox), the stream items before it, the write buffer (twice, while it moves), and the
@@ -109,7 +114,8 @@ impl Limits {
         // Channel commands count twice: an `$unsub` of each channel passes their bound.
         let messages = 1 + 2 * self.max_in_flight + 3 * self.max_queued;
         let parts = self.max_in_flight * self.upload_window as usize;
-        let inbound = 3 * self.max_frame + Self::READ_AHEAD + self.inbound_bytes;
+        let early = Self::EARLY_BYTES + Self::OVERHEAD * Self::EARLY_FRAMES;
+        let inbound = 3 * self.max_frame + Self::READ_AHEAD + early + self.inbound_bytes;
         let answers = self.max_frame * (self.max_in_flight + self.max_snapshots);
         let outbound = 3 * self.outbox_bytes + 6 * self.write_buffer + self.max_frame;
         inbound + answers + outbound + Self::OVERHEAD * (messages + parts + self.max_subs)

@@ -27,6 +27,9 @@ const STALLED: Duration = Duration::from_secs(10);
 /// How long the closing handshake of the transport may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// How much too early a timer may fire, so that it is not moved with each message.
+const SLACK: Duration = Duration::from_secs(1);
+
 /// Memory for encoding that is larger than this is given back.
 const KEPT: usize = 64 * 1024;
 
@@ -174,6 +177,7 @@ impl Turn {
     ) -> Poll<Option<Box<Closed>>> {
         let unwritten = self.transport.unwritten();
         // Once: what comes during the turn wakes the next one.
+        let is_held_back = !session.wants_frames();
         let more_to_read = self.read(cx, session, application);
         // Answers to pings are queued below us.
         self.stall.added(unwritten, self.transport.unwritten());
@@ -199,7 +203,7 @@ impl Turn {
                 continue;
             }
             self.timer.arm(cx, session, now);
-            if more_to_read {
+            if more_to_read || (is_held_back && session.wants_frames()) {
                 // A fast peer: let others have the worker, and go on after them.
                 cx.waker().wake_by_ref();
             } else {
@@ -219,7 +223,8 @@ impl Turn {
         // One moment for the whole batch: it was there when the reading began.
         let now = self.clock.now();
         for _ in 0..BATCH {
-            if session.is_ending() || application.poll_room(cx).is_pending() {
+            let is_full = session.is_ending() || !session.wants_frames();
+            if is_full || application.poll_room(cx).is_pending() {
                 return false;
             }
             let Poll::Ready(received) = self.transport.poll_recv(cx) else { return false };
@@ -447,8 +452,9 @@ impl Timer {
     fn arm(&mut self, cx: &mut Context<'_>, session: &Session, now: Time) {
         // What is still due needs an output to be taken first.
         let Some(due) = session.poll_timeout().filter(|due| *due > now) else { return };
-        // Most deadlines move away before they come: a timer that is too early only asks again.
-        if self.at.is_none_or(|at| at > due) {
+        // Most deadlines move away before they come. A little too early, the timer only asks again;
+        // to move it further away costs less than to be woken for nothing.
+        if self.at.is_none_or(|at| at > due || due - at >= SLACK) {
             self.at = Some(due);
             self.sleep.as_mut().reset(self.clock.instant(due));
         }

@@ -7,7 +7,7 @@ use super::{
     guest::{Guest, Wish},
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
-    mailbox::{Greeting, Letter, Mailbox},
+    mailbox::{Letter, Mailbox},
     publishing::{FromClient, Held},
     rights::refusal,
     snapshots::Snapshots,
@@ -49,9 +49,8 @@ pub(crate) struct Connection {
     held: Held,
     /// What the application is asked about channels, and does not know yet.
     pub(super) questions: BTreeMap<Ticket, Question>,
-    /// Who the client is: the question under way, or the decision that was there at once.
+    /// Who the client is: the question under way.
     pub(super) asked_who: Option<AbortHandle>,
-    pub(super) greeting: Option<Box<Greeting>>,
     /// It is about a token that the client brought later.
     pub(super) renewing: Option<Ticket>,
     /// Whether the client still may listen, since it showed that token.
@@ -107,7 +106,6 @@ impl Connection {
             held: Held::default(),
             questions: BTreeMap::new(),
             asked_who: None,
-            greeting: None,
             renewing: None,
             reviews: Vec::new(),
             wishes: BTreeMap::new(),
@@ -275,7 +273,6 @@ impl Application for Connection {
         for ask in asks {
             self.asked(ask, session, now);
         }
-        self.greet(session, now);
         while session.has_room()
             && let Some(letter) = mailbox.take()
         {
@@ -290,7 +287,7 @@ impl Application for Connection {
 
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time) {
         match event {
-            Event::Hello(hello, version) => self.on_hello(*hello, version),
+            Event::Hello(hello, version) => self.on_hello(*hello, version, session, now),
             Event::Auth(ticket, token) => self.on_auth(ticket, token),
             Event::Request(request) => self.on_request(*request, session, now),
             Event::Stop(work, _) => self.on_running(work, Running::stop),

@@ -24,7 +24,13 @@ use ws_proto::{
 };
 
 impl Connection {
-    pub(super) fn on_hello(&mut self, hello: Hello, version: u32) {
+    pub(super) fn on_hello(
+        &mut self,
+        hello: Hello,
+        version: u32,
+        session: &mut Session,
+        now: Time,
+    ) {
         let mut credentials = *self.credentials.take().unwrap_or_default();
         credentials.token = hello.auth.map(|auth| auth.token);
         credentials.client = hello.client;
@@ -40,18 +46,10 @@ impl Connection {
         match begin(&mut question, failed) {
             Some(decision) if resume.is_none() || decision.is_err() => {
                 let greeting = Greeting { decision, version, resumption: None, recv: 0, limits };
-                // Not at once: what the client says before its welcome is not taken.
-                self.greeting = Some(Box::new(greeting));
+                self.greeted(greeting, session, now);
             }
             Some(decision) => self.ask_who(Box::pin(ready(decision)), version, resume, limits),
             None => self.ask_who(question, version, resume, limits),
-        }
-    }
-
-    /// Tells the client what was decided at once.
-    pub(super) fn greet(&mut self, session: &mut Session, now: Time) {
-        if let Some(greeting) = self.greeting.take() {
-            self.greeted(*greeting, session, now);
         }
     }
 

@@ -60,6 +60,9 @@ use ws_proto::{
     serve::{Publishing, encode_publication},
 };
 
+/// What part of the heartbeat interval differs between clients.
+const SPREAD: f64 = 0.2;
+
 /// A server of the protocol `P`. Cheap to clone; fits in any state.
 ///
 /// It listens alone ([`Server::listen`]), or is mounted into an HTTP server
@@ -319,10 +322,13 @@ impl<P: Protocol> Server<P> {
 
 impl Shared {
     fn session_config(&self) -> Config {
+        let ServerConfig { heartbeat_interval, heartbeat_timeout, .. } = self.config;
         Config {
             limits: self.config.limits,
-            heartbeat_interval: self.config.heartbeat_interval,
-            heartbeat_timeout: self.config.heartbeat_timeout,
+            // Clients that connected together must not ask together.
+            heartbeat_interval: heartbeat_interval.mul_f64(1.0 - SPREAD * fastrand::f64()),
+            heartbeat_lag: (heartbeat_timeout / 2).min(heartbeat_interval / 4),
+            heartbeat_timeout,
             handshake_timeout: self.config.handshake_timeout,
             auth_grace: self.config.auth_grace,
             fingerprint: self.fingerprint.clone(),

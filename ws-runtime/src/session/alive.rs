@@ -1,6 +1,6 @@
 //! Whether the peer still lives (`docs/protocol.md`, section 9): any received frame counts.
 
-use super::Time;
+use super::{Config, Time};
 use std::time::Duration;
 
 /// How late a timer may fire before we assume that the machine slept.
@@ -26,6 +26,13 @@ pub(super) enum Pulse {
 }
 
 impl Alive {
+    /// Until a welcome says otherwise.
+    pub(super) fn of(config: &Config, now: Time) -> Self {
+        let Config { heartbeat_interval, heartbeat_timeout, heartbeat_lag, .. } = *config;
+        let timeout = heartbeat_timeout.saturating_sub(heartbeat_lag);
+        Self::new(heartbeat_interval.saturating_add(heartbeat_lag), timeout, now)
+    }
+
     pub(super) fn new(interval: Duration, timeout: Duration, now: Time) -> Self {
         Self { interval, timeout, due: now + interval, asked: false }
     }

@@ -1,5 +1,9 @@
 //! Hello, welcome, reject, and the ends of a connection (`docs/protocol.md`, sections 4, 5, 10).
 
+mod early;
+
+pub(super) use early::Early;
+
 use super::{
     Session, Side, Time,
     alive::Alive,
@@ -30,11 +34,19 @@ impl Session {
         hello.limits =
             Some(ClientLimits { max_frame: small(limits.max_frame), window: limits.window });
         hello.resume = self.resume_wish();
+        let is_new = hello.resume.is_none();
+        if is_new {
+            // Not at the welcome: what is asked for until then belongs to the new session already.
+            self.start_over();
+        }
         // The hello says it all: a `$close` before the welcome acknowledges nothing of a session
         // that the other side does not know yet.
         self.inbox.resumed();
         self.state.greet(self.now + self.config.handshake_timeout);
         self.push_urgent(Frame::Hello(Box::new(hello)), |_| {});
+        if is_new {
+            self.ask_again();
+        }
         Ok(())
     }
 
@@ -52,6 +64,7 @@ impl Session {
                 self.peer_frame = self.peer_frame.min(limits.max_frame as usize);
             }
             self.state.decide(version);
+            self.inbox.early = hello.resume.is_none().then(Early::default);
             self.events.push_back(Event::Hello(Box::new(hello), version));
         } else {
             let text = format!(
@@ -71,6 +84,7 @@ impl Session {
         };
         self.agreed = Some(version);
         self.welcome(acceptance, false);
+        self.take_early();
         Ok(())
     }
 
@@ -142,11 +156,13 @@ impl Session {
         // A quarter in reserve: on their way our messages bunch, and the server counts arrivals.
         let burst = burst.saturating_sub(burst.div_ceil(4)).max(1);
         self.pace = Pace::new(per_s.max(1), burst, self.now);
-        // The server counted the hello.
-        self.pace.spend(self.now);
+        // The server counted the hello, and what followed it.
+        for _ in 0..=self.early_frames() {
+            self.pace.spend(self.now);
+        }
         if welcome.session.resumed {
             self.go_on(welcome.version, welcome.recv)?;
-        } else {
+        } else if self.grant.is_some() {
             self.start_over();
         }
         self.agreed = Some(welcome.version);

@@ -1,7 +1,7 @@
 //! What was received of the peer's session stream, and when to say so
 //! (`docs/protocol.md`, section 6).
 
-use super::{Time, fault::PeerFault};
+use super::{Time, fault::PeerFault, handshake::Early};
 use std::{collections::BTreeSet, time::Duration};
 
 /// A bare `$ack` follows after this long ..
@@ -21,6 +21,8 @@ pub(super) struct Inbox {
     again: bool,
     /// A bare `$ack` leaves next, unless another frame carries the acknowledgement before it.
     now: bool,
+    /// Server: what came behind the hello of a new session, until its welcome.
+    pub(super) early: Option<Early>,
 }
 
 impl Inbox {

@@ -84,7 +84,7 @@ impl Session {
         }
         let subscription = Subscription::new(since);
         self.listening.by_address.insert(address.clone(), subscription);
-        if self.state.is_open() {
+        if self.state.is_open() || self.may_speak_early() {
             self.ask(address);
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Session {
         Ok(())
     }
 
-    /// A fresh connection: everything that is wanted is asked for again.
+    /// A new session, or a fresh connection: everything that is wanted is asked for.
     pub(super) fn ask_again(&mut self) {
         let wanted = |(address, subscription): (&Address, &Subscription)| {
             matches!(subscription.stage, Stage::Wanted).then(|| address.clone())

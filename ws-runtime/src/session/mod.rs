@@ -131,7 +131,7 @@ impl Session {
             work: Work::new(limits),
             listening: Listening::default(),
             channels: Channels::default(),
-            alive: Alive::new(config.heartbeat_interval, config.heartbeat_timeout, now),
+            alive: Alive::of(&config, now),
             renewing: Renewing::default(),
             pace: Pace::new(limits.rate_per_s, limits.rate_burst, now),
             events: VecDeque::new(),
@@ -437,7 +437,7 @@ impl Session {
 
     fn next_in_turn(&mut self) -> Option<Transmit> {
         if !self.state.is_open() {
-            return None;
+            return self.next_early();
         }
         if self.side == Side::Client && !self.pace.has(self.now) {
             return None;

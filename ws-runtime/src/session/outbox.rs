@@ -195,6 +195,19 @@ impl Outbox {
         }
     }
 
+    /// The frame that is to leave next, if that is one of a new session.
+    pub(super) fn first(&self) -> Option<&Envelope> {
+        match self.queue.front() {
+            Some(Queued::Frame(envelope, _)) => Some(envelope),
+            _ => None,
+        }
+    }
+
+    /// The place of the last frame that left.
+    pub(super) fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
     /// Whether everything left.
     pub(super) fn is_empty(&self) -> bool {
         self.replayed >= self.sent.len() && self.queue.is_empty() && self.dropped.is_empty()

@@ -16,8 +16,8 @@ enum Sender {
 
 impl Session {
     pub(super) fn receive(&mut self, envelope: Envelope) -> Result<(), PeerFault> {
-        let Envelope { head, frame } = envelope;
-        self.expect_greeting(&frame)?;
+        self.expect_greeting(&envelope.frame)?;
+        let Some(Envelope { head, frame }) = self.hold_early(envelope)? else { return Ok(()) };
         let peer = match self.side {
             Side::Client => Sender::Server,
             Side::Server => Sender::Client,
@@ -107,8 +107,6 @@ impl Session {
             State::Deciding { .. } | State::Open { .. } | State::Draining { .. } if is_hello => {
                 Err(PeerFault::SecondHello)
             }
-            // Only acknowledgements of nothing could come before the welcome.
-            State::Deciding { .. } if !matches!(frame, Frame::Close(_)) => Err(PeerFault::NoHello),
             State::Open { .. }
                 if self.side == Side::Client
                     && matches!(frame, Frame::Welcome(_) | Frame::Reject(_)) =>

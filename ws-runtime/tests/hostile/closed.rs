@@ -104,11 +104,15 @@ async fn a_second_hello_is_4502_at_any_time() {
 }
 
 #[tokio::test]
-async fn talking_on_before_the_welcome_is_4501() {
+async fn talking_on_behind_a_hello_that_resumes_is_4501() {
     let site = Site::open().await;
     for format in Format::ALL {
         let mut peer = Peer::upgraded(site.address, format).await;
-        let hello = peer.hello();
+        let hello = json!({
+            "protocol": "lab", "version": [1, 3], "auth": {"token": "eve"},
+            "resume": {"session": "s", "ticket": "t", "recv": 0},
+        });
+        let hello = peer.message("$hello", &hello, |_| {});
         let request = peer.placed("echo", &json!({"text": ""}), |_| {});
         let both = [peer.framed(&hello), peer.framed(&request)].concat();
         peer.stream.write_all(&both).await.unwrap();

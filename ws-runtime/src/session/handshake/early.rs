@@ -1,0 +1,135 @@
+//! What a client says right behind its hello, before it has heard the welcome
+//! (`docs/protocol.md`, section 4, "One flight").
+
+use crate::session::{
+    PeerFault, Session, Side, Transmit, outbox::Next, serving::copied, state::State,
+};
+use std::sync::Arc;
+use ws_proto::{Envelope, Frame, Head, Limits};
+
+/// Bytes of an epoch that such a frame may have, so that it stays below the smallest `max_frame`.
+const EPOCH: usize = 256;
+
+/// What waits for the decision about its hello.
+#[derive(Clone, Debug, Default)]
+pub(in crate::session) struct Early {
+    frames: Vec<Envelope>,
+    bytes: usize,
+}
+
+impl Session {
+    /// Whether more messages of the peer can be taken: ask before [`Session::handle_frame`]. A
+    /// server that decides about a hello holds what a client may say meanwhile; the rest stays with
+    /// the transport, which is not read until it has decided.
+    #[must_use]
+    pub fn wants_frames(&self) -> bool {
+        let Some(early) = &self.inbox.early else { return true };
+        early.frames.len() < Limits::EARLY_FRAMES && early.bytes < Limits::EARLY_BYTES
+    }
+
+    /// Server: keeps a frame that came before the decision about its hello; gives back every other.
+    pub(in crate::session) fn hold_early(
+        &mut self,
+        envelope: Envelope,
+    ) -> Result<Option<Envelope>, PeerFault> {
+        let is_farewell = matches!(envelope.frame, Frame::Close(_));
+        if is_farewell || !matches!(self.state, State::Deciding { .. }) {
+            return Ok(Some(envelope));
+        }
+        let has_place = envelope.head.seq.is_some() && may_wait(&envelope.frame);
+        let has_room = self.wants_frames();
+        match &mut self.inbox.early {
+            Some(early) if has_room && has_place => {
+                early.keep(envelope);
+                Ok(None)
+            }
+            // Nobody knows yet whose session a frame behind a resuming hello would be of.
+            _ => Err(PeerFault::NoHello),
+        }
+    }
+
+    /// Server: the client is taken in, and so is what it said.
+    pub(in crate::session) fn take_early(&mut self) {
+        for envelope in self.inbox.early.take().unwrap_or_default().frames {
+            if self.state.is_ending() {
+                break;
+            }
+            if let Err(fault) = self.receive(envelope) {
+                self.handle_fault(fault, self.now);
+            }
+        }
+    }
+
+    /// Client: whether frames may follow the hello that is out.
+    pub(in crate::session) fn may_speak_early(&self) -> bool {
+        matches!(self.state, State::Greeting { .. }) && self.grant.is_none()
+    }
+
+    /// Client: how many frames left before the welcome that has just come.
+    pub(in crate::session) fn early_frames(&self) -> u64 {
+        if self.grant.is_none() { self.outbox.last_seq() } else { 0 }
+    }
+
+    /// Client: the next frame that need not wait for the welcome. Only a `$sub`: it means the same
+    /// in every version, and without a welcome it is asked for again. A request would have left
+    /// without anybody knowing whether it arrived.
+    pub(in crate::session) fn next_early(&mut self) -> Option<Transmit> {
+        let has_more = self.early_frames() < Limits::EARLY_FRAMES as u64;
+        if self.side == Side::Server || !self.may_speak_early() || !has_more {
+            return None;
+        }
+        let Frame::Subscribe(subscribe) = &self.outbox.first()?.frame else { return None };
+        if subscribe.since.as_ref().is_some_and(|since| since.epoch.len() > EPOCH) {
+            return None;
+        }
+        let Some(Next::Frame(mut envelope, _)) = self.outbox.next() else { return None };
+        self.outbox.place(Arc::make_mut(&mut envelope));
+        let transmit = self.leave(envelope);
+        if let Transmit::Envelope(envelope) = &transmit {
+            self.outbox.keep(Arc::clone(envelope));
+        }
+        Some(transmit)
+    }
+}
+
+impl Early {
+    fn keep(&mut self, envelope: Envelope) {
+        let Envelope { head, frame } = envelope;
+        // In memory of its own: a slice would keep the whole message, and what came with it.
+        let (frame, body) = match frame {
+            Frame::Message(payload) => {
+                let bytes = payload.bytes().len();
+                (Frame::Message(payload.detached()), bytes)
+            }
+            Frame::Unknown(payload) => {
+                let bytes = payload.bytes().len();
+                (Frame::Unknown(payload.detached()), bytes)
+            }
+            Frame::Subscribe(subscribe) => {
+                let epoch = subscribe.since.as_ref().map_or(0, |since| since.epoch.len());
+                (Frame::Subscribe(subscribe), epoch)
+            }
+            other => (other, 0),
+        };
+        let Head { kind, ch, key, tp, .. } = &head;
+        let texts = [Some(kind), ch.as_ref(), key.as_ref(), tp.as_ref()];
+        self.bytes += body + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
+        let (kind, ch) = (copied(kind), ch.as_ref().map(copied));
+        let (key, tp) = (key.as_ref().map(copied), tp.as_ref().map(copied));
+        self.frames.push(Envelope { head: Head { kind, ch, key, tp, ..head }, frame });
+    }
+}
+
+/// Whether a client has anything to say with this frame before its welcome.
+const fn may_wait(frame: &Frame) -> bool {
+    matches!(
+        frame,
+        Frame::Message(_)
+            | Frame::Subscribe(_)
+            | Frame::Unsubscribe
+            | Frame::Cancel
+            | Frame::Credit(_)
+            | Frame::End
+            | Frame::Unknown(_)
+    )
+}
