@@ -33,6 +33,7 @@ const PAGES: &[Page] = pages![
     "hello-too-late.md" 4,
     "in-flight-limit.md" 7,
     "malformed-frame.md" 2,
+    "one-flight.md" 4,
     "rate-limited.md" 12,
     "renewal-refused.md" 11,
     "renewal.md" 11,
@@ -152,6 +153,11 @@ fn server_skip(id: &str) -> Option<&'static str> {
         "first-frame-not-hello.md/3" => {
             Some("a server that decides at once may have sent its welcome before it reads on")
         }
+        "one-flight.md/4" => {
+            Some("the contract takes in who shows no token: see case 4.9")
+        }
+        "one-flight.md/5" => Some("a server that decides at once has taken the client in"),
+        "one-flight.md/6" => Some("its tickets are made up, and a server may be quick"),
         "renewal-refused.md/2" => Some("its credentials are not those of the contract"),
         "resume-refused.md/5" | "resume-refused.md/6" => {
             Some("its tickets are made up: see the cases of section 6")
