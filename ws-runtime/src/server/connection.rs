@@ -260,8 +260,11 @@ impl Application for Connection {
         let asks = std::mem::take(&mut letters.asks);
         let renewals = std::mem::take(&mut letters.renewals);
         let news = std::mem::take(&mut letters.news);
-        let news: Vec<_> = news.into_iter().filter(|address| !self.is_silent(address)).collect();
-        self.behind.extend(news);
+        if !news.is_empty() {
+            let news = news.into_iter().filter(|address| !self.is_silent(address));
+            let news: Vec<_> = news.collect();
+            self.behind.extend(news);
+        }
         let passing = letters.take_passing();
         drop(letters);
         for command in urgent {

@@ -124,6 +124,10 @@ impl Hubs {
     /// Sends off the best-effort events that were published with `held`: before whoever published
     /// them lets anybody else have the thread.
     pub(crate) fn send_off(&self, held: &mut Held) {
+        // As it is in almost every turn of a driver.
+        if held.0 == 0 {
+            return;
+        }
         for index in 0..SHARDS {
             if held.0 & 1 << index != 0 {
                 lock(&self.shards[index]).send_off();

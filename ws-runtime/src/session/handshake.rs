@@ -34,11 +34,12 @@ impl Session {
         hello.limits =
             Some(ClientLimits { max_frame: small(limits.max_frame), window: limits.window });
         hello.resume = self.resume_wish();
-        let is_new = hello.resume.is_none();
+        let is_new = hello.resume.is_none() && self.leaves_nothing();
         if is_new {
             // Not at the welcome: what is asked for until then belongs to the new session already.
             self.start_over();
         }
+        self.inbox.early = is_new.then(Early::default);
         // The hello says it all: a `$close` before the welcome acknowledges nothing of a session
         // that the other side does not know yet.
         self.inbox.resumed();
@@ -162,7 +163,7 @@ impl Session {
         }
         if welcome.session.resumed {
             self.go_on(welcome.version, welcome.recv)?;
-        } else if self.grant.is_some() {
+        } else if self.inbox.early.take().is_none() {
             self.start_over();
         }
         self.agreed = Some(welcome.version);

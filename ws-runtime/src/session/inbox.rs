@@ -21,7 +21,8 @@ pub(super) struct Inbox {
     again: bool,
     /// A bare `$ack` leaves next, unless another frame carries the acknowledgement before it.
     now: bool,
-    /// Server: what came behind the hello of a new session, until its welcome.
+    /// Until the welcome of a new session: server, what came behind its hello; client, that
+    /// something may follow it.
     pub(super) early: Option<Early>,
 }
 

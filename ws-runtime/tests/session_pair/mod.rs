@@ -159,7 +159,7 @@ impl Pair {
     /// A new session of the server: nothing of the one before means anything to it.
     fn begin(&mut self) {
         self.terminal.clear();
-        self.places = Default::default();
+        self.places[1] = Places::default();
         self.works.clear();
         self.uploads.begin();
         self.tickets.clear();
@@ -171,6 +171,9 @@ impl Pair {
         let Some(hello) = self.hello.take() else { return };
         if resumes && self.resume(&hello) {
             return;
+        }
+        if hello.resume.is_some() {
+            self.places[0] = Places::default();
         }
         self.begin();
         let mut acceptance = acceptance();
@@ -268,6 +271,10 @@ impl Pair {
     }
 
     fn check_place(&mut self, side: usize, envelope: &Envelope) -> bool {
+        // The hello of a new session begins the places of the client anew.
+        if matches!(&envelope.frame, Frame::Hello(hello) if hello.resume.is_none()) {
+            self.places[side] = Places::default();
+        }
         self.places[side].check(envelope)
     }
 
@@ -322,7 +329,9 @@ impl Pair {
             match event {
                 Event::Answered(call, reply) => self.check_answer(call, &reply),
                 Event::Request(request) => self.asked.start(&request),
-                Event::Welcome(welcome) => self.places[0].go_on_after(welcome.recv),
+                Event::Welcome(welcome) if welcome.session.resumed => {
+                    self.places[0].go_on_after(welcome.recv);
+                }
                 event => self.log.check(&event),
             }
         }

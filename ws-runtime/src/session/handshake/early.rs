@@ -12,10 +12,7 @@ const EPOCH: usize = 256;
 
 /// What waits for the decision about its hello.
 #[derive(Clone, Debug, Default)]
-pub(in crate::session) struct Early {
-    frames: Vec<Envelope>,
-    bytes: usize,
-}
+pub(in crate::session) struct Early(Vec<Envelope>);
 
 impl Session {
     /// Whether more messages of the peer can be taken: ask before [`Session::handle_frame`]. A
@@ -24,7 +21,7 @@ impl Session {
     #[must_use]
     pub fn wants_frames(&self) -> bool {
         let Some(early) = &self.inbox.early else { return true };
-        early.frames.len() < Limits::EARLY_FRAMES && early.bytes < Limits::EARLY_BYTES
+        early.0.len() < Limits::EARLY_FRAMES && early.bytes() < Limits::EARLY_BYTES
     }
 
     /// Server: keeps a frame that came before the decision about its hello; gives back every other.
@@ -50,7 +47,7 @@ impl Session {
 
     /// Server: the client is taken in, and so is what it said.
     pub(in crate::session) fn take_early(&mut self) {
-        for envelope in self.inbox.early.take().unwrap_or_default().frames {
+        for envelope in self.inbox.early.take().unwrap_or_default().0 {
             if self.state.is_ending() {
                 break;
             }
@@ -60,14 +57,20 @@ impl Session {
         }
     }
 
+    /// Client: whether nothing is left of a session before. What is left of one is settled by the
+    /// welcome, which alone says that it is lost.
+    pub(in crate::session) fn leaves_nothing(&self) -> bool {
+        self.calls.sent().is_empty() && self.work.is_idle()
+    }
+
     /// Client: whether frames may follow the hello that is out.
     pub(in crate::session) fn may_speak_early(&self) -> bool {
-        matches!(self.state, State::Greeting { .. }) && self.grant.is_none()
+        matches!(self.state, State::Greeting { .. }) && self.inbox.early.is_some()
     }
 
     /// Client: how many frames left before the welcome that has just come.
     pub(in crate::session) fn early_frames(&self) -> u64 {
-        if self.grant.is_none() { self.outbox.last_seq() } else { 0 }
+        if self.inbox.early.is_some() { self.outbox.last_seq() } else { 0 }
     }
 
     /// Client: the next frame that need not wait for the welcome. Only a `$sub`: it means the same
@@ -93,31 +96,35 @@ impl Session {
 }
 
 impl Early {
-    fn keep(&mut self, envelope: Envelope) {
-        let Envelope { head, frame } = envelope;
-        // In memory of its own: a slice would keep the whole message, and what came with it.
-        let (frame, body) = match frame {
-            Frame::Message(payload) => {
-                let bytes = payload.bytes().len();
-                (Frame::Message(payload.detached()), bytes)
-            }
-            Frame::Unknown(payload) => {
-                let bytes = payload.bytes().len();
-                (Frame::Unknown(payload.detached()), bytes)
-            }
-            Frame::Subscribe(subscribe) => {
-                let epoch = subscribe.since.as_ref().map_or(0, |since| since.epoch.len());
-                (Frame::Subscribe(subscribe), epoch)
-            }
-            other => (other, 0),
-        };
-        let Head { kind, ch, key, tp, .. } = &head;
-        let texts = [Some(kind), ch.as_ref(), key.as_ref(), tp.as_ref()];
-        self.bytes += body + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
-        let (kind, ch) = (copied(kind), ch.as_ref().map(copied));
-        let (key, tp) = (key.as_ref().map(copied), tp.as_ref().map(copied));
-        self.frames.push(Envelope { head: Head { kind, ch, key, tp, ..head }, frame });
+    fn bytes(&self) -> usize {
+        self.0.iter().map(size_of).sum()
     }
+
+    /// In memory of its own: a slice would keep the whole message, and what came with it.
+    fn keep(&mut self, Envelope { head, frame }: Envelope) {
+        let frame = match frame {
+            Frame::Message(payload) => Frame::Message(payload.detached()),
+            Frame::Unknown(payload) => Frame::Unknown(payload.detached()),
+            other => other,
+        };
+        let text = |text: &Option<_>| text.as_ref().map(copied);
+        let (kind, ch) = (copied(&head.kind), text(&head.ch));
+        let (key, tp) = (text(&head.key), text(&head.tp));
+        self.0.push(Envelope { head: Head { kind, ch, key, tp, ..head }, frame });
+    }
+}
+
+fn size_of(Envelope { head, frame }: &Envelope) -> usize {
+    let body = match frame {
+        Frame::Message(payload) | Frame::Unknown(payload) => payload.bytes().len(),
+        Frame::Subscribe(subscribe) => {
+            subscribe.since.as_ref().map_or(0, |since| since.epoch.len())
+        }
+        _ => 0,
+    };
+    let Head { kind, ch, key, tp, .. } = head;
+    let texts = [Some(kind), ch.as_ref(), key.as_ref(), tp.as_ref()];
+    body + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
 }
 
 /// Whether a client has anything to say with this frame before its welcome.
