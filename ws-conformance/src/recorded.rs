@@ -153,9 +153,7 @@ fn server_skip(id: &str) -> Option<&'static str> {
         "first-frame-not-hello.md/3" => {
             Some("a server that decides at once may have sent its welcome before it reads on")
         }
-        "one-flight.md/4" => {
-            Some("the contract takes in who shows no token: see case 4.9")
-        }
+        "one-flight.md/4" => Some("the contract takes in who shows no token: see case 4.9"),
         "one-flight.md/5" => Some("a server that decides at once has taken the client in"),
         "one-flight.md/6" => Some("its tickets are made up, and a server may be quick"),
         "renewal-refused.md/2" => Some("its credentials are not those of the contract"),

@@ -120,8 +120,7 @@ fn no_more_leaves_than_a_server_takes_that_names_no_bounds_yet() {
         let mut client = self::client();
         subscribe(&mut client, &format!("room/{}", "a".repeat(250)), since(letters));
         connect(&mut client);
-        let transmits: Vec<_> =
-            std::iter::from_fn(|| client.poll_transmit(Time::ZERO)).collect();
+        let transmits: Vec<_> = std::iter::from_fn(|| client.poll_transmit(Time::ZERO)).collect();
         assert_eq!(transmits.len(), frames, "{letters}");
         for transmit in transmits {
             let Transmit::Envelope(envelope) = transmit else { panic!("{transmit:?}") };

@@ -267,10 +267,10 @@ impl Tap {
                 self.resumes(welcome.recv, now);
                 return Ok(());
             }
+            // Its session began with the hello.
+            Frame::Welcome(_) if self.talk.is_early => self.talk.is_early = false,
             Frame::Welcome(_) => {
-                let deadlines = std::mem::take(&mut self.deadlines);
-                let left = std::mem::take(&mut self.left);
-                *self = Self { deadlines, left, ..Self::new(self.terms) };
+                self.begins_anew();
                 self.talk = Talk { next: Some(1), heard: now, ..Talk::default() };
                 return Ok(());
             }
@@ -317,6 +317,13 @@ impl Tap {
         }
     }
 
+    /// A new session: nothing of the one before counts any more.
+    fn begins_anew(&mut self) {
+        let deadlines = std::mem::take(&mut self.deadlines);
+        let left = std::mem::take(&mut self.left);
+        *self = Self { deadlines, left, ..Self::new(self.terms) };
+    }
+
     fn judge_sent(&mut self, envelope: &Envelope, now: Time) -> Checked {
         let Envelope { head, frame } = envelope;
         hold("I15", !self.talk.said_bye, || format!("{} after the end", head.kind))?;
@@ -327,13 +334,20 @@ impl Tap {
                 self.stream.told = got;
                 self.stream.owed_since = None;
                 hold("I6", recv == got, || format!("the hello tells {recv} of {got}"))?;
+                if hello.resume.is_none() {
+                    self.begins_anew();
+                    self.talk =
+                        Talk { next: Some(1), is_early: true, heard: now, ..Talk::default() };
+                }
             }
             Frame::Welcome(welcome) => {
-                let (got, recv) = (self.stream.got, welcome.recv);
+                // What follows the hello of a new session comes behind its welcome.
+                let got = if welcome.session.resumed { self.stream.got } else { 0 };
+                let recv = welcome.recv;
                 self.talk.next.get_or_insert(1);
                 self.talk.heard = now;
                 self.stream.told = got;
-                self.stream.owed_since = None;
+                self.stream.owed_since = self.stream.owed_since.filter(|_| got == 0).map(|_| now);
                 hold("I6", recv == got, || format!("the welcome tells {recv} of {got}"))?;
             }
             Frame::Close(_) | Frame::Reject(_) => {
@@ -379,6 +393,8 @@ impl Tap {
             return broken("I15", format!("{} before the welcome", head.kind));
         };
         hold("I2", seq == next, || format!("{} at {seq}, {next} is next", head.kind))?;
+        let may_leave = matches!(envelope.frame, Frame::Subscribe(_)) && seq <= 16;
+        hold("I15", may_leave || !self.talk.is_early, || format!("{} is early", head.kind))?;
         let is_again = seq <= self.top();
         let named = (head.id, head.kind.to_string(), head.key.as_ref().map(ToString::to_string));
         if is_again {

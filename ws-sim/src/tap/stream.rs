@@ -21,8 +21,10 @@ pub(super) struct Stream {
 /// One connection.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
-    /// The next place; none before the welcome.
+    /// The next place; none before the welcome, but behind the hello of a new session.
     pub(super) next: Option<u64>,
+    /// That hello has left, and its welcome has not come.
+    pub(super) is_early: bool,
     pub(super) pings: VecDeque<u64>,
     pub(super) heard: Time,
     /// `$close` or `$reject` has left.
