@@ -185,7 +185,8 @@ impl<P: Protocol> ClientBuilder<P> {
     }
 
     /// Gives the client at once and connects behind it, with the backoff from the first attempt
-    /// on. What is asked meanwhile waits for the connection. Needs a tokio runtime.
+    /// on. What is asked meanwhile waits for the connection; the first 16 subscriptions leave with
+    /// the hello, and so cost no round trip of their own. Needs a tokio runtime.
     #[must_use]
     pub fn connect_lazy(self) -> Client<P> {
         self.start(false)
