@@ -74,8 +74,8 @@ impl Limits {
     /// sender would wait for a timer after each few, and a burst of refusals, which do not wait,
     /// would end a connection that keeps the rules. Twice that, for what is on its way meanwhile.
     pub const MIN_OUTBOX_FRAMES: usize = 64;
-    /// Messages that a client sends before it knows the bounds of the server. A server holds as many
-    /// until it has decided about the hello.
+    /// Messages that a client sends before it knows the bounds of the server. A server holds as
+    /// many until it has decided about the hello.
     pub const EARLY_FRAMES: usize = 16;
     /// Bytes of those: no message is larger than the smallest `max_frame`.
     pub const EARLY_BYTES: usize = Self::EARLY_FRAMES * Self::MIN_FRAME;
@@ -101,11 +101,11 @@ impl Limits {
     /// Bytes that one connection may cost a server at most: the sum of its bounds.
     ///
     /// Inbound: a message being read, the one before it and what was read ahead, what a client said
-    /// behind its hello, a token being decided about, the requests and channel commands taken in, and the parts of uploads that
-    /// wait for their handlers. Outbound: the
-    /// answers and the snapshots that wait for room, the frames kept, refusals included (twice the
-    /// outbox), the stream items before it, the write buffer (twice, while it moves), and the
-    /// best-effort events of a slow reader, before the outbox and in it, each with its frame.
+    /// behind its hello, a token being decided about, the requests and channel commands taken in,
+    /// and the parts of uploads that wait for their handlers. Outbound: the answers and the
+    /// snapshots that wait for room, the frames kept, refusals included (twice the outbox), the
+    /// stream items before it, the write buffer (twice, while it moves), and the best-effort events
+    /// of a slow reader, before the outbox and in it, each with its frame.
     /// Events of logs are shared and cost a cursor. Calls of the client, `max_in_flight` at once,
     /// cost an entry each besides. What handlers allocate, and what callers hold that wait for
     /// their turn, is theirs.

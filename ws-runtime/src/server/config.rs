@@ -9,9 +9,9 @@ use ws_proto::Limits;
 pub struct ServerConfig {
     /// The bounds of each connection, announced to its client.
     pub limits: Limits,
-    /// Silence after which both sides ask for life; default 30 s, below the idle time of proxies. Each
-    /// client is told something between four fifths of it and all of it, so that those who connected
-    /// together do not ask together. The server asks a little later than the client.
+    /// Silence after which both sides ask for life; default 30 s, below the idle time of proxies.
+    /// Each client is told something between four fifths of it and all of it, so that those who
+    /// connected together do not ask together. The server asks a little later than the client.
     pub heartbeat_interval: Duration,
     /// How long they wait for an answer then; default 10 s.
     pub heartbeat_timeout: Duration,

@@ -56,8 +56,8 @@ pub struct Config {
     /// Silence after which we ask for life; default 30 s. The server's choice: a client follows
     /// the welcome.
     pub heartbeat_interval: Duration,
-    /// Server: how much longer it waits before it asks, and how much shorter for the answer; default
-    /// zero. The client asks after the interval, and its question is life for both.
+    /// Server: how much longer it waits before it asks, and how much shorter for the answer;
+    /// default zero. The client asks after the interval, and its question is life for both.
     pub heartbeat_lag: Duration,
     /// How long we wait for an answer then; default 10 s. Both sides notice a lost connection
     /// within the sum.
