@@ -49,6 +49,15 @@ impl Judge {
         self.has_closed = false;
     }
 
+    /// The client says hello. A new session begins with that; whether another goes on, the welcome
+    /// says.
+    pub(crate) fn greeted(&mut self, resumes: Option<u64>) {
+        self.resumes = resumes;
+        if resumes.is_none() {
+            self.anew();
+        }
+    }
+
     /// A new session begins.
     pub(crate) fn anew(&mut self) {
         (self.received, self.sent, self.acknowledged) = (0, 0, 0);
@@ -71,11 +80,14 @@ impl Judge {
         if foreign.contains(&kind) {
             return broken("this frame belongs to the other side");
         }
-        if let Frame::Welcome(welcome) = &envelope.frame {
-            match self.resumes.filter(|_| welcome.session.resumed) {
-                Some(received) => self.resumed(received),
-                None => self.anew(),
-            }
+        match &envelope.frame {
+            Frame::Hello(hello) => self.greeted(hello.resume.as_ref().map(|resume| resume.recv)),
+            Frame::Welcome(welcome) => match self.resumes {
+                Some(received) if welcome.session.resumed => self.resumed(received),
+                Some(_) => self.anew(),
+                None => {}
+            },
+            _ => {}
         }
         let is_event = self.theirs == Who::S && is_event(envelope);
         if let Some(ack) = envelope.head.ack {

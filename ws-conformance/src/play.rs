@@ -218,13 +218,13 @@ impl Play {
         };
         match &envelope.frame {
             Frame::Hello(hello) => {
-                line.judge.resumes = hello.resume.as_ref().map(|resume| resume.recv);
+                line.judge.greeted(hello.resume.as_ref().map(|resume| resume.recv));
             }
             Frame::Welcome(welcome) if welcome.session.resumed => {
                 line.judge.resumes = Some(welcome.recv);
                 line.judge.resumed(welcome.recv);
             }
-            Frame::Welcome(_) => line.judge.anew(),
+            Frame::Welcome(_) if line.judge.resumes.is_some() => line.judge.anew(),
             _ => {}
         }
         line.send(&envelope).await
