@@ -4,7 +4,7 @@ use chat::{server, terminal, web};
 use clap::{Parser, Subcommand};
 use std::{error::Error, io, net::SocketAddr, process::ExitCode, time::Duration};
 use tokio::net::TcpListener;
-use ws_runtime::ServerConfig;
+use ws_runtime::{ServerConfig, server::Inspect};
 
 /// How long somebody may be without a connection before they leave their rooms.
 const GRACE: Duration = Duration::from_secs(20);
@@ -16,6 +16,9 @@ struct Cli {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
+    /// Show the live server at `/inspect` to whoever has this token; without it there is no page.
+    #[arg(long, value_name = "TOKEN", env = "CHAT_INSPECT_TOKEN", hide_env_values = true)]
+    inspect_token: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -30,7 +33,7 @@ enum Command {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        None => serve(cli.listen).await,
+        None => serve(cli.listen, cli.inspect_token).await,
         Some(Command::Client(options)) => terminal::run(options).await,
     };
     match result {
@@ -42,8 +45,17 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(listen: SocketAddr) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let server = server(ServerConfig::default(), GRACE)?;
+async fn serve(
+    listen: SocketAddr,
+    inspect_token: Option<String>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut server = server(ServerConfig::default(), GRACE)?;
+    let is_shown = inspect_token.is_some();
+    if let Some(token) = inspect_token {
+        // What people write to each other is nobody else's.
+        let page = Inspect::by_token("/inspect", token.into()).redact("text");
+        server = server.inspect(page);
+    }
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
@@ -52,6 +64,9 @@ async fn serve(listen: SocketAddr) -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("chat: open http://{address}/ in one or two browser tabs");
     println!("chat: or talk from a terminal:");
     println!("        cargo run -p chat -- client --name ann --url ws://{address}/ws");
+    if is_shown {
+        println!("chat: look at it live: http://{address}/inspect?token=<the token>");
+    }
     let kibibytes = server.worst_case_bytes().div_ceil(1024);
     println!("chat: one connection costs at most {kibibytes} KiB; Ctrl-C drains");
     let stop = async move {

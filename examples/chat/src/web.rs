@@ -23,7 +23,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// Everything that the server answers: `/` and what the page loads, `/healthz`, `/ws`.
+/// Everything that the server answers: `/` and what the page loads, `/healthz`, `/ws`, and
+/// `/inspect` if the server shows itself to somebody.
 pub fn router(server: Server<Chat>) -> Router {
     const HTML: &str = "text/html; charset=utf-8";
     const CSS: &str = "text/css; charset=utf-8";
@@ -34,6 +35,7 @@ pub fn router(server: Server<Chat>) -> Router {
         .route("/main.js", file(JS, include_str!("../page/main.js")))
         .route("/icon.svg", file("image/svg+xml", include_str!("../page/icon.svg")))
         .route("/healthz", get(health))
+        .route("/inspect", get(look))
         .route("/ws", get(upgrade))
         .with_state(server)
 }
@@ -74,6 +76,14 @@ async fn health(State(server): State<Server<Chat>>) -> impl IntoResponse {
     } else {
         (StatusCode::OK, "ok\n")
     }
+}
+
+async fn look(
+    State(server): State<Server<Chat>>,
+    ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    server.look(&request, Some(remote)).map(Body::new)
 }
 
 async fn upgrade(

@@ -6,6 +6,7 @@ mod channels;
 mod events;
 mod flow;
 mod protocol;
+mod redacted;
 pub(crate) mod requests;
 pub(crate) mod snapshots;
 

@@ -1,7 +1,8 @@
 //! `#[derive(Requests)]`: payload structs, the handler trait, the call enum, and the tables.
 
 use super::{
-    deprecated_attr, docs_of, field_attrs, flow::flow, option, quiet, schema_name, serde_derives,
+    deprecated_attr, docs_of, field_attrs, flow::flow, option, quiet, redacted::redacted,
+    schema_name, serde_derives,
 };
 use crate::{
     ast::{Item, Role, Shape, Variant},
@@ -291,11 +292,13 @@ fn request_set(names: &Names<'_>) -> TokenStream {
         });
         quote!(#pattern => #call::#ident(#payload, #flow #krate::Reply::new(__ws_slot)),)
     });
+    let redacted = redacted(item);
     let quiet = quiet();
     quote! {
         #[automatically_derived]
         #quiet
         impl #krate::RequestSet for #set {
+            #redacted
             const SPECS: &'static [#krate::RequestSpec] =
                 &[#(#krate::__private::spec_of::<Self, #payloads>()),*];
             type Call = #call;

@@ -77,6 +77,10 @@ pub enum AckMeaning {
 pub trait RequestSet: Sized + Send + 'static {
     /// One entry per variant, in the order of declaration.
     const SPECS: &'static [RequestSpec];
+    /// What is marked `redact`: the `type` of the request, and the name of the field on the wire. A
+    /// field that may travel under several names has an entry for each, and `*` stands for the
+    /// whole payload.
+    const REDACTED: &'static [(&'static str, &'static str)] = &[];
     /// The same enum with a reply slot beside each payload, for loops that own their state.
     type Call: Send + 'static;
 

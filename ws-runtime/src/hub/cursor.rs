@@ -67,6 +67,11 @@ impl Cursor {
         self.highest
     }
 
+    /// How many events of the log were not sent, and how many were sent and are not consumed.
+    pub(super) fn standing(&self, log: &Log) -> (u64, u64) {
+        (log.head().saturating_sub(self.sent), self.in_flight)
+    }
+
     /// What is to be sent now. Events are taken by `take`, which is told the position of the first
     /// and how many there may be (at least one), and gives how many it took.
     pub(super) fn next(

@@ -33,6 +33,18 @@ impl Hub {
         let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
         known.into_iter().flat_map(|channel| channel.subscribers.keys().copied())
     }
+
+    /// Where a connection stands in each channel that it listens to: how many events of the log were
+    /// not sent to it, and how many were and are not consumed. Both are zero where there is no log.
+    pub fn standings(&self, who: ConnectionId) -> impl Iterator<Item = (&Address, u64, u64)> {
+        let own = self.by_connection.get(&who).into_iter().flatten();
+        own.filter_map(move |(address, id)| {
+            let channel = self.channels.get(id)?;
+            let (cursor, log) = (channel.subscribers.get(&who)?, channel.log.as_ref());
+            let (behind, unconsumed) = log.map(|log| cursor.standing(log)).unwrap_or_default();
+            Some((address, behind, unconsumed))
+        })
+    }
 }
 
 impl Channel {

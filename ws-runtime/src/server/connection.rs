@@ -11,6 +11,7 @@ use super::{
     publishing::{FromClient, Held},
     rights::refusal,
     snapshots::Snapshots,
+    watching::Watch,
     working::Running,
 };
 use crate::{
@@ -69,6 +70,8 @@ pub(crate) struct Connection {
     pub(crate) keeping: Option<Keeping>,
     /// The connection belongs to the session that the client named.
     pub(super) handing_over: Option<HandOver>,
+    /// What those who look are told.
+    pub(super) watch: Watch,
 }
 
 /// A question about a channel.
@@ -115,6 +118,7 @@ impl Connection {
             snapshots,
             keeping: None,
             handing_over: None,
+            watch: Watch::default(),
         }
     }
 
@@ -286,6 +290,7 @@ impl Application for Connection {
         self.pass_on(passing, session, now);
         self.serve_logs(session, now);
         self.give_back();
+        self.watch.report(session);
     }
 
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time) {

@@ -33,6 +33,7 @@ impl Connection {
     ) {
         let mut credentials = *self.credentials.take().unwrap_or_default();
         credentials.token = hello.auth.map(|auth| auth.token);
+        self.watch.said_hello(hello.client.as_ref());
         credentials.client = hello.client;
         credentials.version = version;
         let ours = &self.shared.fingerprint;
@@ -143,6 +144,7 @@ impl Connection {
         };
         let (version, id) = (facts.version, keeping.session.clone());
         keeping.renew_ticket(session);
+        self.watch.go_on(&seat.line);
         self.shared.guests().find_again(self.id);
         self.take_in(guest, version, id, limits);
         let acceptance = self.keeping.as_ref().map(|keeping| self.acceptance(keeping, None));
@@ -170,6 +172,7 @@ impl Connection {
     ) {
         let own = self.shared.config.limits.window;
         self.window = limits.map_or(own, |limits| own.min(limits.window.max(1)));
+        self.watch.took_in(guest.id(), version);
         self.guest = Some(guest);
         self.facts = Some(Arc::new(ConnectionFacts {
             hubs: Arc::clone(&self.shared.hubs),

@@ -3,6 +3,7 @@
 use super::{
     Server, ServerConfig, Shared,
     seats::{NoSeat, Seat},
+    watching,
 };
 use crate::transport::{
     Transport,
@@ -281,8 +282,10 @@ async fn serve_http<P: Protocol>(
     // Nothing under this lock can panic.
     let locked = || hold.lock().unwrap_or_else(PoisonError::into_inner);
     let service = service_fn(|mut request: Request<Incoming>| {
-        let response = match request.uri().path() {
-            "/healthz" => health(&server),
+        let page = watching::page(&server, &request, remote);
+        let response = match (page, request.uri().path()) {
+            (Some(page), _) => page,
+            (None, "/healthz") => health(&server),
             _ => match server.judge(&mut request, Some(remote), || locked().take_along()) {
                 Ok((upgrade, seat)) => {
                     let response = upgrade.response();

@@ -237,6 +237,12 @@ impl Mailbox {
         Poll::Pending
     }
 
+    /// Wakes the driver, though there is nothing new.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn nudge(&self) {
+        self.change(|_| {});
+    }
+
     /// Puts a command in that must not wait.
     pub(crate) fn urge(&self, command: Command) {
         self.change(|letters| letters.urgent.push_back(command));

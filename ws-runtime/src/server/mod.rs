@@ -25,10 +25,21 @@ mod results;
 mod rights;
 mod renewing;
 mod listen;
+#[cfg(feature = "inspect")]
+mod inspecting;
+#[cfg(not(feature = "inspect"))]
+mod unwatched;
+
+#[cfg(feature = "inspect")]
+use inspecting::watching;
+#[cfg(not(feature = "inspect"))]
+use unwatched as watching;
 
 pub use crate::asking::{CallBuilder, CallError, Calling};
 pub use calling::ClientHandle;
 pub use config::{ConfigError, ServerConfig};
+#[cfg(feature = "inspect")]
+pub use inspecting::{Inspect, Looking};
 pub use listen::Bound;
 
 use crate::{
@@ -54,6 +65,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
+use watching::Watching;
 use ws_proto::{
     Authorize, Channel, ChannelSet, Credentials, Dispatch, Protocol, RequestSet, RequestSpec,
     Resend, Snapshots, schema,
@@ -88,6 +100,7 @@ pub(crate) struct Shared {
     waiting: AtomicUsize,
     results: Arc<Results>,
     drain: watch::Sender<Option<Drain>>,
+    watching: Watching,
 }
 
 /// The place of one session among those that may wait for a connection.
@@ -189,6 +202,7 @@ impl<P: Protocol> Server<P> {
                 answer: config.limits.max_frame,
             })),
             drain: watch::Sender::new(None),
+            watching: Watching::default(),
             config,
         };
         tracing::info!(
@@ -220,7 +234,7 @@ impl<P: Protocol> Server<P> {
     // Not an `async fn`: it would hold what it is given twice, for as long as the session lives.
     fn serve_seated(
         &self,
-        seat: Seat,
+        mut seat: Seat,
         transport: Box<dyn Transport>,
         credentials: Box<Credentials>,
     ) -> impl Future<Output = ()> + Send + use<P> {
@@ -228,8 +242,11 @@ impl<P: Protocol> Server<P> {
         let clock = Clock::start();
         let id = ConnectionId(shared.next.fetch_add(1, Ordering::Relaxed));
         let mut session = Session::new(Side::Server, shared.session_config(), clock.now());
+        let (transport, line) = shared.watching.line(transport, &credentials);
         let mut connection =
             Connection::new(id, Arc::clone(&shared), transport.format(), credentials);
+        connection.watch = shared.watching.begin(id, &line);
+        seat.line = line;
         shared.guests().arrive(id, &connection.mailbox);
         // Looked at after the arrival: a drain that begins in between reaches the mailbox.
         if let Some(drain) = shared.drain.borrow().clone() {
@@ -252,6 +269,7 @@ impl<P: Protocol> Server<P> {
                 };
                 // A session without a connection takes no connection's place; its goodbye still does.
                 goodbye.linger(seat);
+                connection.watch.lose(shared.config.session_ttl);
                 // Most sessions never wait.
                 let parked = Box::pin(park(&mut connection, &mut session, clock, &closed));
                 let handed = parked.await;

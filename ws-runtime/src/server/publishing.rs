@@ -212,6 +212,18 @@ impl Hubs {
         }
     }
 
+    /// See [`Hub::standings`].
+    #[cfg(feature = "inspect")]
+    pub(super) fn standings(&self, who: ConnectionId) -> Vec<(Address, u64, u64)> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            let standings = shard.hub.standings(who);
+            all.extend(standings.map(|(address, behind, out)| (address.clone(), behind, out)));
+        }
+        all
+    }
+
     fn shard(&self, address: &Address) -> MutexGuard<'_, Shard> {
         self.shard_at(index_of(address))
     }

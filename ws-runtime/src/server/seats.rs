@@ -1,6 +1,6 @@
 //! How many connections there may be: of the server, and of one address.
 
-use super::{ServerConfig, Shared};
+use super::{ServerConfig, Shared, watching::Line};
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
@@ -25,6 +25,8 @@ pub(super) struct Seats {
 pub(crate) struct Seat {
     shared: Arc<Shared>,
     address: Option<IpAddr>,
+    /// What is counted of its transport.
+    pub(super) line: Line,
 }
 
 /// Why there is no place for a connection.
@@ -101,7 +103,7 @@ impl Seat {
     /// A place beyond the bounds, for a connection that the application made.
     pub(super) fn take(shared: &Arc<Shared>) -> Self {
         shared.seats.count.send_modify(|count| *count += 1);
-        Self { shared: Arc::clone(shared), address: None }
+        Self { shared: Arc::clone(shared), address: None, line: Line::default() }
     }
 
     /// A place for a connection of this address, where it is known.
@@ -109,7 +111,7 @@ impl Seat {
         let is_counted = shared.config.max_connections_per_address.is_some();
         let address = address.filter(|_| is_counted).map(whose);
         shared.seats.add(address)?;
-        Ok(Self { shared: Arc::clone(shared), address })
+        Ok(Self { shared: Arc::clone(shared), address, line: Line::default() })
     }
 }
 

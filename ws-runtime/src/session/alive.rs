@@ -15,6 +15,9 @@ pub(super) struct Alive {
     /// When to ask, or when to give up if we asked.
     due: Time,
     asked: bool,
+    /// What the last ping carries, until it is answered.
+    pinged: Option<u64>,
+    round_trip: Option<Duration>,
 }
 
 /// What the moment asks for.
@@ -34,12 +37,36 @@ impl Alive {
     }
 
     pub(super) fn new(interval: Duration, timeout: Duration, now: Time) -> Self {
-        Self { interval, timeout, due: now + interval, asked: false }
+        Self {
+            interval,
+            timeout,
+            due: now + interval,
+            asked: false,
+            pinged: None,
+            round_trip: None,
+        }
     }
 
     pub(super) fn heard(&mut self, now: Time) {
         self.due = now + self.interval;
         self.asked = false;
+    }
+
+    /// A ping leaves that carries this moment, in milliseconds.
+    pub(super) fn pings(&mut self, at: u64) {
+        self.pinged = Some(at);
+    }
+
+    /// A pong came back. What it carries counts only if it is what we sent.
+    pub(super) fn answered(&mut self, t: u64, now: Time) {
+        if self.pinged.take_if(|at| *at == t).is_some() {
+            self.round_trip = Some(Duration::from_millis(now.as_millis().saturating_sub(t)));
+        }
+    }
+
+    /// How long the last answer to a ping took.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     pub(super) fn due(&self) -> Time {
@@ -75,6 +102,18 @@ mod tests {
         assert_eq!(alive.check(at(30)), Pulse::Ask);
         assert_eq!(alive.check(at(39)), Pulse::Quiet);
         assert_eq!(alive.check(at(40)), Pulse::Dead);
+    }
+
+    #[test]
+    fn only_the_answer_to_our_own_ping_says_how_long_it_took() {
+        let mut alive = Alive::new(Duration::from_secs(30), Duration::from_secs(10), at(0));
+        alive.pings(30_000);
+        alive.answered(1, at(31));
+        assert_eq!(alive.round_trip(), None, "a peer may say any number");
+        alive.answered(30_000, at(32));
+        assert_eq!(alive.round_trip(), Some(Duration::from_secs(2)));
+        alive.answered(30_000, at(50));
+        assert_eq!(alive.round_trip(), Some(Duration::from_secs(2)), "one answer for each ping");
     }
 
     #[test]

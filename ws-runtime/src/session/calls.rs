@@ -101,6 +101,11 @@ impl Calls {
         self.open.iter().filter(|(_, open)| open.sent).map(|(call, _)| *call).collect()
     }
 
+    /// How many calls wait for their outcome.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Whether no call waits for its outcome.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()

@@ -48,6 +48,10 @@ impl<K: Copy + Ord, V> Flat<K, V> {
         Some(value)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn first(&self) -> Option<K> {
         self.0.front().map(|(key, _)| *key)
     }

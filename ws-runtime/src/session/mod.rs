@@ -35,6 +35,7 @@ mod alive;
 mod pace;
 mod resting;
 mod counters;
+mod figures;
 
 pub use command::{
     Acceptance, Call, CallId, Command, Delivery, Drain, Misuse, Publish, Resumption, Ticket,
@@ -43,6 +44,7 @@ pub use config::{Config, Contract, Side};
 pub use counters::Counters;
 pub use event::{Closed, Delivered, Event, Incoming, Initiator, Outcome, Reply, Request, Stop};
 pub use fault::PeerFault;
+pub use figures::Figures;
 pub use resuming::outlives;
 pub use time::Time;
 pub use work::WorkId;
@@ -269,6 +271,7 @@ impl Session {
             Pulse::Quiet => {}
             Pulse::Ask => {
                 let ping = Ping { t: now.as_millis() };
+                self.alive.pings(ping.t);
                 self.push_urgent(Frame::Ping(ping), |_| {});
             }
             Pulse::Dead => self.handle_fault(PeerFault::Silent, now),

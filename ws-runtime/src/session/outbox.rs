@@ -5,6 +5,7 @@
 //! events and nothing of a channel follows its barrier. A place in the session stream is given when
 //! a frame leaves, so that a request whose time ran out while it waited leaves no hole.
 
+mod figures;
 mod withheld;
 
 use super::{

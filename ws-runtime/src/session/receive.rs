@@ -61,8 +61,8 @@ impl Session {
                 self.push_urgent(Frame::Pong(Pong { t: ping.t, now }), |_| {});
                 self.bound_urgent()?;
             }
-            // Being heard was all that a pong is for.
-            Frame::Pong(_) => {}
+            // Being heard was all that the session needs it for.
+            Frame::Pong(pong) => self.alive.answered(pong.t, self.now),
             Frame::Ack(ack) => self.on_ack(&ack)?,
             Frame::Close(close) => {
                 self.counters.farewells += 1;

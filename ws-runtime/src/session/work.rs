@@ -321,6 +321,11 @@ impl Work {
         self.bytes
     }
 
+    /// How many run or wait.
+    pub(super) fn count(&self) -> usize {
+        self.entries.count()
+    }
+
     /// Whether nothing runs and nothing waits.
     pub(super) fn is_idle(&self) -> bool {
         self.entries.is_empty()

@@ -6,6 +6,7 @@
 mod offer;
 mod origin;
 
+pub(crate) use offer::query_token;
 pub use origin::{Origins, OriginsError};
 
 use super::{Lost, Transport, tungstenite::WebSocket};
@@ -225,7 +226,7 @@ fn credentials<B>(
     credentials.cookie = text(headers, &header::COOKIE, "; ")?;
     let query = policy.token_parameter.as_deref().zip(request.uri().query());
     credentials.bearer = match query {
-        Some((name, query)) => bearer.or_else(|| offer::query_token(query, name)),
+        Some((name, query)) => bearer.or_else(|| query_token(query, name)),
         None => bearer,
     };
     Ok(credentials)

@@ -31,7 +31,7 @@ pub(super) fn read(headers: &HeaderMap, spoken: &[Format]) -> Result<Offer, Refu
 }
 
 /// The value of a query parameter, percent-decoded; the first if there are several.
-pub(super) fn query_token(query: &str, name: &str) -> Option<Secret> {
+pub(crate) fn query_token(query: &str, name: &str) -> Option<Secret> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(key, _)| *key == name)?;
     let mut decoded = Vec::with_capacity(value.len());
