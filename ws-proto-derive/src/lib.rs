@@ -56,7 +56,7 @@ pub fn protocol(input: TokenStream) -> TokenStream {
 /// - `name = "wire_name"`: the `type` on the wire; the variant in snake case unless given.
 ///
 /// Words of `#[ws(..)]` on a named field: `bounded` or `text` say how a 64-bit integer travels,
-/// `redact` keeps the field out of the payload's `Debug`. `#[serde(..)]`, `#[schemars(..)]` and
+/// `redact` keeps the field out of the payload's `Debug` and from whoever shows payloads. `#[serde(..)]`, `#[schemars(..)]` and
 /// docs move to the payload struct. `#[ws(crate = path)]` on the enum says where `ws_proto` is.
 #[proc_macro_derive(
     Requests,

@@ -227,6 +227,7 @@ function frame(it) {
   item.dataset.kind = kind;
   const name = make("span", "kind", make("b", "", kind));
   if (it.ch) name.append(" ", make("i", "", it.ch));
+  if (it.payload && it.payload !== "{}") name.append(" ", make("span", "", it.payload.slice(0, 200)));
   const summary = make(
     "summary",
     "",

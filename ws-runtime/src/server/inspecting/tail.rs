@@ -29,7 +29,7 @@ const FRAMES: usize = 512;
 /// Bytes in each of the two queues.
 const BYTES: usize = 1024 * 1024;
 /// A longer message is not copied: its header is shown without its payload.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 32 * 1024;
 
 pub(super) struct Tail {
     /// Tells it apart from one of the same connection that was forgotten.
