@@ -139,7 +139,7 @@ mod tests {
             }
         );
         assert_eq!(of(&both), ["out", "in", "password"]);
-        let cased = quote!(
+        let renamed_all = quote!(
             #[rpc(reply = ())]
             #[serde(rename_all = "camelCase")]
             Join {
@@ -148,7 +148,7 @@ mod tests {
             }
         );
         let cases = ["PassWord", "passWord", "PASS_WORD", "PASS-WORD", "pass-word", "pass_word"];
-        assert_eq!(of(&cased), cases);
+        assert_eq!(of(&renamed_all), cases);
     }
 
     #[test]

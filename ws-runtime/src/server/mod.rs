@@ -242,11 +242,11 @@ impl<P: Protocol> Server<P> {
         let clock = Clock::start();
         let id = ConnectionId(shared.next.fetch_add(1, Ordering::Relaxed));
         let mut session = Session::new(Side::Server, shared.session_config(), clock.now());
-        let (transport, line) = shared.watching.line(transport, &credentials);
+        let (transport, counted) = shared.watching.line(transport, &credentials);
         let mut connection =
             Connection::new(id, Arc::clone(&shared), transport.format(), credentials);
-        connection.watch = shared.watching.begin(id, &line);
-        seat.line = line;
+        connection.watch = shared.watching.begin(id, &counted);
+        seat.line = counted;
         shared.guests().arrive(id, &connection.mailbox);
         // Looked at after the arrival: a drain that begins in between reaches the mailbox.
         if let Some(drain) = shared.drain.borrow().clone() {

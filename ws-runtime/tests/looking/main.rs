@@ -16,7 +16,7 @@ use vault::{
     App, Door, DoorEvent, Unlock, Vault, accepted, answered, asked, figures, frames, hello, open,
     welcomed,
 };
-use ws_proto::{Format, Secret};
+use ws_proto::{CloseCode, Format, Secret};
 use ws_runtime::{Server, ServerConfig, server::Inspect, testing, transport::Received};
 
 fn kinds(answer: &Value) -> Vec<&str> {
@@ -365,6 +365,7 @@ async fn a_connection_that_is_over_is_no_longer_listed_and_its_last_frames_can_b
     let (mut ann, id, _) = welcomed(&server, "ann").await;
     let run = frames(&server, id, 0, 0).await["run"].as_u64().unwrap();
     assert_eq!(server.kick("ann", "enough"), 1);
+    assert_eq!(ann.closed().await, u64::from(CloseCode::KICKED.0));
     while !matches!(ann.next().await, Received::Closed { .. } | Received::Lost(_)) {}
     settled().await;
     let shown = frames(&server, id, run, 0).await;

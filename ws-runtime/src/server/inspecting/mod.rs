@@ -25,6 +25,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 use subtle::ConstantTimeEq;
 use tail::{LEASE, Tail};
@@ -284,8 +285,7 @@ impl Inspector {
         looks.tails.retain(|_, tail| !tail.is_forgotten(now));
         drop(looks);
         let now = self.millis(now);
-        let lease = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
-        let before = self.looked_at_until.swap(now + lease, Ordering::Relaxed);
+        let before = self.looked_at_until.swap(now + millis(LEASE), Ordering::Relaxed);
         Ok(before < now)
     }
 
@@ -316,7 +316,7 @@ impl Inspector {
 
     fn millis(&self, now: Instant) -> u64 {
         // Zero stands for never.
-        u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+        millis(now - self.began).saturating_add(1)
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Entry>>> {
@@ -338,6 +338,10 @@ impl fmt::Debug for Looking<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Looking").field("remote", &self.remote).finish_non_exhaustive()
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn is_name(name: &str) -> bool {

@@ -2,6 +2,7 @@
 //! it answers.
 
 use super::{
+    millis,
     tail::{Moment, What},
     watching::Way,
 };
@@ -59,8 +60,8 @@ impl Reader {
 
     /// A frame as a JSON object.
     pub(super) fn row(&self, moment: &Moment, asked: &mut Asked, began_ms: u64) -> String {
-        let millis = u64::try_from(moment.at.as_millis()).unwrap_or(u64::MAX);
-        let mut row = json!({ "n": moment.n, "at_ms": began_ms.saturating_add(millis) });
+        let at_ms = began_ms.saturating_add(millis(moment.at));
+        let mut row = json!({ "n": moment.n, "at_ms": at_ms });
         match &moment.what {
             What::Note(note) => row["note"] = json!(note),
             What::Long(way, head, bytes) => {
@@ -138,8 +139,8 @@ impl Asked {
         let Question { kind: of, n, at, .. } = &self.0[found];
         let after = moment.at.saturating_sub(*at).as_secs_f64() * 1_000.0;
         row["answers"] = json!({ "n": n, "type": of, "after_ms": (after * 100.0).round() / 100.0 });
-        let ends = kind.ends_with(".ok") || kind.ends_with(".err") || kind.starts_with('$');
-        if ends {
+        let is_terminal = ["ok", "err"].contains(&kind.rsplit('.').next().unwrap_or_default());
+        if is_terminal || kind.starts_with('$') {
             self.0.remove(found);
         }
     }

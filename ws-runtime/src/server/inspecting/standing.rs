@@ -1,7 +1,7 @@
 //! What the page is told: the connections that it asks for, and the frames of one.
 
 use super::{
-    GONE, Inspector,
+    GONE, Inspector, millis,
     watching::{Entry, Facts},
 };
 use crate::{driver::Clock, server::Server, transport::upgrade::Refusal};
@@ -164,7 +164,7 @@ impl<P: Protocol> Server<P> {
             "format": facts.traffic.format.to_string(),
             "since_ms": facts.since_ms,
             "state": state,
-            "kept_for_ms": kept.map(|kept| kept.as_millis() as u64),
+            "kept_for_ms": kept.map(millis),
             "reconnects": facts.reconnects,
             "channels": channels.len(),
             "behind": behind,
@@ -181,7 +181,7 @@ impl<P: Protocol> Server<P> {
             });
             row["requests"] = json!(figures.requests);
             row["calls"] = json!(figures.calls);
-            row["round_trip_ms"] = json!(figures.round_trip.map(|it| it.as_millis() as u64));
+            row["round_trip_ms"] = json!(figures.round_trip.map(millis));
         }
         row
     }

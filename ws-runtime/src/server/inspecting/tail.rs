@@ -5,6 +5,7 @@
 //! each message, and one that nobody looks at for nothing.
 
 use super::{
+    millis,
     showing::{Asked, Reader},
     watching::Way,
 };
@@ -127,8 +128,7 @@ impl Tail {
 
     /// What passed after the number that a looker has seen.
     pub(super) fn news(&self, after: u64, reader: &Reader, now: Instant) -> News {
-        let asked = u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX);
-        self.asked_ms.store(asked, Ordering::Relaxed);
+        self.asked_ms.store(millis(now - self.began), Ordering::Relaxed);
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let (fresh, last) = {
             let mut passed = self.passed();
