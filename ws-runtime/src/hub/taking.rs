@@ -34,8 +34,8 @@ impl Hub {
         known.into_iter().flat_map(|channel| channel.subscribers.keys().copied())
     }
 
-    /// Where a connection stands in each channel that it listens to: how many events of the log were
-    /// not sent to it, and how many were and are not consumed. Both are zero where there is no log.
+    /// Where a connection stands in each channel that it listens to: how many events of the log
+    /// were not sent to it, and how many were and are not consumed; zero where there is no log.
     pub fn standings(&self, who: ConnectionId) -> impl Iterator<Item = (&Address, u64, u64)> {
         let own = self.by_connection.get(&who).into_iter().flatten();
         own.filter_map(move |(address, id)| {

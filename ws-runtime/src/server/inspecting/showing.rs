@@ -1,5 +1,5 @@
-//! One frame as it is shown: its header, its payload as JSON without what must not be seen, and what
-//! it answers.
+//! One frame as it is shown: its header, its payload as JSON without what must not be seen, and
+//! what it answers.
 
 use super::{
     millis,
