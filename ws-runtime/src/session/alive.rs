@@ -15,7 +15,7 @@ pub(super) struct Alive {
     /// When to ask, or when to give up if we asked.
     due: Time,
     asked: bool,
-    /// What the last ping carries, until it is answered.
+    /// What the ping carries that was last asked for, until it is answered: that moment.
     pinged: Option<u64>,
     round_trip: Option<Duration>,
 }
@@ -52,11 +52,6 @@ impl Alive {
         self.asked = false;
     }
 
-    /// A ping leaves that carries this moment, in milliseconds.
-    pub(super) fn pings(&mut self, at: u64) {
-        self.pinged = Some(at);
-    }
-
     /// A pong came back. What it carries counts only if it is what we sent.
     pub(super) fn answered(&mut self, t: u64, now: Time) {
         if self.pinged.take_if(|at| *at == t).is_some() {
@@ -83,6 +78,7 @@ impl Alive {
         }
         self.due = now + if slept { PROBE } else { self.timeout };
         self.asked = true;
+        self.pinged = Some(now.as_millis());
         Pulse::Ask
     }
 }
@@ -107,7 +103,7 @@ mod tests {
     #[test]
     fn only_the_answer_to_our_own_ping_says_how_long_it_took() {
         let mut alive = Alive::new(Duration::from_secs(30), Duration::from_secs(10), at(0));
-        alive.pings(30_000);
+        assert_eq!(alive.check(at(30)), Pulse::Ask);
         alive.answered(1, at(31));
         assert_eq!(alive.round_trip(), None, "a peer may say any number");
         alive.answered(30_000, at(32));

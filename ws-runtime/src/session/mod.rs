@@ -35,16 +35,14 @@ mod alive;
 mod pace;
 mod resting;
 mod counters;
-mod figures;
 
 pub use command::{
     Acceptance, Call, CallId, Command, Delivery, Drain, Misuse, Publish, Resumption, Ticket,
 };
 pub use config::{Config, Contract, Side};
-pub use counters::Counters;
+pub use counters::{Counters, Figures};
 pub use event::{Closed, Delivered, Event, Incoming, Initiator, Outcome, Reply, Request, Stop};
 pub use fault::PeerFault;
-pub use figures::Figures;
 pub use resuming::outlives;
 pub use time::Time;
 pub use work::WorkId;
@@ -271,7 +269,6 @@ impl Session {
             Pulse::Quiet => {}
             Pulse::Ask => {
                 let ping = Ping { t: now.as_millis() };
-                self.alive.pings(ping.t);
                 self.push_urgent(Frame::Ping(ping), |_| {});
             }
             Pulse::Dead => self.handle_fault(PeerFault::Silent, now),

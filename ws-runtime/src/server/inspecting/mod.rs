@@ -119,7 +119,7 @@ impl Inspect {
     }
 
     /// How many may look at once; default 8. The frames of as many connections are kept for them,
-    /// each at most 2 MiB.
+    /// about 2 MiB each at most.
     #[must_use]
     pub const fn max_lookers(mut self, max: usize) -> Self {
         self.max_lookers = max;
