@@ -10,15 +10,15 @@ use ws_proto::{Credentials, Protocol, frame::ClientInfo};
 
 /// Nobody can look at this server.
 #[derive(Debug, Default)]
-pub(super) struct Watching;
+pub(super) struct Watching(());
 
 /// What would be counted of one transport.
 #[derive(Debug, Default)]
-pub(super) struct Line;
+pub(super) struct Line(());
 
 /// What would be known about one connection.
 #[derive(Debug, Default)]
-pub(super) struct Watch;
+pub(super) struct Watch(());
 
 #[expect(clippy::unused_self, reason = "as where there is something to watch")]
 impl Watching {
@@ -27,11 +27,11 @@ impl Watching {
         transport: Box<dyn Transport>,
         _: &Credentials,
     ) -> (Box<dyn Transport>, Line) {
-        (transport, Line)
+        (transport, Line(()))
     }
 
     pub(super) fn begin(&self, _: ConnectionId, _: &Line) -> Watch {
-        Watch
+        Watch(())
     }
 }
 
