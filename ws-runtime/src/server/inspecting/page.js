@@ -112,7 +112,7 @@ function drawConnections(answer) {
   document.title = `${server.protocol} · ${server.connections}`;
   const facts = {
     connections: `${number(server.connections)} of ${number(server.max_connections)}`,
-    "without one": number(server.without_connection),
+    "may come back": number(server.without_connection),
     "looked at by": number(server.lookers),
     ...(server.is_draining && { state: "draining" }),
   };
