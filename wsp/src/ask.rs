@@ -2,19 +2,20 @@
 
 use crate::{
     conformance::block_on,
+    contract::{Contract, check_request},
     documents::{self, Failure},
     live::{Door, Live, ended},
 };
 use clap::Args;
 use serde_json::{Value, json};
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use ws_proto::{Address, Position, Raw};
 use ws_runtime::session::{Call, CallId, Command, Event, Reply};
 
 /// The answer is an error, or none came.
-const NOT_OK: u8 = 1;
+pub(crate) const NOT_OK: u8 = 1;
 /// Items that may be on their way.
-const CREDIT: u32 = 32;
+pub(crate) const CREDIT: u32 = 32;
 
 /// Ask one request, and print its items and its answer: one JSON value on each line.
 #[derive(Debug, Args)]
@@ -53,17 +54,17 @@ impl Ask {
     /// Asks. The exit code is 0 for a success, 1 for an error or no answer, 2 where nothing was
     /// asked.
     pub(crate) fn run(&self) -> Result<u8, Failure> {
-        let document = contract(&self.door)?;
+        let known = self.door.known()?;
         let payload: Value = serde_json::from_str(&self.payload)
             .map_err(|error| Failure::Json("the payload".to_owned(), error))?;
-        if let Some(document) = &document {
-            check(document, &self.kind, &payload)?;
+        if let Some(known) = &known {
+            check_request(known, &self.kind, &payload)?;
         }
-        block_on(self.ask(document.as_ref(), &payload))?
+        block_on(self.ask(known.as_ref(), &payload))?
     }
 
-    async fn ask(&self, document: Option<&Value>, payload: &Value) -> Result<u8, Failure> {
-        let mut live = self.door.open(document).await?;
+    async fn ask(&self, known: Option<&Contract>, payload: &Value) -> Result<u8, Failure> {
+        let mut live = self.door.open(known).await?;
         let payload = Raw::encode(self.door.format(), payload);
         let payload = payload.map_err(|error| Failure::Live(error.to_string()))?;
         // Credit for a request that does not stream is ignored.
@@ -74,7 +75,7 @@ impl Ask {
             ttl: Some(Duration::from_millis(self.timeout)),
             key: self.key.clone().map(Into::into),
             versions: (1, None),
-            credit: if streams(document, &self.kind) { CREDIT } else { 0 },
+            credit: if streams(known, &self.kind) { CREDIT } else { 0 },
         };
         live.tell(Command::Call(Box::new(call)))?;
         let code = loop {
@@ -96,12 +97,12 @@ impl Ask {
 impl Tail {
     /// Listens until the connection ends, or `--count` events came.
     pub(crate) fn run(&self) -> Result<u8, Failure> {
-        let document = contract(&self.door)?;
+        let known = self.door.known()?;
         let address = Address::parse(self.channel.as_str())
             .map_err(|error| Failure::Live(format!("`{}`: {error}", self.channel)))?;
         let since = self.since.as_deref().map(position).transpose()?;
         block_on(async {
-            let live = self.door.open(document.as_ref()).await?;
+            let live = self.door.open(known.as_ref()).await?;
             self.listen(live, address, since).await
         })?
     }
@@ -161,51 +162,18 @@ fn answered(reply: Reply) -> Result<u8, Failure> {
     Ok(NOT_OK)
 }
 
-fn contract(door: &Door) -> Result<Option<Value>, Failure> {
-    door.contract.as_deref().map(documents::read).transpose()
-}
-
-/// A request that the contract has, with a payload that it takes.
-fn check(document: &Value, kind: &str, payload: &Value) -> Result<(), Failure> {
-    let wrong = |what: String| Failure::Contract(Path::new("the contract").to_owned(), what);
-    let requests = document.pointer("/x-ws-protocol/requests").and_then(Value::as_object);
-    let requests = requests.ok_or_else(|| wrong("it has no requests".to_owned()))?;
-    let Some(request) = requests.get(kind) else {
-        let known: Vec<_> = requests.keys().map(String::as_str).collect();
-        return Err(wrong(format!("no request is `{kind}`; there are {}", known.join(", "))));
-    };
-    if request.get("upload").is_some() {
-        return Err(wrong(format!("`{kind}` takes an upload, which this command does not send")));
-    }
-    let Some(name) = request.get("payload").and_then(Value::as_str) else { return Ok(()) };
-    let schema = match name {
-        "null" => json!({"type": "null"}),
-        _ => json!({"$defs": document.get("$defs"), "$ref": format!("#/$defs/{name}")}),
-    };
-    let validator = jsonschema::validator_for(&schema).map_err(|error| wrong(error.to_string()))?;
-    let mut problems = validator.iter_errors(payload);
-    match problems.next() {
-        Some(problem) => {
-            let place = problem.instance_path().to_string();
-            Err(Failure::Live(format!("the payload is not what `{kind}` takes: {place} {problem}")))
-        }
-        None => Ok(()),
-    }
-}
-
 /// Whether a request sends items, as far as is known.
-fn streams(document: Option<&Value>, kind: &str) -> bool {
-    let requests = document.and_then(|document| document.pointer("/x-ws-protocol/requests"));
-    requests.is_none_or(|it| it.get(kind).is_some_and(|it| it.get("stream").is_some()))
+pub(crate) fn streams(known: Option<&Contract>, kind: &str) -> bool {
+    known.is_none_or(|it| it.request(kind).is_ok_and(|it| it.get("stream").is_some()))
 }
 
-fn position(text: &str) -> Result<Position, Failure> {
+pub(crate) fn position(text: &str) -> Result<Position, Failure> {
     let wrong = || Failure::Live(format!("`{text}` is no position: write EPOCH:OFF"));
     let (epoch, off) = text.rsplit_once(':').ok_or_else(wrong)?;
     Ok(Position { epoch: epoch.to_owned(), off: off.parse().map_err(|_| wrong())? })
 }
 
-fn value(raw: &Raw) -> Result<Value, Failure> {
+pub(crate) fn value(raw: &Raw) -> Result<Value, Failure> {
     raw.decode().map_err(|error| Failure::Live(format!("the server's payload: {error}")))
 }
 

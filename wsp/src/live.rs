@@ -1,9 +1,11 @@
 //! A connection whose protocol is known only while the program runs: a pure session of the client's
-//! side, and the transport that feeds it. It does not come back when it is lost.
+//! side, and the transport that feeds it. It does not come back by itself when it is lost.
 
-use crate::documents::Failure;
+use crate::{
+    contract::Contract as Known,
+    documents::{self, Failure},
+};
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 use std::{
     future::poll_fn,
     path::PathBuf,
@@ -13,18 +15,21 @@ use std::{
 use tokio::time::{Sleep, sleep_until};
 use ws_proto::{
     CloseCode, Envelope, Format, Secret, VersionRange,
-    frame::{AuthToken, ClientInfo, Hello, Reject},
+    frame::{AuthToken, ClientInfo, Hello, Reject, Welcome},
 };
 use ws_runtime::{
     session::{Closed, Command, Config, Contract, Event, PeerFault, Session, Side, Time, Transmit},
     transport::{
         Received, Transport,
-        connect::{Target, connect},
+        connect::{ConnectError, Target, connect},
     },
 };
 
+/// Messages that are read before those that answer them are written.
+const BATCH: u32 = 32;
+
 /// Where to connect, and as whom.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Door {
     /// `ws://host:port/path`.
     pub(crate) url: String,
@@ -47,12 +52,32 @@ pub(crate) enum Wire {
     Msgpack,
 }
 
-/// One connection that was welcomed.
+/// What a hello names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spoken {
+    pub(crate) protocol: &'static str,
+    versions: VersionRange,
+}
+
+/// Bytes of the WebSocket messages of one session, without their headers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+/// One session that was welcomed, and its connection while there is one.
 pub(crate) struct Live {
-    transport: Box<dyn Transport>,
+    transport: Option<Box<dyn Transport>>,
     session: Session,
+    /// What the server said about the connection.
+    welcome: Option<Box<Welcome>>,
     started: Instant,
     timer: std::pin::Pin<Box<Sleep>>,
+    traffic: Traffic,
+    /// Messages read since the last write.
+    unanswered: u32,
+    scratch: Vec<u8>,
 }
 
 impl Wire {
@@ -70,47 +95,66 @@ impl Door {
         self.format.format()
     }
 
+    /// The contract, read.
+    pub(crate) fn known(&self) -> Result<Option<Known>, Failure> {
+        let document = self.contract.as_deref().map(documents::read).transpose()?;
+        Ok(document.map(Known::new))
+    }
+
+    /// The same place, as somebody else.
+    pub(crate) fn with_token(&self, change: impl FnOnce(&str) -> String) -> Self {
+        Self { token: self.token.as_deref().map(change), ..self.clone() }
+    }
+
     /// Connects, and waits for the welcome.
-    pub(crate) async fn open(&self, document: Option<&Value>) -> Result<Live, Failure> {
-        let known = document.and_then(spoken);
-        match known {
-            Some((name, versions)) => {
-                self.greet(name, versions).await?.map_err(|reject| refused(&reject))
+    pub(crate) async fn open(&self, known: Option<&Known>) -> Result<Live, Failure> {
+        self.open_as(self.spoken(known).await?).await
+    }
+
+    /// What the contract says, or without one the server.
+    pub(crate) async fn spoken(&self, known: Option<&Known>) -> Result<Spoken, Failure> {
+        // A session keeps the name for as long as the program runs; it is made once.
+        let spoken = |name: &str, versions| Spoken { protocol: name.to_owned().leak(), versions };
+        if let Some((name, versions)) = known.and_then(Known::spoken) {
+            return Ok(spoken(name, versions));
+        }
+        // Whoever names another protocol is told the server's.
+        let nobody = spoken("?", VersionRange::new(1, 1));
+        match self.greet(nobody).await? {
+            Ok(live) => {
+                live.close().await;
+                Ok(nobody)
             }
-            // Whoever names another protocol is told the server's.
-            None => match self.greet("?".to_owned(), VersionRange::new(1, 1)).await? {
-                Ok(live) => Ok(live),
-                Err(reject) if reject.close == CloseCode::VERSION => {
-                    let versions = reject.supported;
-                    self.greet(reject.protocol, versions).await?.map_err(|reject| refused(&reject))
-                }
-                Err(reject) => Err(refused(&reject)),
-            },
+            Err(reject) if reject.close == CloseCode::VERSION => {
+                Ok(spoken(&reject.protocol, reject.supported))
+            }
+            Err(reject) => Err(refused(&reject)),
         }
     }
 
-    /// One attempt, and what the server said where it refused.
-    async fn greet(
-        &self,
-        name: String,
-        versions: VersionRange,
-    ) -> Result<Result<Live, Box<Reject>>, Failure> {
+    /// Connects, and waits for the welcome.
+    pub(crate) async fn open_as(&self, spoken: Spoken) -> Result<Live, Failure> {
+        self.greet(spoken).await?.map_err(|reject| refused(&reject))
+    }
+
+    /// A transport without a session.
+    pub(crate) async fn transport(&self) -> Result<Box<dyn Transport>, ConnectError> {
         let mut target = Target::new(&self.url);
         target.formats = vec![self.format.format()];
-        let transport = connect(&target).await.map_err(|error| Failure::Live(error.to_string()))?;
-        // A session keeps the name for as long as the program runs; it is made twice at most.
-        let contract = Contract { name: name.clone().leak(), versions, requests: &[] };
+        connect(&target).await
+    }
+
+    /// One attempt, and what the server said where it refused.
+    async fn greet(&self, spoken: Spoken) -> Result<Result<Live, Box<Reject>>, Failure> {
+        let transport = self.transport().await.map_err(|error| Failure::Live(error.to_string()))?;
+        let Spoken { protocol: name, versions } = spoken;
+        let contract = Contract { name, versions, requests: &[] };
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-        let seed = {
-            use std::hash::{BuildHasher, RandomState};
-            RandomState::new().hash_one(wall_ms)
-        };
-        let config = Config { wall_ms, seed, ..Config::new(contract) };
+        let config = Config { wall_ms, seed: random(), ..Config::new(contract) };
         let session = Session::new(Side::Client, config, Time::ZERO);
-        let timer = Box::pin(sleep_until(tokio::time::Instant::now()));
-        let mut live = Live { transport, session, started: Instant::now(), timer };
-        live.tell(Command::Connect(Box::new(self.hello(name, versions))))?;
+        let mut live = Live::new(session);
+        live.connected(transport, self.hello(spoken))?;
         match live.next().await {
             Event::Welcome(_) => Ok(Ok(live)),
             Event::Rejected(reject) => Ok(Err(reject)),
@@ -119,14 +163,20 @@ impl Door {
         }
     }
 
-    fn hello(&self, protocol: String, version: VersionRange) -> Hello {
+    /// The credentials.
+    pub(crate) fn secret(&self) -> Option<Secret> {
+        self.token.clone().map(Secret::new)
+    }
+
+    /// What a new connection begins with.
+    pub(crate) fn hello(&self, spoken: Spoken) -> Hello {
         let version_of_this = env!("CARGO_PKG_VERSION").to_owned();
         Hello {
-            protocol,
-            version,
+            protocol: spoken.protocol.to_owned(),
+            version: spoken.versions,
             fingerprint: String::new(),
             client: Some(ClientInfo { name: "wsp".to_owned(), version: version_of_this }),
-            auth: self.token.clone().map(|token| AuthToken { token: Secret::new(token) }),
+            auth: self.secret().map(|token| AuthToken { token }),
             resume: None,
             caps: Vec::new(),
             limits: None,
@@ -135,6 +185,49 @@ impl Door {
 }
 
 impl Live {
+    fn new(session: Session) -> Self {
+        Self {
+            transport: None,
+            session,
+            welcome: None,
+            started: Instant::now(),
+            timer: Box::pin(sleep_until(tokio::time::Instant::now())),
+            traffic: Traffic::default(),
+            unanswered: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Goes on over this connection, from the hello on.
+    pub(crate) fn connected(
+        &mut self,
+        transport: Box<dyn Transport>,
+        hello: Hello,
+    ) -> Result<(), Failure> {
+        self.transport = Some(transport);
+        self.tell(Command::Connect(Box::new(hello)))
+    }
+
+    /// The connection is over, and said so.
+    pub(crate) fn disconnected(&mut self) {
+        self.transport = None;
+    }
+
+    /// What the server said about this connection, or the last.
+    pub(crate) fn welcome(&self) -> Option<&Welcome> {
+        self.welcome.as_deref()
+    }
+
+    /// What was sent and received since the session was made.
+    pub(crate) const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Whether a command that sends finds room.
+    pub(crate) fn has_room(&self) -> bool {
+        self.session.has_room()
+    }
+
     /// Tells the session what to do.
     pub(crate) fn tell(&mut self, command: Command) -> Result<(), Failure> {
         let now = self.now();
@@ -142,7 +235,7 @@ impl Live {
         told.map_err(|misuse| Failure::Live(misuse.to_string()))
     }
 
-    /// What happens next. After [`Event::Closed`] nothing does.
+    /// What happens next. After [`Event::Closed`] only deadlines pass.
     pub(crate) async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll(cx)).await
     }
@@ -153,20 +246,28 @@ impl Live {
             return;
         }
         while !matches!(self.next().await, Event::Closed(_)) {}
+        let Some(mut transport) = self.transport.take() else { return };
         let goodbye = poll_fn(|cx| {
-            let _ = self.transport.poll_flush(cx);
-            self.transport.poll_close(cx, Some((CloseCode::NORMAL, "done")))
+            let _ = transport.poll_flush(cx);
+            transport.poll_close(cx, Some((CloseCode::NORMAL, "done")))
         });
         // The other half of the handshake is a courtesy.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), goodbye).await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
             if let Some(event) = self.session.poll_event() {
+                if let Event::Welcome(welcome) = &event {
+                    self.welcome = Some(welcome.clone());
+                }
                 return Poll::Ready(event);
             }
-            let mut is_moving = self.read(cx);
+            if self.unanswered < BATCH && self.read(cx) {
+                self.unanswered += 1;
+                continue;
+            }
+            let mut is_moving = std::mem::take(&mut self.unanswered) > 0;
             let now = self.now();
             if self.session.poll_timeout().is_some_and(|due| due <= now) {
                 self.session.handle_timeout(now);
@@ -187,15 +288,17 @@ impl Live {
 
     /// Takes one message; true where there was one.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = self.now();
+        let Some(transport) = &mut self.transport else { return false };
         if self.session.is_ending() {
             return false;
         }
-        let Poll::Ready(received) = self.transport.poll_recv(cx) else { return false };
-        let now = self.now();
+        let Poll::Ready(received) = transport.poll_recv(cx) else { return false };
         let session = &mut self.session;
         match received {
             Received::Message(message) => {
-                match Envelope::decode(self.transport.format(), &message) {
+                self.traffic.received += message.len() as u64;
+                match Envelope::decode(transport.format(), &message) {
                     Ok(envelope) => session.handle_frame(envelope, now),
                     Err(_) => session.handle_fault(PeerFault::Malformed, now),
                 }
@@ -212,24 +315,26 @@ impl Live {
 
     /// Writes what there is; true where there was anything.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = self.now();
+        let Some(transport) = &mut self.transport else { return false };
         let mut any = false;
-        while let Poll::Ready(Ok(())) = self.transport.poll_ready(cx) {
-            let now = self.now();
+        while let Poll::Ready(Ok(())) = transport.poll_ready(cx) {
             let Some(Transmit::Envelope(envelope)) = self.session.poll_transmit(now) else { break };
-            let mut message = Vec::new();
-            let is_sent = envelope.encode(self.transport.format(), &mut message).is_ok()
-                && self.transport.start_send(&message).is_ok();
-            if !is_sent {
+            self.scratch.clear();
+            let is_sent = envelope.encode(transport.format(), &mut self.scratch).is_ok()
+                && transport.start_send(&self.scratch).is_ok();
+            if is_sent {
+                self.traffic.sent += self.scratch.len() as u64;
+            } else {
                 lost(&mut self.session, None, "nothing can be sent".to_owned(), now);
             }
             any = true;
         }
-        if let Poll::Ready(Err(error)) = self.transport.poll_flush(cx) {
-            let now = self.now();
-            if !self.session.is_ending() {
-                lost(&mut self.session, None, error.to_string(), now);
-                any = true;
-            }
+        if let Poll::Ready(Err(error)) = transport.poll_flush(cx)
+            && !self.session.is_ending()
+        {
+            lost(&mut self.session, None, error.to_string(), now);
+            any = true;
         }
         any
     }
@@ -246,6 +351,12 @@ pub(crate) fn ended(closed: &Closed) -> Failure {
     Failure::Live(format!("the connection ended with {code}{name}, by the {by:?}: {reason}"))
 }
 
+/// A number that nobody can foresee: for ids and delays.
+pub(crate) fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(())
+}
+
 fn refused(reject: &Reject) -> Failure {
     Failure::Live(format!("the server refused with {}: {}", reject.close, reject.error))
 }
@@ -253,12 +364,4 @@ fn refused(reject: &Reject) -> Failure {
 fn lost(session: &mut Session, code: Option<CloseCode>, reason: String, now: Time) {
     // A client takes this command at any time.
     let _ = session.handle_command(Command::Disconnected(code, reason), now);
-}
-
-/// The name and the versions of a contract.
-fn spoken(document: &Value) -> Option<(String, VersionRange)> {
-    let facts = document.get("x-ws-protocol")?;
-    let number = |name: &str| u32::try_from(facts.get(name)?.as_u64()?).ok();
-    let versions = VersionRange::new(number("min_version")?, number("version")?);
-    Some((facts.get("name")?.as_str()?.to_owned(), versions))
 }

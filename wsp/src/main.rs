@@ -3,9 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+mod bench;
 mod check;
 mod conformance;
+mod connect;
+mod contract;
 mod documents;
+mod lasting;
 mod live;
 mod proxy;
 mod write;
@@ -51,6 +55,10 @@ Examples:
 Examples:
   wsp tail ws://127.0.0.1:3000/ws lobby --token ann --since 5f-1:17")]
     Tail(ask::Tail),
+    #[command(after_help = connect::AFTER_HELP)]
+    Connect(connect::Connect),
+    #[command(after_help = bench::AFTER_HELP)]
+    Bench(bench::Bench),
     #[command(after_help = "\
 Examples:
   wsp proxy 127.0.0.1:9100 ws://127.0.0.1:9000/ws --redact text")]
@@ -100,6 +108,8 @@ fn main() -> ExitCode {
         Command::Conformance(conformance) => conformance.run(),
         Command::Call(ask) => ask.run(),
         Command::Tail(tail) => tail.run(),
+        Command::Connect(connect) => connect.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Proxy(proxy) => proxy.run(),
         Command::Gen(Gen::Typescript(target)) => target.run(ws_schema::typescript),
         Command::Gen(Gen::Python(target)) => target.run(ws_schema::python),
