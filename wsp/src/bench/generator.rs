@@ -1,6 +1,6 @@
 //! Whether this program was the limit of what it measured: its CPU, and how late it woke up.
 
-use super::tally::histogram;
+use super::tally::{histogram, record};
 use crate::documents::Failure;
 use hdrhistogram::Histogram;
 use std::{
@@ -75,8 +75,7 @@ async fn look(late: Arc<Mutex<Histogram<u64>>>) {
     loop {
         let due = Instant::now() + LOOK;
         sleep_until(due).await;
-        let by = u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        late.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(by);
+        record(&mut late.lock().unwrap_or_else(PoisonError::into_inner), due.elapsed());
     }
 }
 

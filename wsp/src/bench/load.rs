@@ -348,3 +348,30 @@ impl Plan {
         Some(start.checked_add(after).unwrap_or_else(|| start + Duration::from_secs(1 << 30)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_take_turns_at_the_rate_of_all() {
+        let plan = Plan {
+            requests: None,
+            asked: AtomicU64::new(0),
+            rate: Some(100.0),
+            callers: 4,
+            in_flight: 1,
+            busy: AtomicU32::new(4),
+            rested: Notify::new(),
+        };
+        let start = Instant::now();
+        let mut due: Vec<_> = (0..4)
+            .flat_map(|c| (0..5).map(move |k| (c, k)))
+            .filter_map(|(c, k)| plan.due(start, c, k))
+            .map(|due| (due - start).as_millis())
+            .collect();
+        due.sort_unstable();
+        assert_eq!(due, (0..20).map(|n| n * 10).collect::<Vec<_>>());
+        assert_eq!(Plan { rate: None, ..plan }.due(start, 0, 1), None);
+    }
+}

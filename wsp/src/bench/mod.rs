@@ -21,10 +21,13 @@ use load::{Load, Phase, Plan, Request};
 use payload::Template;
 use report::Report;
 use std::{
+    future::poll_fn,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, AtomicU64},
     },
+    task::Poll,
     thread::available_parallelism,
     time::Duration,
 };
@@ -51,6 +54,9 @@ Examples:
   wsp bench ws://127.0.0.1:3000/ws --token ann --rate 100 --duration 30s --call join '{\"room\":\"r{n}\"}'
   wsp bench ws://127.0.0.1:3000/ws --token 'user{c}' --connections 40 --callers 1 --rate 50 \\
       --first join '{\"room\":\"den\"}' --subscribe room/den --call post '{\"room\":\"den\",\"text\":\"{n}\"}'";
+
+/// Somebody wants it to end.
+type Interrupt = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Connections that are made at the same time.
 const OPENING: usize = 32;
@@ -109,14 +115,36 @@ impl Bench {
         let call = self.template(&self.call, known.as_ref())?;
         let first = self.template(&self.first, known.as_ref())?;
         block_on(async {
-            let (begun, live) = (Instant::now(), self.connect(known.as_ref()).await?);
-            let mut loads = self.loads(live, call, first, known.as_ref())?;
-            prepare(&mut loads).await?;
+            // Taken from here on: an interrupt while the load begins ends it, too.
+            let mut interrupt: Interrupt = Box::pin(async { drop(ctrl_c().await) });
+            let is_here = poll_fn(|cx| Poll::Ready(interrupt.as_mut().poll(cx).is_ready())).await;
+            if is_here {
+                return Err(Failure::Live("interrupts cannot be taken".to_owned()));
+            }
+            let begun = Instant::now();
+            let loads = tokio::select! {
+                loads = self.prepared(call, first, known.as_ref()) => loads?,
+                () = &mut interrupt => {
+                    return Err(Failure::Live("interrupted before the load began".to_owned()));
+                }
+            };
             eprintln!("wsp: {} connected in {:.2?}", self.connections, begun.elapsed());
-            let report = self.load(loads).await?;
+            let report = self.load(loads, interrupt).await?;
             report.print(self.json)?;
             Ok(report.exit_code())
         })?
+    }
+
+    async fn prepared(
+        &self,
+        call: Option<(String, Template)>,
+        first: Option<(String, Template)>,
+        known: Option<&Contract>,
+    ) -> Result<Vec<Load>, Failure> {
+        let mut loads = self.loads(self.connect(known).await?, call, first, known)?;
+        let preparing = loads.iter_mut().map(Load::prepare);
+        stream::iter(preparing).buffer_unordered(OPENING).try_collect::<()>().await?;
+        Ok(loads)
     }
 
     /// A request that the contract takes, with the first of its numbers.
@@ -195,7 +223,11 @@ impl Bench {
             .collect()
     }
 
-    async fn load(&self, mut loads: Vec<Load>) -> Result<Report, Failure> {
+    async fn load(
+        &self,
+        mut loads: Vec<Load>,
+        mut interrupt: Interrupt,
+    ) -> Result<Report, Failure> {
         let tallies: Vec<_> = loads.iter().map(Load::tally).collect();
         let paces: Vec<_> = loads.iter_mut().filter_map(Load::messages_per_s).collect();
         let Some(plan) = loads.first().map(Load::plan) else {
@@ -209,7 +241,7 @@ impl Bench {
             tasks.spawn(load.run(start, phases.clone()));
         }
         let until = self.requests.is_none().then_some(self.duration);
-        let mut is_cut = stopped(&mut tasks, &plan, until).await;
+        let mut is_cut = stopped(&mut tasks, &plan, until, &mut interrupt).await;
         let window = start.elapsed();
         let generator = generator.stop(window);
         if !is_cut {
@@ -219,7 +251,7 @@ impl Bench {
             tokio::select! {
                 () = plan.all_rested() => {}
                 () = sleep(patience) => {}
-                _ = ctrl_c() => is_cut = true,
+                () = &mut interrupt => is_cut = true,
             }
         }
         let _ = phase.send(Phase::Over);
@@ -245,7 +277,12 @@ impl Bench {
 
 /// Until the time is over, all that is asked is answered, every connection has ended, or somebody
 /// interrupts: then true.
-async fn stopped(tasks: &mut JoinSet<()>, plan: &Plan, after: Option<Duration>) -> bool {
+async fn stopped(
+    tasks: &mut JoinSet<()>,
+    plan: &Plan,
+    after: Option<Duration>,
+    interrupt: &mut Interrupt,
+) -> bool {
     let time = async {
         match after {
             Some(after) => sleep(after).await,
@@ -255,13 +292,8 @@ async fn stopped(tasks: &mut JoinSet<()>, plan: &Plan, after: Option<Duration>) 
     tokio::select! {
         () = time => false,
         () = async { while tasks.join_next().await.is_some() {} } => false,
-        _ = ctrl_c() => true,
+        () = interrupt => true,
     }
-}
-
-async fn prepare(loads: &mut [Load]) -> Result<(), Failure> {
-    let preparing = loads.iter_mut().map(Load::prepare);
-    stream::iter(preparing).buffer_unordered(OPENING).try_collect().await
 }
 
 /// Connections share what they count in.

@@ -144,7 +144,8 @@ impl Report {
 
     fn to_text(&self) -> String {
         let Self { asked, tally, generator, .. } = self;
-        let mut text = format!("{:.1?}, {} connections", self.window, asked.connections);
+        let seconds = self.window.as_secs_f64();
+        let mut text = format!("{seconds:.1} s, {} connections", asked.connections);
         let _ = match (asked.rate, asked.in_flight) {
             _ if !asked.has_calls => Ok(()),
             (Some(rate), _) => write!(text, ", {rate} requests due each second"),
