@@ -275,6 +275,8 @@ fn every_command_shows_examples() {
         &["schema", "lint", "--help"],
         &["gen", "typescript", "--help"],
         &["gen", "python", "--help"],
+        &["connect", "--help"],
+        &["bench", "--help"],
     ] {
         assert!(said(&folder.wsp(command)).contains("Examples:\n  wsp "), "{command:?}");
     }

@@ -14,7 +14,7 @@ use crate::{
     lasting::Lasting,
     live::Door,
 };
-use clap::Args;
+use clap::{Args, value_parser};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use generator::Generator;
 use load::{Load, Phase, Plan, Request};
@@ -58,6 +58,15 @@ Examples:
 /// Somebody wants it to end.
 type Interrupt = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A request and its payload.
+type Question = (String, Template);
+
+/// What is asked again and again, and what once before.
+struct Questions {
+    call: Option<Question>,
+    first: Option<Question>,
+}
+
 /// Connections that are made at the same time.
 const OPENING: usize = 32;
 /// Open model: calls of one connection without an answer, where nothing else is said.
@@ -73,7 +82,8 @@ pub(crate) struct Bench {
     #[command(flatten)]
     door: Door,
     /// Ask this request; its payload is JSON, or `@FILE`.
-    #[arg(long, num_args = 1..=2, value_names = ["TYPE", "PAYLOAD"], required_unless_present = "subscribe")]
+    #[arg(long, num_args = 1..=2, value_names = ["TYPE", "PAYLOAD"])]
+    #[arg(required_unless_present = "subscribe")]
     call: Vec<String>,
     /// Ask this on each connection before it begins, uncounted.
     #[arg(long, num_args = 1..=2, value_names = ["TYPE", "PAYLOAD"])]
@@ -82,14 +92,14 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "CHANNEL")]
     subscribe: Vec<String>,
     /// How many connections.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     connections: u32,
     /// How many of them ask; the rest only listens. All, where nothing is said.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     callers: Option<u32>,
     /// Requests of one connection that wait for their answers: 1 where nothing is said; with
     /// `--rate` as many as are due.
-    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "M", value_parser = value_parser!(u32).range(1..))]
     in_flight: Option<u32>,
     /// How long: `500ms`, `10s`, `2m`. Answers are waited for after it.
     #[arg(long, default_value = "10s", value_parser = payload::duration)]
@@ -112,8 +122,9 @@ impl Bench {
     /// Loads, and reports. Ctrl-C ends the load, and what was measured until then is reported.
     pub(crate) fn run(&self) -> Result<u8, Failure> {
         let known = self.door.known()?;
-        let call = self.template(&self.call, known.as_ref())?;
-        let first = self.template(&self.first, known.as_ref())?;
+        let call = template(&self.call, known.as_ref())?;
+        let first = template(&self.first, known.as_ref())?;
+        let asked = Questions { call, first };
         block_on(async {
             // Taken from here on: an interrupt while the load begins ends it, too.
             let mut interrupt: Interrupt = Box::pin(async { drop(ctrl_c().await) });
@@ -123,7 +134,7 @@ impl Bench {
             }
             let begun = Instant::now();
             let loads = tokio::select! {
-                loads = self.prepared(call, first, known.as_ref()) => loads?,
+                loads = self.prepared(&asked, known.as_ref()) => loads?,
                 () = &mut interrupt => {
                     return Err(Failure::Live("interrupted before the load began".to_owned()));
                 }
@@ -137,29 +148,13 @@ impl Bench {
 
     async fn prepared(
         &self,
-        call: Option<(String, Template)>,
-        first: Option<(String, Template)>,
+        asked: &Questions,
         known: Option<&Contract>,
     ) -> Result<Vec<Load>, Failure> {
-        let mut loads = self.loads(self.connect(known).await?, call, first, known)?;
+        let mut loads = self.loads(self.connect(known).await?, asked, known)?;
         let preparing = loads.iter_mut().map(Load::prepare);
         stream::iter(preparing).buffer_unordered(OPENING).try_collect::<()>().await?;
         Ok(loads)
-    }
-
-    /// A request that the contract takes, with the first of its numbers.
-    fn template(
-        &self,
-        words: &[String],
-        known: Option<&Contract>,
-    ) -> Result<Option<(String, Template)>, Failure> {
-        let Some(kind) = words.first() else { return Ok(None) };
-        let template = Template::read(words.get(1).map_or("{}", String::as_str))?;
-        let example = template.example()?;
-        if let Some(known) = known {
-            check_request(known, kind, &example)?;
-        }
-        Ok(Some((kind.clone(), template)))
     }
 
     async fn connect(&self, known: Option<&Contract>) -> Result<Vec<Lasting>, Failure> {
@@ -180,13 +175,12 @@ impl Bench {
     fn loads(
         &self,
         live: Vec<Lasting>,
-        call: Option<(String, Template)>,
-        first: Option<(String, Template)>,
+        asked: &Questions,
         known: Option<&Contract>,
     ) -> Result<Vec<Load>, Failure> {
         let callers = self.callers.unwrap_or(self.connections).min(self.connections);
         let few = if self.rate.is_some() { MANY } else { 1 };
-        let busy = if call.is_some() { callers } else { 0 };
+        let busy = if asked.call.is_some() { callers } else { 0 };
         let plan = Arc::new(Plan {
             requests: self.requests,
             asked: AtomicU64::new(0),
@@ -200,7 +194,7 @@ impl Bench {
         let tallies: Vec<_> = (0..shards)
             .map(|_| Tally::new().map(Mutex::new).map(Arc::new))
             .collect::<Result<_, _>>()?;
-        let request = |of: &Option<(String, Template)>, c: u32| -> Result<_, Failure> {
+        let request = |of: &Option<Question>, c: u32| -> Result<_, Failure> {
             let Some((kind, template)) = of else { return Ok(None) };
             let payload = template.of_connection(c, self.door.format())?;
             let timeout = Duration::from_millis(self.timeout);
@@ -215,8 +209,8 @@ impl Bench {
                         .map_err(|error| Failure::Live(format!("`{channel}`: {error}")))
                 });
                 let channels = channels.collect::<Result<_, _>>()?;
-                let call = if c < callers { request(&call, c)? } else { None };
-                let requests = [call, request(&first, c)?];
+                let call = if c < callers { request(&asked.call, c)? } else { None };
+                let requests = [call, request(&asked.first, c)?];
                 let tally = Arc::clone(&tallies[c as usize % shards]);
                 Ok(Load::new(Arc::clone(&plan), c, live, requests, channels, tally))
             })
@@ -273,6 +267,17 @@ impl Bench {
             has_channels: !self.subscribe.is_empty(),
         }
     }
+}
+
+/// A request that the contract takes, with the first of its numbers.
+fn template(words: &[String], known: Option<&Contract>) -> Result<Option<Question>, Failure> {
+    let Some(kind) = words.first() else { return Ok(None) };
+    let template = Template::read(words.get(1).map_or("{}", String::as_str))?;
+    let example = template.example()?;
+    if let Some(known) = known {
+        check_request(known, kind, &example)?;
+    }
+    Ok(Some((kind.clone(), template)))
 }
 
 /// Until the time is over, all that is asked is answered, every connection has ended, or somebody

@@ -130,8 +130,8 @@ fn payload(text: &str, after: usize, known: &Contract, facts: &Value) -> (usize,
 fn fields(known: &Contract, schema: &Value, named: &[String]) -> Vec<String> {
     let schema = resolved(known, schema);
     let properties = schema.get("properties").and_then(Value::as_object);
-    let names = properties.into_iter().flatten().map(|(name, _)| name);
-    names.filter(|name| !named.contains(name)).map(|name| format!("\"{name}\":")).collect()
+    let free = properties.into_iter().flatten().filter(|(name, _)| !named.contains(name));
+    free.map(|(name, _)| format!("\"{name}\":")).collect()
 }
 
 /// The words of an enumeration, or the truth values.

@@ -8,7 +8,7 @@ use crate::{
 use rustyline::{Config, Editor, ExternalPrinter, error::ReadlineError, history::DefaultHistory};
 use std::{
     io::{self, BufRead as _, IsTerminal as _},
-    path::PathBuf,
+    path::Path,
     sync::Arc,
     thread,
 };
@@ -66,7 +66,7 @@ impl Output {
 /// An editor where somebody types and reads, pipes elsewhere.
 pub(crate) fn open(
     known: Option<Arc<Contract>>,
-    history: Option<PathBuf>,
+    history: Option<&Path>,
 ) -> Result<(Input, Output), Failure> {
     let (to, lines) = mpsc::channel(1);
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
@@ -84,12 +84,13 @@ pub(crate) fn open(
         .build();
     let mut editor = Editor::<Completing, DefaultHistory>::with_config(config).map_err(failed)?;
     editor.set_helper(Some(Completing(known)));
-    if let Some(path) = history.as_deref().filter(|path| path.exists()) {
+    if let Some(path) = history.filter(|path| path.exists()) {
         editor.load_history(path).map_err(failed)?;
     }
     let printer = editor.create_external_printer().map_err(failed)?;
     let (done, go_on) = std::sync::mpsc::channel();
-    thread::spawn(move || edit(editor, history, &to, &go_on));
+    let history = history.map(Path::to_owned);
+    thread::spawn(move || edit(editor, history.as_deref(), &to, &go_on));
     Ok((Input { lines, done: Some(done) }, Output::Terminal(Box::new(printer), restore)))
 }
 
@@ -104,14 +105,14 @@ fn read_pipe(to: &mpsc::Sender<String>) {
 
 fn edit(
     mut editor: Editor<Completing, DefaultHistory>,
-    history: Option<PathBuf>,
+    history: Option<&Path>,
     to: &mpsc::Sender<String>,
     go_on: &std::sync::mpsc::Receiver<()>,
 ) {
     loop {
         match editor.readline(PROMPT) {
             Ok(line) => {
-                if let Some(path) = &history {
+                if let Some(path) = history {
                     // Lines that are not kept are no reason to end.
                     let _ = editor.append_history(path);
                 }

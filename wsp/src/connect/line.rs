@@ -96,9 +96,10 @@ fn publish(rest: &mut Rest<'_>, known: Option<&Contract>) -> Result<Wish, Wrong>
     let address = channel(rest, known)?;
     let event = rest.wanted("the type of an event")?;
     // `keys` on `typing/den` is `typing.keys`.
-    let kind = match event.text.contains('.') {
-        true => event.text.to_owned(),
-        false => format!("{}.{}", address.kind(), event.text),
+    let kind = if event.text.contains('.') {
+        event.text.to_owned()
+    } else {
+        format!("{}.{}", address.kind(), event.text)
     };
     let facts = known.map(|known| {
         let is_open = known.published(&address, &kind);

@@ -66,7 +66,7 @@ impl Connect {
         let known = self.door.known()?.map(Arc::new);
         block_on(async {
             let live = Lasting::open(self.door.clone(), known.as_deref()).await?;
-            let (input, output) = input::open(known.clone(), self.history.clone())?;
+            let (input, output) = input::open(known.clone(), self.history.as_deref())?;
             let mut talk = Talk::new(self, known, live, output);
             let talked = talk.talk(input).await;
             talk.live.close().await;
@@ -208,7 +208,8 @@ impl<'a> Talk<'a> {
             credit: if streams(self.known.as_deref(), &kind) { CREDIT } else { 0 },
         };
         self.tell(Command::Call(Box::new(call)))?;
-        self.sent(kind)
+        self.sent(kind);
+        Ok(())
     }
 
     fn publish(&mut self, address: Address, kind: String, payload: &Value) -> Result<(), Failure> {
@@ -221,14 +222,14 @@ impl<'a> Talk<'a> {
             key: None,
         };
         self.tell(Command::Publish(Box::new(publish)))?;
-        self.sent(kind)
+        self.sent(kind);
+        Ok(())
     }
 
     /// The number that the answer has.
-    fn sent(&mut self, kind: String) -> Result<(), Failure> {
+    fn sent(&mut self, kind: String) {
         self.n += 1;
         self.calls.insert(self.n, kind);
-        Ok(())
     }
 
     fn encoded(&self, payload: &Value) -> Result<Raw, Failure> {
@@ -277,29 +278,29 @@ impl<'a> Talk<'a> {
                 self.counted();
                 Ok(())
             }
-            Event::Snapshot(address, state) => self.of(&address, "snapshot", value(&state)?),
+            Event::Snapshot(address, state) => self.of(&address, "snapshot", &value(&state)?),
             Event::Subscribed(address, done) => {
                 self.asking.remove(&address);
-                self.of(&address, "subscribed", json!(done))
+                self.of(&address, "subscribed", &json!(done))
             }
             Event::NotSubscribed(address, fault) => {
                 self.asking.remove(&address);
                 self.code = self.code.max(NOT_OK);
-                self.of(&address, "refused", json!(fault))
+                self.of(&address, "refused", &json!(fault))
             }
-            Event::Gap(address, gap) => self.of(&address, "gap", json!(gap)),
-            Event::Live(address, off) => self.of(&address, "live", json!(off)),
+            Event::Gap(address, gap) => self.of(&address, "gap", &json!(gap)),
+            Event::Live(address, off) => self.of(&address, "live", &json!(off)),
             Event::Unsubscribed(address) => {
                 // A session that is lost leaves its channels, and asks for them again.
                 if self.asking.remove(&address) {
-                    return self.of(&address, "unsubscribed", json!(true));
+                    return self.of(&address, "unsubscribed", &json!(true));
                 }
                 Ok(())
             }
             Event::SubscriptionEnded(address, why) => {
                 self.asking.remove(&address);
                 self.code = self.code.max(NOT_OK);
-                self.of(&address, "ended", json!(why))
+                self.of(&address, "ended", &json!(why))
             }
             Event::NotRenewed(fault) => self.print(&json!({ "not_renewed": fault })),
             _ => Ok(()),
@@ -345,7 +346,7 @@ impl<'a> Talk<'a> {
         self.print(&json!({ "connected": line }))
     }
 
-    fn of(&mut self, address: &Address, name: &str, what: Value) -> Result<(), Failure> {
+    fn of(&mut self, address: &Address, name: &str, what: &Value) -> Result<(), Failure> {
         self.print(&json!({ "channel": address.as_str(), name: what }))
     }
 

@@ -98,8 +98,10 @@ async fn a_script_is_answered_line_by_line_and_ends_with_its_last_answer() {
         assert_eq!(published["type"], json!("typing.keys"));
         assert!(published.get("ok").is_some());
         assert!(lines.contains(&json!({ "channel": "room/den", "unsubscribed": true })));
-        let last = json!({ "call": 5, "type": "leave", "ok": {} });
-        assert_eq!(lines.last(), Some(&last));
+        // An answer without fields is empty in each format's own way.
+        let last = lines.last().expect("a line");
+        assert_eq!((&last["call"], &last["type"]), (&json!(5), &json!("leave")));
+        assert!(last.get("ok").is_some(), "{last}");
     }
 }
 

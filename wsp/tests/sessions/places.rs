@@ -13,24 +13,24 @@ use tokio::{
 };
 use ws_runtime::{Server, ServerConfig};
 
-pub const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../schema/chat.json");
+pub(crate) const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../schema/chat.json");
 
 /// A server, and where it is.
-pub async fn chat() -> (Server<Chat>, SocketAddr) {
+pub(crate) async fn chat() -> (Server<Chat>, SocketAddr) {
     let server = chat::server(ServerConfig::default(), Duration::from_secs(60)).expect("a server");
     let address = server.spawn("127.0.0.1:0").await.expect("a free port");
     (server, address)
 }
 
 /// Passes bytes on to a server.
-pub struct Relay {
-    pub url: String,
+pub(crate) struct Relay {
+    pub(crate) url: String,
     target: Arc<Mutex<SocketAddr>>,
     cut: watch::Sender<u32>,
 }
 
 impl Relay {
-    pub async fn to(target: SocketAddr) -> Self {
+    pub(crate) async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("ws://{}/", listener.local_addr().expect("an address"));
         let target = Arc::new(Mutex::new(target));
@@ -53,12 +53,12 @@ impl Relay {
     }
 
     /// Loses every connection.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.cut.send_modify(|cuts| *cuts += 1);
     }
 
     /// From here on another server is behind it; the connections to the first are lost.
-    pub fn turn_to(&self, target: SocketAddr) {
+    pub(crate) fn turn_to(&self, target: SocketAddr) {
         *self.target.lock().expect("not poisoned") = target;
         self.cut();
     }

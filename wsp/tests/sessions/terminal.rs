@@ -23,6 +23,11 @@ fn terminal(url: &str, more: &[&str]) -> Shown<PtySession> {
     Ok(terminal)
 }
 
+fn types(terminal: &mut PtySession, keys: &str) -> Shown<()> {
+    terminal.send(keys)?;
+    terminal.flush()
+}
+
 /// Types what is there to be typed, away from the runtime.
 async fn typed(test: impl FnOnce() -> Shown<()> + Send + 'static) {
     tokio::task::spawn_blocking(test).await.expect("no panic").expect("what was waited for");
@@ -33,16 +38,16 @@ async fn lines_are_completed_answered_and_found_again() {
     let (_server, address) = chat().await;
     typed(move || {
         let mut terminal = terminal(&format!("ws://{address}/"), &[])?;
-        terminal.send("call li\t")?;
+        types(&mut terminal, "call li\t")?;
         terminal.exp_string("list_rooms")?;
-        terminal.send("\r")?;
+        types(&mut terminal, "\r")?;
         terminal.exp_string(r#"{"call":1,"ok":{"rooms":["#)?;
         // The line before, once more.
-        terminal.send("\x1b[A\r")?;
+        types(&mut terminal, "\x1b[A\r")?;
         terminal.exp_string(r#"{"call":2,"ok":{"rooms":["#)?;
-        terminal.send("call join {\"r\t\"den\"}\r")?;
+        types(&mut terminal, "call join {\"r\t\"den\"}\r")?;
         terminal.exp_string(r#""members":["ann"]"#)?;
-        terminal.send_control('d')?;
+        types(&mut terminal, "\x04")?;
         terminal.exp_eof()?;
         assert!(matches!(terminal.process().wait(), Ok(WaitStatus::Exited(_, 0))));
         Ok(())
@@ -55,10 +60,10 @@ async fn an_event_arrives_above_the_line_that_is_typed() {
     let (server, address) = chat().await;
     typed(move || {
         let mut terminal = terminal(&format!("ws://{address}/"), &[])?;
-        terminal.send("sub lobby\r")?;
+        types(&mut terminal, "sub lobby\r")?;
         terminal.exp_string(r#""subscribed""#)?;
         terminal.exp_string("> ")?;
-        terminal.send("call lis")?;
+        types(&mut terminal, "call lis")?;
         terminal.exp_string("call lis")?;
         // Somebody else opens a room meanwhile.
         let join = ["call", &format!("ws://{address}/"), "join", r#"{"room":"den"}"#];
@@ -67,9 +72,9 @@ async fn an_event_arrives_above_the_line_that_is_typed() {
         assert!(ran.status.success());
         terminal.exp_string(r#""type":"lobby.room_opened"}"#)?;
         terminal.exp_string("> call lis")?;
-        terminal.send("t_rooms\r")?;
+        types(&mut terminal, "t_rooms\r")?;
         terminal.exp_string(r#"{"call":1,"ok":{"rooms":["#)?;
-        terminal.send("quit\r")?;
+        types(&mut terminal, "quit\r")?;
         terminal.exp_eof()?;
         drop(server);
         Ok(())
@@ -82,9 +87,9 @@ async fn a_mistake_is_marked_at_its_place_and_is_no_failure() {
     let (_server, address) = chat().await;
     typed(move || {
         let mut terminal = terminal(&format!("ws://{address}/"), &[])?;
-        terminal.send("call jion {}\r")?;
+        types(&mut terminal, "call jion {}\r")?;
         terminal.exp_string("\n       ^ no request is `jion`: did you mean `join`?")?;
-        terminal.send("quit\r")?;
+        types(&mut terminal, "quit\r")?;
         terminal.exp_eof()?;
         assert!(matches!(terminal.process().wait(), Ok(WaitStatus::Exited(_, 0))));
         Ok(())
@@ -97,7 +102,7 @@ async fn a_connection_that_ends_for_good_ends_the_editor() {
     let (server, address) = chat().await;
     typed(move || {
         let mut terminal = terminal(&format!("ws://{address}/"), &[])?;
-        terminal.send("call li")?;
+        types(&mut terminal, "call li")?;
         terminal.exp_string("call li")?;
         assert_eq!(server.kick("ann", "enough"), 1);
         terminal.exp_string("enough")?;

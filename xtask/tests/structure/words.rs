@@ -6,13 +6,15 @@ const BANNED: [&str; 8] =
     ["manager", "managers", "helper", "helpers", "util", "utils", "context", "contexts"];
 
 /// Names that others chose.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 8] = [
     "futures_util",
     "futures-util",
     "hyper_util",
     "hyper-util",
     "http_body_util",
     "http-body-util",
+    "rustyline::Helper",
+    "editor.set_helper",
 ];
 
 /// In the source of our crates no name and no sentence uses a word that would fit anything.
