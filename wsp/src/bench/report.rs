@@ -215,3 +215,61 @@ fn shown(duration: Duration) -> String {
 fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ws_runtime::session::{Outcome, Reply};
+
+    fn report() -> Report {
+        let asked = Asked {
+            connections: 2,
+            in_flight: None,
+            rate: None,
+            format: Format::Json,
+            has_calls: true,
+            has_channels: false,
+        };
+        let generator = Effort { busy: Some(0.1), cores: 2, late: Duration::from_millis(1) };
+        let (window, paces) = (Duration::from_secs(2), vec![200, 200]);
+        Report { asked, window, tally: Tally::new().unwrap(), generator, paces, is_cut: false }
+    }
+
+    #[test]
+    fn a_load_at_the_rate_that_the_server_allows_says_so() {
+        let mut report = report();
+        report.tally.asked = 500;
+        assert_eq!(report.warnings(), [""; 0]);
+        report.tally.asked = 790;
+        let said = report.warnings().join("; ");
+        assert!(said.contains("the server takes 200 messages a second"), "{said}");
+    }
+
+    #[test]
+    fn what_settles_after_the_load_is_not_in_its_rate() {
+        let mut report = report();
+        let ok = Reply::Ok(ws_proto::Raw::null(Format::Json));
+        for n in 0..10 {
+            report.tally.answered(&ok, Duration::from_millis(1), n >= 6);
+        }
+        assert_eq!(report.to_json()["calls"]["answered_per_s"], json!(3.0));
+        assert_eq!(report.to_json()["calls"]["ok"], json!(10));
+    }
+
+    #[test]
+    fn the_exit_code_is_that_of_errors_missing_answers_and_connections_that_ended() {
+        assert_eq!(report().exit_code(), 0);
+        let mut failed = report();
+        let reply = Reply::Timeout(Outcome::Unknown);
+        failed.tally.answered(&reply, Duration::ZERO, false);
+        assert_eq!(failed.exit_code(), 1);
+        let mut ended = report();
+        ended.tally.ended("kicked".to_owned());
+        assert_eq!(ended.exit_code(), 1);
+        let mut short = report();
+        short.tally.unanswered = 1;
+        assert_eq!(short.exit_code(), 1);
+        short.is_cut = true;
+        assert_eq!(short.exit_code(), 0);
+    }
+}

@@ -100,7 +100,6 @@ async fn at_a_rate_a_latency_begins_when_the_request_was_due() {
     assert_eq!((&report["model"], &report["calls"]["ok"]), (&json!("open"), &json!(600)));
     let slow = report["latency_ms"]["p90"].as_f64().expect("a latency");
     assert!(slow > 300.0, "{report}");
-    assert!(errors(&ran).contains("the server takes 200 messages a second"), "{}", errors(&ran));
 }
 
 #[tokio::test(flavor = "multi_thread")]

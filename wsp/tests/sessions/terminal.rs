@@ -107,6 +107,10 @@ async fn a_connection_that_ends_for_good_ends_the_editor() {
         assert_eq!(server.kick("ann", "enough"), 1);
         terminal.exp_string("enough")?;
         assert!(matches!(terminal.process().wait(), Ok(WaitStatus::Exited(_, 2))));
+        // Whoever types next finds the terminal as it was.
+        let modes = rustix::termios::tcgetattr(terminal.process().get_file_handle()?);
+        let modes = modes.expect("its modes").local_modes;
+        assert!(modes.contains(rustix::termios::LocalModes::ICANON), "{modes:?}");
         Ok(())
     })
     .await;
