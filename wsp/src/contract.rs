@@ -9,6 +9,8 @@ use ws_proto::{Address, VersionRange};
 const LIKE: f64 = 0.6;
 /// Problems of one payload that are said.
 const SAID: usize = 3;
+/// The payload of what has none; it is no definition.
+const NOTHING: &str = "null";
 
 /// The contract of a protocol, read only.
 #[derive(Debug)]
@@ -95,9 +97,19 @@ impl Contract {
         if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
     }
 
+    /// The payload of a request or an event for which none is given.
+    pub(crate) fn empty(facts: Option<&Value>) -> Value {
+        let is_nothing =
+            facts.and_then(|facts| facts.get("payload")).is_some_and(|it| it == NOTHING);
+        if is_nothing { Value::Null } else { json!({}) }
+    }
+
     /// The schema of what a request or an event takes, with the definitions that it names.
     pub(crate) fn payload_schema(&self, facts: &Value) -> Option<Value> {
         let name = facts.get("payload").and_then(Value::as_str)?;
+        if name == NOTHING {
+            return Some(json!({ "type": NOTHING }));
+        }
         Some(json!({ "$defs": self.0.get("$defs"), "$ref": format!("#/$defs/{name}") }))
     }
 
@@ -202,5 +214,8 @@ mod tests {
         let said = chat.check(post, &json!({ "room": "den" })).unwrap_err();
         assert!(said.starts_with("the payload: \"text\" is a required"), "{said}");
         assert!(chat.check(post, &json!({ "room": "den", "text": "hello" })).is_ok());
+        let ping = json!({ "payload": "null" });
+        assert!(chat.check(&ping, &Contract::empty(Some(&ping))).is_ok());
+        assert!(chat.check(&ping, &json!({})).is_err());
     }
 }

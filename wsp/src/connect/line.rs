@@ -84,7 +84,7 @@ fn call(rest: &mut Rest<'_>, known: Option<&Contract>) -> Result<Wish, Wrong> {
         let what = format!("`{}` takes an upload, which this command does not send", kind.text);
         return Err(rest.wrong(kind.at, what));
     }
-    let (at, payload) = rest.payload()?;
+    let (at, payload) = rest.payload(request)?;
     if let (Some(known), Some(request)) = (known, request) {
         known.check(request, &payload).map_err(|what| rest.wrong(at, what))?;
     }
@@ -107,7 +107,7 @@ fn publish(rest: &mut Rest<'_>, known: Option<&Contract>) -> Result<Wish, Wrong>
         is_open.map_err(|what| rest.wrong(place, what))
     });
     let facts = facts.transpose()?;
-    let (at, payload) = rest.payload()?;
+    let (at, payload) = rest.payload(facts)?;
     if let (Some(known), Some(facts)) = (known, facts) {
         known.check(facts, &payload).map_err(|what| rest.wrong(at, what))?;
     }
@@ -166,13 +166,13 @@ impl<'a> Rest<'a> {
         number.map_err(|_| self.wrong(word.at, format!("`{}` is no number", word.text)))
     }
 
-    /// The JSON up to the end of the line; an empty object where there is none.
-    fn payload(&mut self) -> Result<(usize, Value), Wrong> {
+    /// The JSON up to the end of the line; an empty payload where there is none.
+    fn payload(&mut self, facts: Option<&Value>) -> Result<(usize, Value), Wrong> {
         let at = self.next_at();
         let text = self.line[at..].trim_end();
         self.at = self.line.len();
         if text.is_empty() {
-            return Ok((at, Value::Object(serde_json::Map::new())));
+            return Ok((at, Contract::empty(facts)));
         }
         let value = serde_json::from_str(text).map_err(|error| {
             let place = at + error.column().saturating_sub(1);
