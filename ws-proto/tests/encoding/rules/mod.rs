@@ -1,5 +1,5 @@
-//! The rules of the data model around `serde_json` and `rmp_serde`: what the bytes and the errors of
-//! a value are, said by the formats' own crates.
+//! The rules of the data model around `serde_json` and `rmp_serde`: what the bytes and the errors
+//! of a value are, said by the formats' own crates.
 
 mod compound;
 mod key;
