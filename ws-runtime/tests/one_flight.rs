@@ -1,25 +1,66 @@
 //! What a client says right behind its hello (`docs/protocol.md`, section 4, "One flight").
 
-mod session_pair;
 #[path = "support/speaker.rs"]
 mod speaker;
 mod support;
 
 use serde_json::{Value, json};
-use session_pair::{acceptance, config, hello, null};
 use speaker::Speaker;
 use std::{future::poll_fn, time::Duration};
 use support::{App, Hall, HallEvent, Lab};
 use tokio::time::timeout;
-use ws_proto::{Address, CloseCode, Credentials, Envelope, Format, Frame, Limits, Position};
+use ws_proto::{
+    Address, CloseCode, Credentials, Envelope, Format, Frame, Head, IdSource, Limits, Position,
+    Raw, Secret, VersionRange, frame::Hello,
+};
 use ws_runtime::{
     Client, Server, ServerConfig,
-    session::{Call, CallId, Command, Event, Outcome, Reply, Session, Side, Time, Transmit},
+    session::{
+        Acceptance, Call, CallId, Command, Config, Contract, Event, Outcome, Reply, Session, Side,
+        Time, Transmit,
+    },
     transport::{Received, Transport, memory},
 };
 
 /// The clock is a virtual one: a server that hangs costs no time.
 const HANG: Duration = Duration::from_secs(60);
+
+fn config(seed: u64) -> Config {
+    let versions = VersionRange::new(1, 1);
+    let mut config = Config::new(Contract { name: "chat", versions, requests: &[] });
+    config.seed = seed;
+    config.limits.rate_per_s = 50;
+    config.limits.rate_burst = 10;
+    config
+}
+
+fn hello() -> Hello {
+    Hello {
+        protocol: "chat".to_owned(),
+        version: VersionRange::new(1, 1),
+        fingerprint: String::new(),
+        client: None,
+        auth: None,
+        resume: None,
+        caps: Vec::new(),
+        limits: None,
+    }
+}
+
+fn acceptance() -> Acceptance {
+    Acceptance {
+        session: "session".to_owned(),
+        ticket: Secret::new("ticket"),
+        ttl: Duration::from_secs(120),
+        node: "node".to_owned(),
+        not_resumed: None,
+        expires_in: None,
+    }
+}
+
+fn null() -> Raw {
+    Raw::null(Format::Json)
+}
 
 fn client() -> Session {
     Session::new(Side::Client, config(1), Time::ZERO)
@@ -252,21 +293,21 @@ async fn what_a_server_does_not_hold_is_read_when_it_has_decided() {
     assert_eq!(answered, asked);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_server_that_decides_reads_no_more_than_a_client_may_say() {
+#[test]
+fn a_server_that_decides_reads_no_more_than_a_client_may_say() {
     let mut session = Session::new(Side::Server, config(2), Time::ZERO);
     let mut greeter = client();
     connect(&mut greeter);
     carry(&mut greeter, &mut session);
-    let mut held = 0;
-    let mut ids = ws_proto::IdSource::new(7);
+    let mut taken = 0;
+    let mut ids = IdSource::new(7);
     while session.wants_frames() {
-        held += 1;
-        let mut head = ws_proto::Head::new("join".into(), ids.next(0), 0);
-        head.seq = Some(held);
+        taken += 1;
+        let mut head = Head::new("join".into(), ids.next(0), 0);
+        head.seq = Some(taken);
         session.handle_frame(Envelope { head, frame: Frame::Message(null()) }, Time::ZERO);
     }
-    assert_eq!(held, Limits::EARLY_FRAMES as u64);
+    assert_eq!(taken, Limits::EARLY_FRAMES as u64);
     session.handle_command(Command::Accept(Box::new(acceptance())), Time::ZERO).unwrap();
     assert!(session.wants_frames());
 }
