@@ -265,7 +265,19 @@ async fn a_server_answers_in_order_behind_its_welcome() {
         let kinds = heard.each_ref().map(|message| message["type"].as_str().unwrap());
         assert_eq!(kinds, ["$welcome", "$ok", "echo.ok"], "{token}");
         assert_eq!(heard[2]["re"], asked, "{token}");
+        assert!(speaker.said().await.iter().all(|kind| kind == "$ack"), "{token}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_place_closes_a_connection_that_is_not_decided_about() {
+    let app = App::default();
+    let server = Server::<Lab>::new(app.clone());
+    let mut speaker = Speaker::connect(&server, Credentials::default());
+    say_hello(&mut speaker, "late");
+    app.0.waiting.notified().await;
+    speaker.send("$ping", json!({}), &json!({"t": 1}));
+    assert_eq!(speaker.closed().await, u64::from(CloseCode::NO_HELLO.0));
 }
 
 #[tokio::test(start_paused = true)]
