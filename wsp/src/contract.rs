@@ -93,8 +93,12 @@ impl Contract {
             let place = if place.is_empty() { "the payload".to_owned() } else { place };
             format!("{place}: {problem}")
         };
-        let problems: Vec<_> = validator.iter_errors(payload).take(SAID).map(said).collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
+        let mut problems: Vec<_> = validator.iter_errors(payload).take(SAID).map(said).collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        problems.extend(self.misspelt(facts, payload));
+        Err(problems.join("; "))
     }
 
     /// The payload of a request or an event for which none is given.
@@ -116,6 +120,18 @@ impl Contract {
     /// A definition by its name, or where a reference leads.
     pub(crate) fn definition(&self, name: &str) -> Option<&Value> {
         self.0.get("$defs")?.get(name.strip_prefix("#/$defs/").unwrap_or(name))
+    }
+
+    /// A field that there is not and whose name is like that of one: others may add fields, so by
+    /// itself it is no problem.
+    fn misspelt(&self, facts: &Value, payload: &Value) -> Option<String> {
+        let fields = self.definition(facts.get("payload")?.as_str()?)?.get("properties")?;
+        let fields = fields.as_object()?;
+        let mut strange = payload.as_object()?.keys().filter(|name| !fields.contains_key(*name));
+        strange.find_map(|name| {
+            let meant = nearest(name, fields.keys().cloned())?;
+            Some(format!("`{name}` is none of its fields: did you mean `{meant}`?"))
+        })
     }
 
     fn facts(&self, of: &str) -> impl Iterator<Item = (&str, &Value)> {
@@ -213,6 +229,8 @@ mod tests {
         assert!(said.starts_with("/room: 7 is not"), "{said}");
         let said = chat.check(post, &json!({ "room": "den" })).unwrap_err();
         assert!(said.starts_with("the payload: \"text\" is a required"), "{said}");
+        let said = chat.check(post, &json!({ "rom": "den", "text": "hello" })).unwrap_err();
+        assert!(said.ends_with("`rom` is none of its fields: did you mean `room`?"), "{said}");
         assert!(chat.check(post, &json!({ "room": "den", "text": "hello" })).is_ok());
         let ping = json!({ "payload": "null" });
         assert!(chat.check(&ping, &Contract::empty(Some(&ping))).is_ok());

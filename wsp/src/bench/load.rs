@@ -180,7 +180,13 @@ impl Load {
                 Phase::Over => break,
                 Phase::Running => self.ask(start),
                 Phase::Settling => {
-                    ended_at.get_or_insert_with(Instant::now);
+                    if ended_at.is_none() {
+                        ended_at = Some(Instant::now());
+                        // What was due in the last moment is asked still.
+                        if self.plan.rate.is_some() {
+                            self.ask(start);
+                        }
+                    }
                     self.is_done = true;
                     None
                 }
