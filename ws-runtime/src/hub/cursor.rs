@@ -45,6 +45,8 @@ impl Cursor {
         let from = match recovery {
             Some(Ok(off)) => {
                 cursor.live_at = Some(log.head());
+                // It asks for them without being told.
+                cursor.asleep = false;
                 off
             }
             Some(Err(_)) | None => log.head(),
@@ -70,6 +72,12 @@ impl Cursor {
     /// How many events of the log were not sent, and how many were sent and are not consumed.
     pub(super) fn standing(&self, log: &Log) -> (u64, u64) {
         (log.head().saturating_sub(self.sent), self.in_flight)
+    }
+
+    /// The last position sent, where it has room for more and has not taken all: what the log still
+    /// has after it must not be forgotten meanwhile.
+    pub(super) fn waits_after(&self) -> Option<u64> {
+        (!self.asleep).then_some(self.sent)
     }
 
     /// What is to be sent now. Events are taken by `take`, which is told the position of the first
@@ -162,8 +170,8 @@ impl Cursor {
         if self.sent >= log.head() || !self.has_room() {
             return None;
         }
-        if self.sent < log.floor() {
-            return Some(Outgoing::Gap(self.skip(log.floor())));
+        if self.sent < log.reach() {
+            return Some(Outgoing::Gap(self.skip(log.reach())));
         }
         // The end of a replay is told between two events.
         let until = self.live_at.map_or(log.head(), |off| off.min(log.head()));
@@ -195,7 +203,7 @@ mod tests {
 
     #[test]
     fn gaps_that_touch_are_kept_as_one() {
-        let log = Log::new("5f-1".to_owned(), History::of(&ROOM));
+        let log = Log::new("5f-1".to_owned(), History::of(&ROOM), 1024);
         let (mut cursor, _) = Cursor::enter(Some(&log), None, 4);
         cursor.sent = 1;
         cursor.in_flight = 1;

@@ -9,6 +9,7 @@
 
 mod log;
 mod cursor;
+mod holding;
 mod taking;
 #[cfg(test)]
 mod tests;
@@ -138,6 +139,8 @@ struct Channel {
     subscribers: BTreeMap<ConnectionId, Cursor>,
     /// Subscribers of the log that may sleep: a publish looks at them and at no others.
     sleepers: BTreeSet<ConnectionId>,
+    /// Subscribers that were told of events and have not taken all.
+    awake: usize,
     /// What a subscriber took last, and the position of its first event: most take the same.
     taken: Option<(u64, Arc<Batch>)>,
     /// The last publish; zero before the first.
@@ -192,10 +195,7 @@ impl Hub {
         let channel = self.channels.get_mut(&id).ok_or(SubscribeError::Full)?;
         channel.expire(self.now);
         let (cursor, done) = Cursor::enter(channel.log.as_ref(), since, window);
-        channel.subscribers.insert(who, cursor);
-        if channel.log.is_some() {
-            channel.sleepers.insert(who);
-        }
+        channel.enter(who, cursor);
         self.idle.remove(&(channel.published, id));
         let own = self.by_connection.entry(who).or_default();
         if let Err(at) = place_of(own, address) {
@@ -251,9 +251,11 @@ impl Hub {
     /// [`Hub::publish`] and [`Hub::consumed`] say when to ask again.
     pub fn next(&mut self, who: ConnectionId, address: &Address) -> Option<Outgoing> {
         let channel = self.channel(who, address)?;
-        let (cursor, log) = (channel.subscribers.get_mut(&who)?, channel.log.as_ref()?);
-        let one = |first| Some((Outgoing::Event(Arc::clone(log.get(first)?)), 1));
-        let outgoing = cursor.next(log, |first, _| one(first));
+        let outgoing = channel.change(who, |cursor, log| {
+            let one = |first| Some((Outgoing::Event(Arc::clone(log.get(first)?)), 1));
+            cursor.next(log, |first, _| one(first))
+        });
+        let outgoing = outgoing?;
         if outgoing.is_none() {
             channel.sleeps(who);
         }
@@ -263,16 +265,13 @@ impl Hub {
     /// A subscriber goes on over another connection, after what it had consumed: take what it is to
     /// be sent with [`Hub::next`].
     pub fn rewind(&mut self, who: ConnectionId, address: &Address) {
-        if let Some((cursor, Some(log))) = self.cursor(who, address) {
-            cursor.rewind(log);
-        }
+        self.channel(who, address).map(|channel| channel.change(who, Cursor::rewind));
     }
 
     /// A subscriber gets a fresh state in place of the events that it has not been sent: it goes on
     /// after the last one, whose position this gives. `None` without a subscription or a log.
     pub fn leap(&mut self, who: ConnectionId, address: &Address) -> Option<u64> {
-        let (cursor, log) = self.cursor(who, address)?;
-        Some(cursor.leap(log?))
+        self.channel(who, address)?.change(who, Cursor::leap)
     }
 
     /// A subscriber is done with the events up to a position; true when there is more for it.
@@ -287,11 +286,11 @@ impl Hub {
         address: &Address,
         off: u64,
     ) -> Result<bool, Misplaced> {
-        let Some((cursor, log)) = self.cursor(who, address) else { return Ok(false) };
-        if off > cursor.highest() {
+        let Some(channel) = self.channel(who, address) else { return Ok(false) };
+        if channel.subscribers.get(&who).is_some_and(|cursor| off > cursor.highest()) {
             return Err(Misplaced);
         }
-        Ok(log.is_some_and(|log| cursor.consume(off, log)))
+        Ok(channel.change(who, |cursor, log| cursor.consume(off, log)).unwrap_or(false))
     }
 
     /// How many channels are known: those with subscribers, and those with a log.
@@ -322,15 +321,6 @@ impl Hub {
     fn find(&self, who: ConnectionId, address: &Address) -> Option<ChannelId> {
         let own = self.by_connection.get(&who)?;
         place_of(own, address).ok().map(|at| own[at].1)
-    }
-
-    fn cursor(
-        &mut self,
-        who: ConnectionId,
-        address: &Address,
-    ) -> Option<(&mut Cursor, Option<&Log>)> {
-        let channel = self.channel(who, address)?;
-        Some((channel.subscribers.get_mut(&who)?, channel.log.as_ref()))
     }
 
     /// A channel that a connection listens to.
@@ -373,11 +363,8 @@ impl Hub {
             self.idle.insert((self.turn, id));
         }
         channel.published = self.turn;
-        // One whose window is full sleeps on: what it consumes wakes it.
-        let sleepers = std::mem::take(&mut channel.sleepers).into_iter();
-        let told =
-            sleepers.filter(|who| channel.subscribers.get_mut(who).is_some_and(Cursor::wake));
-        Ok(Published { position, duplicate: false, wake: told.collect(), fan_out: None })
+        let wake = channel.wake();
+        Ok(Published { position, duplicate: false, wake, fan_out: None })
     }
 
     fn pass(
@@ -426,7 +413,7 @@ impl Hub {
                 self.logs += 1;
                 self.idle.insert((Turn::default(), id));
                 let epoch = format!("{:x}-{:x}", self.config.epoch_seed, id.0);
-                Some(Log::new(epoch, History::of(spec)))
+                Some(Log::new(epoch, History::of(spec), self.config.max_frame))
             }
             Delivery::BestEffort => None,
         };
@@ -438,6 +425,7 @@ impl Hub {
             log,
             subscribers: BTreeMap::new(),
             sleepers: BTreeSet::new(),
+            awake: 0,
             taken: None,
             published: Turn::default(),
         };
@@ -457,10 +445,8 @@ impl Hub {
 
     fn leave(&mut self, who: ConnectionId, id: ChannelId) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        if channel.subscribers.remove(&who).is_some() {
+        if channel.lose(who) {
             self.subscriptions -= 1;
-            channel.sleepers.remove(&who);
-            channel.forget_taken();
         }
         if !channel.subscribers.is_empty() {
             return;

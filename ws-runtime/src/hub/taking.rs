@@ -16,12 +16,15 @@ impl Hub {
     ) -> Option<(Outgoing, bool)> {
         let max_bytes = self.config.max_frame;
         let channel = self.channel(who, address)?;
-        let (cursor, log) = (channel.subscribers.get_mut(&who)?, channel.log.as_ref()?);
         let most = most.clamp(1, Batch::MAX) as u64;
-        let taken = &mut channel.taken;
-        let outgoing =
-            cursor.next(log, |first, room| take(log, first, room.min(most), max_bytes, taken));
-        let is_asleep = cursor.doze(log);
+        let mut taken = channel.taken.take();
+        let both = channel.change(who, |cursor, log| {
+            let take = |first, room: u64| take(log, first, room.min(most), max_bytes, &mut taken);
+            let outgoing = cursor.next(log, take);
+            (outgoing, cursor.doze(log))
+        });
+        channel.taken = taken;
+        let (outgoing, is_asleep) = both?;
         if is_asleep {
             channel.sleeps(who);
         }

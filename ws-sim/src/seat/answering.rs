@@ -7,6 +7,7 @@ use crate::{
     node::Floor,
     oracle::{Broken, Checked, broken, hold},
 };
+use std::collections::BTreeSet;
 use ws_proto::{
     Address, Answer, Fault, Publication,
     frame::{Done, Unsubscribed},
@@ -77,6 +78,7 @@ impl Seat {
                     })?;
                     base.oracle.entered(self.client, &address, since.as_ref(), &done)?;
                     self.flying.remove(&address);
+                    self.unready.remove(&address);
                     self.behind.insert(address);
                     decision = Ok(done);
                 }
@@ -104,6 +106,7 @@ impl Seat {
                 }
                 floor.hub.rewind(self.id, &address);
                 self.flying.remove(&address);
+                self.unready.insert(address.clone());
                 self.behind.insert(address);
                 Ok(())
             }
@@ -138,10 +141,17 @@ impl Seat {
             if next.as_ref().is_none_or(|(_, is_more)| !is_more) {
                 self.behind.remove(&address);
             }
-            let Some((outgoing, _)) = next else { continue };
+            let Some((outgoing, _)) = next else {
+                self.was_served(&address);
+                continue;
+            };
             any = true;
             let delivery = match outgoing {
-                Outgoing::Gap(gap) => Delivery::Gap(gap),
+                Outgoing::Gap(gap) => {
+                    let (id, may) = (self.id, self.unready.contains(&address));
+                    hold("I1", may, || format!("{id:?} had room on {address}: {gap:?}"))?;
+                    Delivery::Gap(gap)
+                }
                 Outgoing::Live { off } => Delivery::Live(off),
                 Outgoing::Event(event) => {
                     self.fly(&address, &event, base)?;
@@ -155,10 +165,21 @@ impl Seat {
                     Delivery::KeptBatch(batch)
                 }
             };
+            self.was_served(&address);
             // Its subscription may have ended meanwhile.
             let _ = self.session.handle_command(Command::Deliver(address, delivery), base.now);
         }
         Ok(any)
+    }
+
+    /// A log gave what it had, and waits from here on unless the window is full.
+    fn was_served(&mut self, address: &Address) {
+        let flying = self.flying.get(address).map_or(0, BTreeSet::len);
+        if flying < self.window as usize {
+            self.unready.remove(address);
+        } else {
+            self.unready.insert(address.clone());
+        }
     }
 
     /// An event of a log leaves.

@@ -56,6 +56,8 @@ pub(crate) struct Seat {
     draining: Option<Time>,
     /// Events sent and not acknowledged, by channel.
     flying: BTreeMap<Address, BTreeSet<u64>>,
+    /// Channels whose log need not have waited: the window was full, or it all comes again.
+    unready: BTreeSet<Address>,
 }
 
 /// A link that changes its session.
@@ -128,6 +130,7 @@ impl Seat {
             ordered: 0,
             draining: None,
             flying: BTreeMap::new(),
+            unready: BTreeSet::new(),
         }
     }
 

@@ -3,7 +3,8 @@
 use super::*;
 use std::time::Duration;
 
-static SHORT: ChannelSpec = ChannelSpec { history: 1, ..spec("room", Delivery::AtLeastOnce) };
+static SHORT: ChannelSpec =
+    ChannelSpec { history: 1, history_secs: Some(10), ..spec("room", Delivery::AtLeastOnce) };
 static SMALL: ChannelSpec =
     ChannelSpec { history: 100, history_bytes: Some(500), ..spec("room", Delivery::AtLeastOnce) };
 static BRIEF: ChannelSpec =
@@ -103,9 +104,11 @@ fn with_a_history_of_one_the_gaps_are_exact_and_credit_is_kept() {
     enter(&mut hub, &SHORT, None, 2);
     put(&mut hub, &SHORT, 1, "hello");
     assert_eq!(take(&mut hub, ANNA), ["1"]);
-    for id in 2..=5 {
+    for id in 2..=4 {
         put(&mut hub, &SHORT, id, "hello");
     }
+    hub.advance(Duration::from_secs(11));
+    put(&mut hub, &SHORT, 5, "hello");
     assert_eq!(take(&mut hub, ANNA), ["gap 1..=4", "5"]);
     for id in 6..=9 {
         put(&mut hub, &SHORT, id, "hello");

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod history;
+mod holding;
 mod model;
 mod recovery;
 

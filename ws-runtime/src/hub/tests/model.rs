@@ -8,6 +8,8 @@ const CONNECTIONS: u64 = 3;
 const LOGS: usize = 2;
 /// Room for few events.
 const MAX_FRAME: usize = 1024;
+/// Events that are held at least before their bytes are too many.
+const FEWEST_HELD: u64 = 25;
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -52,6 +54,8 @@ struct History {
     epoch: String,
     events: Vec<(u128, Option<usize>)>,
     published: usize,
+    /// What the log had forgotten after the last operation.
+    reach: u64,
 }
 
 impl History {
@@ -98,8 +102,8 @@ impl Reader {
             self.drained = true;
             return None;
         }
-        if self.at < history.floor() {
-            let after = std::mem::replace(&mut self.at, history.floor());
+        if self.at < history.reach {
+            let after = std::mem::replace(&mut self.at, history.reach);
             return Some(format!("gap {after}..={}", self.at));
         }
         self.at += 1;
@@ -152,6 +156,24 @@ impl Oracle {
             let kept = usize::try_from(history.head() - history.floor()).unwrap();
             assert_eq!(self.hub.kept(&address(NAMES[history.channel])), kept);
         }
+        self.look_back();
+    }
+
+    /// Past its history a log has what somebody waits for who is not told yet that it is gone, and
+    /// nothing that nobody waits for.
+    fn look_back(&mut self) {
+        for history in &mut self.histories {
+            let log =
+                &self.hub.channels[&self.hub.by_address[&address(NAMES[history.channel])]].log;
+            let reach = log.as_ref().unwrap().reach();
+            let before = std::mem::replace(&mut history.reach, reach);
+            assert!((before..=history.floor()).contains(&reach));
+            let awake = self.readers.iter().filter(|it| it.channel == history.channel);
+            let waits = awake.filter(|it| !it.drained).map(|it| it.at).min();
+            let wanted = waits.unwrap_or(history.floor()).clamp(before, history.floor());
+            assert!(reach <= wanted || history.floor() - reach >= FEWEST_HELD, "{history:?}");
+            assert!(waits.is_some() || reach == wanted, "{history:?}");
+        }
     }
 
     fn reader(&self, who: u64, channel: usize) -> Option<usize> {
@@ -178,7 +200,7 @@ impl Oracle {
         }
         self.made += 1;
         let epoch = format!("1-{:x}", self.made);
-        self.histories.push(History { channel, epoch, events: Vec::new(), published: 0 });
+        self.histories.push(History { channel, epoch, events: Vec::new(), published: 0, reach: 0 });
         Some(self.histories.len() - 1)
     }
 
@@ -249,7 +271,7 @@ impl Oracle {
             window: window.max(1) as usize,
             unacknowledged: Vec::new(),
             replay_until: (recovered == Some(true)).then_some(history.head()),
-            drained: true,
+            drained: recovered != Some(true),
         });
     }
 
@@ -267,6 +289,7 @@ impl Oracle {
             let (id, _) = history.events[usize::try_from(reader.at).unwrap() - 1];
             assert_eq!(event.head.id, message(id));
         }
+        self.look_back();
     }
 
     fn take_many(&mut self, who: u64, channel: usize, most: usize) {
@@ -298,6 +321,7 @@ impl Oracle {
         if is_more == Some(false) {
             assert_eq!(reader.expected(history), None);
         }
+        self.look_back();
     }
 
     fn consume(&mut self, who: u64, channel: usize, by: i64) {

@@ -1,6 +1,10 @@
 //! Positions shown by subscribers that come back, and history that is gone.
 
 use super::*;
+use std::time::Duration;
+
+static AGED: ChannelSpec =
+    ChannelSpec { history_secs: Some(10), ..spec("room", Delivery::AtLeastOnce) };
 
 /// A lobby with `count` events; the last four are kept.
 fn lobby_with(count: u128) -> Hub {
@@ -19,6 +23,21 @@ fn recovered(off: u64) -> Done {
 fn not_recovered(off: u64, reason: NotRecovered) -> Done {
     let epoch = Some("5f-1".to_owned());
     Done { epoch, off: Some(off), recovered: Some(false), reason: Some(reason) }
+}
+
+/// Listens to a lobby whose events grow old.
+fn listen(hub: &mut Hub, window: u32) {
+    hub.subscribe(ANNA, &lobby(), &AGED, None, window).unwrap();
+}
+
+/// Publishes, and everything up to one of them grows too old before the next.
+fn lose(hub: &mut Hub, ids: std::ops::RangeInclusive<u128>, last: u128) {
+    for id in ids {
+        publish(hub, &lobby(), id);
+        if id == last {
+            hub.advance(hub.now + Duration::from_secs(11));
+        }
+    }
 }
 
 #[test]
@@ -106,26 +125,22 @@ fn an_empty_channel_is_recovered_from_after_everybody_left() {
 #[test]
 fn what_is_trimmed_before_it_was_sent_is_a_gap_with_the_exact_range() {
     let mut hub = hub();
-    subscribe(&mut hub, ANNA, 16);
+    listen(&mut hub, 16);
     publish(&mut hub, &lobby(), 1);
     assert_eq!(take(&mut hub, ANNA), ["1"]);
-    for id in 2..=9 {
-        publish(&mut hub, &lobby(), id);
-    }
+    lose(&mut hub, 2..=9, 5);
     assert_eq!(take(&mut hub, ANNA), ["gap 1..=5", "6", "7", "8", "9"]);
 }
 
 #[test]
 fn a_gap_gives_back_no_credit_of_events_in_flight() {
     let mut hub = hub();
-    subscribe(&mut hub, ANNA, 3);
+    listen(&mut hub, 3);
     for id in 1..=2 {
         publish(&mut hub, &lobby(), id);
     }
     assert_eq!(take(&mut hub, ANNA), ["1", "2"]);
-    for id in 3..=20 {
-        publish(&mut hub, &lobby(), id);
-    }
+    lose(&mut hub, 3..=20, 16);
     assert_eq!(take(&mut hub, ANNA), ["gap 2..=16", "17"], "1, 2 and 17 are in flight");
     assert_eq!(hub.consumed(ANNA, &lobby(), 1), Ok(true));
     assert_eq!(take(&mut hub, ANNA), ["18"]);
@@ -151,12 +166,10 @@ fn a_gap_takes_no_credit() {
 #[test]
 fn the_end_of_a_gap_can_be_consumed() {
     let mut hub = hub();
-    subscribe(&mut hub, ANNA, 2);
+    listen(&mut hub, 2);
     publish(&mut hub, &lobby(), 1);
     assert_eq!(take(&mut hub, ANNA), ["1"]);
-    for id in 2..=9 {
-        publish(&mut hub, &lobby(), id);
-    }
+    lose(&mut hub, 2..=9, 5);
     assert_eq!(hub.next(ANNA, &lobby()).as_ref().map(short).as_deref(), Some("gap 1..=5"));
     assert_eq!(hub.consumed(ANNA, &lobby(), 5), Ok(true));
     assert_eq!(take(&mut hub, ANNA), ["6", "7"]);
@@ -165,14 +178,12 @@ fn the_end_of_a_gap_can_be_consumed() {
 #[test]
 fn gaps_that_touch_are_each_exact() {
     let mut hub = hub();
-    subscribe(&mut hub, ANNA, 2);
+    listen(&mut hub, 2);
     publish(&mut hub, &lobby(), 1);
     assert_eq!(take(&mut hub, ANNA), ["1"]);
     let mut seen = Vec::new();
     for round in 0..2 {
-        for id in 2..=9 {
-            publish(&mut hub, &lobby(), id + 8 * round);
-        }
+        lose(&mut hub, 2 + 8 * round..=9 + 8 * round, 5 + 8 * round);
         seen.push(hub.next(ANNA, &lobby()).as_ref().map(short).unwrap());
     }
     assert_eq!(seen, ["gap 1..=5", "gap 5..=13"]);
@@ -183,11 +194,11 @@ fn gaps_that_touch_are_each_exact() {
 
 #[test]
 fn a_replay_that_is_trimmed_meanwhile_says_so_and_still_ends_once() {
-    let mut hub = lobby_with(4);
+    let mut hub = hub();
+    hub.subscribe(BERT, &lobby(), &AGED, None, 1).unwrap();
+    lose(&mut hub, 1..=4, 0);
     since(&mut hub, ANNA, "5f-1", 0);
-    for id in 5..=10 {
-        publish(&mut hub, &lobby(), id);
-    }
+    lose(&mut hub, 5..=10, 6);
     assert_eq!(take(&mut hub, ANNA), ["gap 0..=6", "live 6", "7", "8", "9", "10"]);
 }
 
