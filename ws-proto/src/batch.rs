@@ -58,6 +58,21 @@ impl Batch {
         self.size
     }
 
+    /// What is left when the oldest events are dropped, at least so many and at least so many bytes
+    /// of them; `None` when nothing is.
+    #[must_use]
+    pub fn without_oldest(&self, events: usize, bytes: usize) -> Option<Self> {
+        let (mut rest, mut dropped, mut size) = (self.events.as_slice(), 0, 0);
+        while let [oldest, others @ ..] = rest
+            && (dropped < events || size < bytes)
+        {
+            dropped += 1;
+            size += oldest.size();
+            rest = others;
+        }
+        (!rest.is_empty()).then(|| Self::new(rest.to_vec()))
+    }
+
     /// The events as a server sends them over WebSocket: each in an unmasked frame of its own. Made
     /// once per format, when the first subscriber of that format is sent them.
     #[must_use]
@@ -130,6 +145,27 @@ mod tests {
         fn decode(_: &str, _: &Raw) -> Result<Self, DecodeError> {
             Ok(Self)
         }
+    }
+
+    #[test]
+    fn as_few_of_the_oldest_are_dropped_as_have_to() {
+        let event = |ts| {
+            let head = Head::new("r.a".into(), MessageId(uuid::Uuid::nil()), ts);
+            Arc::new(Publication::new(head, &EncodedEvent::new("r", &Said).unwrap()).unwrap())
+        };
+        let batch = Batch::new((1..=4).map(event).collect());
+        let one = batch.size() / 4;
+        let left = |events, bytes| {
+            let rest = batch.without_oldest(events, bytes)?;
+            assert_eq!(rest.size(), one * rest.events().len());
+            Some(rest.events().iter().map(|event| event.head.ts).collect::<Vec<_>>())
+        };
+        assert_eq!(left(0, 0), Some(vec![1, 2, 3, 4]));
+        assert_eq!(left(1, 0), Some(vec![2, 3, 4]));
+        assert_eq!(left(0, 2 * one), Some(vec![3, 4]));
+        assert_eq!(left(1, 2 * one + 1), Some(vec![4]));
+        assert_eq!(left(4, 0), None);
+        assert_eq!(left(0, usize::MAX), None);
     }
 
     #[test]

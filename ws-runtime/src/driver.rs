@@ -190,7 +190,7 @@ impl Turn {
             run_due(session, now);
             let written = self.write(cx, session);
             // Writing has moved the session's time on.
-            let told = self.tell(session, application, self.clock.now());
+            let told = self.tell(session, application, None);
             if let Some(closed) = self.closed.take() {
                 return Poll::Ready(Some(closed));
             }
@@ -199,7 +199,7 @@ impl Turn {
             }
             let blocked = self.flush(cx, session) || written.blocked;
             self.watch_stall(cx, blocked, session);
-            if self.tell(session, application, self.clock.now()) {
+            if self.tell(session, application, None) {
                 continue;
             }
             self.timer.arm(cx, session, now);
@@ -229,7 +229,7 @@ impl Turn {
             }
             let Poll::Ready(received) = self.transport.poll_recv(cx) else { return false };
             self.take(received, session, now);
-            self.tell(session, application, now);
+            self.tell(session, application, Some(now));
         }
         true
     }
@@ -344,22 +344,23 @@ impl Turn {
         }
     }
 
-    /// Tells the application everything there is to tell; true when there was anything.
+    /// Tells the application everything there is to tell; true when there was anything. Without a
+    /// moment it is this one, and the clock is asked only then.
     fn tell(
         &mut self,
         session: &mut Session,
         application: &mut impl Application,
-        now: Time,
+        now: Option<Time>,
     ) -> bool {
-        let mut told = false;
+        let mut told = None;
         while let Some(event) = session.poll_event() {
-            told = true;
+            let now = *told.get_or_insert_with(|| now.unwrap_or_else(|| self.clock.now()));
             if let Event::Closed(closed) = &event {
                 self.closed = Some(Box::new(closed.clone()));
             }
             application.on_event(event, session, now);
         }
-        told
+        told.is_some()
     }
 
     /// Says goodbye on the transport; what is in flight may still arrive.

@@ -7,7 +7,8 @@ use super::{
     guest::{Guest, Wish},
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
-    mailbox::{Letter, Mailbox},
+    mailbox::{Letter, Letters, Mailbox},
+    passing::Passing,
     publishing::{FromClient, Held},
     rights::refusal,
     snapshots::Snapshots,
@@ -21,12 +22,12 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, MutexGuard},
     task::{Context, Poll},
 };
 use tokio::task::AbortHandle;
 use ws_proto::{
-    Address, Credentials, Delivery, Fault, FaultCode, Format, MessageId, Position,
+    Address, Credentials, Fault, FaultCode, Format, MessageId, Position,
     frame::{Done, Unsubscribed},
     serve::PublishError,
 };
@@ -45,8 +46,6 @@ pub(crate) struct Connection {
     pub(super) facts: Option<Arc<ConnectionFacts>>,
     pub(super) window: u32,
     pub(super) running: BTreeMap<WorkId, Running>,
-    /// Events of the client that were published since others last had the thread.
-    published: u32,
     held: Held,
     /// What the application is asked about channels, and does not know yet.
     pub(super) questions: BTreeMap<Ticket, Question>,
@@ -105,7 +104,6 @@ impl Connection {
             facts: None,
             window,
             running: BTreeMap::new(),
-            published: 0,
             held: Held::default(),
             questions: BTreeMap::new(),
             asked_who: None,
@@ -159,9 +157,7 @@ impl Connection {
         self.wishes.insert(ticket, FromClient { id, key });
         let wish = Wish { address: address.clone(), kind, payload };
         let mut question = guest.may_publish(wish, link);
-        if self.lets_subscribers_follow(&address)
-            && let Some(decision) = decided_at_once(&mut question, session)
-        {
+        if let Some(decision) = decided_at_once(&mut question, session) {
             let event = decision.map(|(_, event)| event);
             return self.take(Letter::Publish(ticket, address, event), session, now);
         }
@@ -169,17 +165,6 @@ impl Connection {
             Letter::Publish(ticket, address, decision.map(|(_, event)| event))
         });
         self.questions.insert(ticket, Question { asked, subscribes: None, revoked: None });
-    }
-
-    /// Whether one more event may be published before others have the thread: so many at once that
-    /// the log forgets some would be a gap for subscribers who keep up.
-    fn lets_subscribers_follow(&mut self, address: &Address) -> bool {
-        self.published += 1;
-        let spec = self.shared.hubs.spec(address);
-        spec.is_some_and(|spec| {
-            let history = spec.history.max(1);
-            spec.delivery == Delivery::BestEffort || self.published <= history / 2
-        })
     }
 
     pub(super) fn link(
@@ -231,6 +216,36 @@ impl Connection {
         }
     }
 
+    /// Takes what does not wait for the session to have room; gives the best-effort events.
+    fn take_pressing(
+        &mut self,
+        mut letters: MutexGuard<'_, Letters>,
+        session: &mut Session,
+        now: Time,
+    ) -> Passing {
+        let urgent = std::mem::take(&mut letters.urgent);
+        let asks = std::mem::take(&mut letters.asks);
+        let renewals = std::mem::take(&mut letters.renewals);
+        while let Some(address) = letters.news.pop_first() {
+            if !self.is_silent(&address) {
+                self.behind.insert(address);
+            }
+        }
+        let is_behind = session.is_behind() || session.version().is_none();
+        let passing = letters.take_passing(is_behind);
+        drop(letters);
+        for command in urgent {
+            self.urged(command, session, now);
+        }
+        for renewal in renewals {
+            self.renewed(renewal, session, now);
+        }
+        for ask in asks {
+            self.asked(ask, session, now);
+        }
+        passing
+    }
+
     fn enter(&self, address: &Address, since: Option<&Position>) -> Result<Done, Fault> {
         let hubs = &self.shared.hubs;
         let done = hubs.subscribe(self.id, &self.mailbox, address, since, self.window)?;
@@ -256,30 +271,15 @@ impl Connection {
 
 impl Application for Connection {
     fn poll_commands(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) {
-        self.published = 0;
         self.shared.hubs.send_off(&mut self.held);
         let mailbox = Arc::clone(&self.mailbox);
-        let mut letters = mailbox.open(cx);
-        let urgent = std::mem::take(&mut letters.urgent);
-        let asks = std::mem::take(&mut letters.asks);
-        let renewals = std::mem::take(&mut letters.renewals);
-        let news = std::mem::take(&mut letters.news);
-        if !news.is_empty() {
-            let news = news.into_iter().filter(|address| !self.is_silent(address));
-            let news: Vec<_> = news.collect();
-            self.behind.extend(news);
-        }
-        let passing = letters.take_passing();
-        drop(letters);
-        for command in urgent {
-            self.urged(command, session, now);
-        }
-        for renewal in renewals {
-            self.renewed(renewal, session, now);
-        }
-        for ask in asks {
-            self.asked(ask, session, now);
-        }
+        let letters = mailbox.open(cx);
+        let passing = if letters.is_quiet() {
+            drop(letters);
+            Passing::default()
+        } else {
+            self.take_pressing(letters, session, now)
+        };
         while session.has_room()
             && let Some(letter) = mailbox.take()
         {

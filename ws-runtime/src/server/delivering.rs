@@ -3,7 +3,7 @@
 use super::{
     connection::Connection,
     guest::is_in,
-    mailbox::{Passed, Passing},
+    passing::{Passed, Passing},
 };
 use crate::{
     hub::Outgoing,
@@ -100,7 +100,19 @@ impl Connection {
         event.is_none_or(|event| is_in(version, event.since, event.removed))
     }
 
-    pub(super) fn pass_on(&self, passing: Passing, session: &mut Session, now: Time) {
+    /// Passes best-effort events on, and those that wait behind them as long as the session is not
+    /// behind itself: then it writes, and asks again.
+    pub(super) fn pass_on(&self, mut passing: Passing, session: &mut Session, now: Time) {
+        while !passing.is_empty() {
+            self.pass_some(passing, session, now);
+            if session.is_behind() {
+                return;
+            }
+            passing = self.mailbox.take_passing(false);
+        }
+    }
+
+    fn pass_some(&self, passing: Passing, session: &mut Session, now: Time) {
         // Nobody counts what a client without a connection misses: it is told when it is back.
         let Some(version) = session.version() else { return };
         for (address, dropped) in passing.dropped {

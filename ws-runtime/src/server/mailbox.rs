@@ -8,15 +8,15 @@ use super::{
     calling::CallLine,
     guest::Guest,
     keeping::{Ask, Claim, Denied},
+    passing::Passing,
     snapshots::Made,
 };
 use crate::{
     session::{Command, Ticket},
     wakers::Wakers,
 };
-use bytestring::ByteString;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -26,8 +26,6 @@ use ws_proto::{
     frame::{ClientLimits, Unsubscribed},
 };
 
-/// Best-effort events that wait for a driver that does not come; past it the oldest are dropped.
-const PASSING_EVENTS: usize = 1024;
 /// Stream items that wait; past it their handlers do.
 const ITEMS: usize = 64;
 /// Handlers that may wait for that at once; more is a loop that leaks.
@@ -65,88 +63,20 @@ pub(crate) struct Letters {
     closed: bool,
 }
 
-/// Best-effort events on their way, and how many were dropped here, by channel.
-#[derive(Default)]
-pub(crate) struct Passing {
-    pub(crate) entries: VecDeque<(Address, Passed)>,
-    pub(crate) dropped: BTreeMap<Address, u64>,
-    /// The events of all entries, and their bytes.
-    events: usize,
-    bytes: usize,
-    /// Where events of channels declared `latest` wait, counted from the first entry ever.
-    places: BTreeMap<(Address, ByteString), usize>,
-    /// Entries that were taken off the front.
-    gone: usize,
-}
-
-/// One best-effort event, or several of one channel.
-pub(crate) enum Passed {
-    Event(Arc<Publication>),
-    Batch(Arc<Batch>),
-}
-
-impl Passed {
-    /// How many events, and their bytes.
-    fn size(&self) -> (usize, usize) {
-        match self {
-            Self::Event(event) => (1, event.size()),
-            Self::Batch(batch) => (batch.events().len(), batch.size()),
-        }
-    }
-}
-
-impl Passing {
-    /// Puts an event in, in the place of an older one that says the same thing if there is one.
-    fn put(&mut self, address: &Address, event: &Arc<Publication>) {
-        let end = self.gone + self.entries.len();
-        let place = event
-            .latest()
-            .map(|key| *self.places.entry((address.clone(), key.clone())).or_insert(end));
-        self.bytes += event.size();
-        let passed = Passed::Event(Arc::clone(event));
-        if let Some((_, older)) = place.and_then(|place| self.entries.get_mut(place - self.gone)) {
-            self.bytes -= older.size().1;
-            *older = passed;
-            *self.dropped.entry(address.clone()).or_default() += 1;
-        } else {
-            self.events += 1;
-            self.entries.push_back((address.clone(), passed));
-        }
-    }
-
-    /// Puts events in that replace none.
-    fn put_batch(&mut self, address: &Address, batch: &Arc<Batch>) {
-        self.events += batch.events().len();
-        self.bytes += batch.size();
-        self.entries.push_back((address.clone(), Passed::Batch(Arc::clone(batch))));
-    }
-
-    /// Drops the oldest, and counts it.
-    fn drop_oldest(&mut self) {
-        if let Some((address, passed)) = self.entries.pop_front() {
-            let (events, bytes) = passed.size();
-            self.events -= events;
-            self.bytes -= bytes;
-            self.gone += 1;
-            if let Passed::Event(event) = passed
-                && let Some(key) = event.latest()
-            {
-                self.places.remove(&(address.clone(), key.clone()));
-            }
-            *self.dropped.entry(address).or_default() += events as u64;
-        }
-    }
-
-    fn bound(&mut self, max_bytes: usize) {
-        while self.events > PASSING_EVENTS || self.bytes > max_bytes {
-            self.drop_oldest();
-        }
-    }
-}
-
 impl Letters {
-    pub(crate) fn take_passing(&mut self) -> Passing {
-        mem::take(&mut self.passing)
+    /// Whether nothing waits but what needs room in the session.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.urgent.is_empty()
+            && self.asks.is_empty()
+            && self.renewals.is_empty()
+            && self.news.is_empty()
+            && self.passing.is_empty()
+    }
+
+    /// The best-effort events that a session takes: all where it is behind, so that it drops the
+    /// oldest, else as many as it keeps.
+    pub(crate) fn take_passing(&mut self, is_behind: bool) -> Passing {
+        if is_behind { mem::take(&mut self.passing) } else { self.passing.take_some() }
     }
 }
 
@@ -274,12 +204,19 @@ impl Mailbox {
         });
     }
 
-    /// Puts a best-effort event in.
-    pub(crate) fn pass(&self, address: &Address, event: &Arc<Publication>) {
+    /// Puts best-effort events of one channel in, each in the place of an older one that says the
+    /// same thing; so many were replaced before by others of these.
+    pub(crate) fn pass(&self, address: &Address, events: &[Arc<Publication>], replaced: u64) {
         self.change(|letters| {
-            letters.passing.put(address, event);
+            letters.passing.lose(address, replaced);
+            events.iter().for_each(|event| letters.passing.put(address, event));
             letters.passing.bound(self.passing_bytes);
         });
+    }
+
+    /// More best-effort events: see [`Letters::take_passing`].
+    pub(crate) fn take_passing(&self, is_behind: bool) -> Passing {
+        self.lock().take_passing(is_behind)
     }
 
     /// Puts best-effort events of one channel in, none of which replaces another.

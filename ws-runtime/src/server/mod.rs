@@ -19,6 +19,7 @@ mod snapshots;
 mod working;
 mod keeping;
 mod mailbox;
+mod passing;
 mod link;
 mod publishing;
 mod results;
@@ -217,7 +218,9 @@ impl<P: Protocol> Server<P> {
         Self { shared: Arc::new(shared), protocol: PhantomData }
     }
 
-    /// Publishes an event from anywhere in the process; its type follows from the channel.
+    /// Publishes an event from anywhere in the process; its type follows from the channel. It has
+    /// its place at once. Subscribers hear of it, and of all else that the task publishes, when
+    /// that task lets others have the thread.
     pub fn publish<C: Channel<P::Channels>>(&self, channel: C, event: &C::Event) -> Publishing {
         Publishing::ready(
             encode_publication(channel, event)

@@ -12,8 +12,13 @@ use bytestring::ByteString;
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    ptr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
 };
+use tokio::runtime::Handle;
 use ws_proto::{
     Address, AddressError, Batch, ChannelSpec, EncodedEvent, Fault, FaultCode, IdSource, MessageId,
     Position, Publication, frame::Done, serve::PublishError,
@@ -24,13 +29,26 @@ const SHARDS: usize = 16;
 /// Batches of best-effort events that one of them keeps before they are sent off.
 const UNSENT: usize = 32;
 
+thread_local! {
+    /// Its place names the thread.
+    static HERE: u8 = const { 0 };
+}
+
 /// Every channel of this node.
 pub(crate) struct Hubs {
     specs: &'static [ChannelSpec],
     max_frame: usize,
     clock: Clock,
     shards: Vec<Mutex<Shard>>,
+    /// Shards with events that a [`Post`] is to send off: a bit for each.
+    due: AtomicU32,
+    /// The thread whose `Post` was made last.
+    posted: AtomicUsize,
 }
+
+/// Sends off what is due when it is dropped: whoever made it has let others have the thread, or its
+/// runtime ends.
+struct Post(Arc<Hubs>);
 
 struct Shard {
     hub: Hub,
@@ -38,6 +56,8 @@ struct Shard {
     mailboxes: HashMap<ConnectionId, Arc<Mailbox>>,
     /// Best-effort events that their publishers did not send off so far, in their order.
     unsent: Vec<Unsent>,
+    /// Who has not been told so far that a log has events for it.
+    untold: Vec<(Address, Vec<ConnectionId>)>,
 }
 
 /// Events of one channel that leave together: no more bytes than one message may have.
@@ -68,6 +88,7 @@ impl Hubs {
                 ids: IdSource::new(fastrand::u64(..)),
                 mailboxes: HashMap::new(),
                 unsent: Vec::new(),
+                untold: Vec::new(),
             })
         };
         Self {
@@ -75,23 +96,26 @@ impl Hubs {
             max_frame,
             clock: Clock::start(),
             shards: (0..SHARDS as u64).map(shard).collect(),
+            due: AtomicU32::new(0),
+            posted: AtomicUsize::new(0),
         }
     }
 
-    /// Publishes an event of this server.
+    /// Publishes an event of this server. It leaves together with what else the task publishes
+    /// before it lets others have the thread; outside a runtime it leaves at once.
     pub(crate) fn publish(
-        &self,
+        self: &Arc<Self>,
         address: &Address,
         event: &EncodedEvent,
     ) -> Result<Option<Position>, PublishError> {
         let mut held = Held::default();
         let published = self.publish_as(address, event, None, &mut held);
-        self.send_off(&mut held);
+        self.post(held);
         published
     }
 
-    /// Publishes an event, for a client if it came from one. A best-effort event may stay here
-    /// until [`Hubs::send_off`]: whoever publishes many visits each subscriber once for all.
+    /// Publishes an event, for a client if it came from one. Nobody may hear of it until
+    /// [`Hubs::send_off`]: whoever publishes many visits each subscriber once for all.
     pub(crate) fn publish_as(
         &self,
         address: &Address,
@@ -108,11 +132,9 @@ impl Hubs {
             None => (shard.ids.next(ts), None),
         };
         let published = shard.hub.publish(address, spec, Stamp { id, ts, key }, event)?;
-        // Still under the lock, so that every subscriber sees the same order.
-        for who in &published.wake {
-            if let Some(mailbox) = shard.mailboxes.get(who) {
-                mailbox.tell_news(address);
-            }
+        if !published.wake.is_empty() {
+            shard.untold.push((address.clone(), published.wake));
+            held.0 |= 1 << index;
         }
         if let Some(event) = published.fan_out {
             shard.hold(address, event, self.max_frame);
@@ -121,27 +143,41 @@ impl Hubs {
         Ok(published.position)
     }
 
-    /// Sends off the best-effort events that were published with `held`: before whoever published
-    /// them lets anybody else have the thread.
+    /// Sends off what was published with `held`: before whoever published it lets anybody else
+    /// have the thread.
     pub(crate) fn send_off(&self, held: &mut Held) {
-        // As it is in almost every turn of a driver.
-        if held.0 == 0 {
+        while *held != Held::default() {
+            let index = held.0.trailing_zeros();
+            held.0 &= !(1 << index);
+            lock(&self.shards[index as usize]).send_off();
+        }
+    }
+
+    /// Sends off what was published with `held` as soon as the task that runs lets others have the
+    /// thread.
+    fn post(self: &Arc<Self>, held: Held) {
+        if held == Held::default() {
             return;
         }
-        for index in 0..SHARDS {
-            if held.0 & 1 << index != 0 {
-                lock(&self.shards[index]).send_off();
-            }
+        let here = HERE.with(|here| ptr::from_ref(here).addr());
+        // One that was made on another thread may have to wait for what runs there.
+        let is_own = self.posted.swap(here, Ordering::AcqRel) == here;
+        if self.due.fetch_or(held.0, Ordering::AcqRel) != 0 && is_own {
+            return;
         }
-        *held = Held::default();
+        let post = Post(Arc::clone(self));
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { drop(post) });
+        }
     }
 
     /// Bytes that the log of one channel may cost at most.
     pub(crate) fn worst_case_log(&self, max_frame: usize) -> usize {
         let logs = self.specs.iter().map(|spec| spec.worst_case_log(max_frame));
-        // Its subscribers share what one of them took last, though the log may forget it: events
-        // and their frames, in both formats.
-        let with_batch = |log: usize| log.saturating_add(4 * max_frame);
+        // It holds what a subscriber was not sent, and its subscribers share what one of them took
+        // last, though the log may forget it: events and their frames, in both formats.
+        let besides = Hub::worst_case_held(max_frame).saturating_add(4 * max_frame);
+        let with_batch = |log: usize| log.saturating_add(besides);
         logs.filter(|log| *log > 0).map(with_batch).max().unwrap_or_default()
     }
 
@@ -235,17 +271,22 @@ impl Hubs {
     }
 }
 
+impl Drop for Post {
+    fn drop(&mut self) {
+        let mut held = Held(self.0.due.swap(0, Ordering::AcqRel));
+        self.0.send_off(&mut held);
+    }
+}
+
 impl Shard {
     /// Keeps an event for [`Shard::send_off`].
     fn hold(&mut self, address: &Address, event: Arc<Publication>, max_bytes: usize) {
         let bytes = event.size();
-        // What one replaces is looked for event by event.
-        let is_single = event.latest().is_some();
-        if let Some(last) = self.unsent.last_mut()
-            && last.address == *address
+        // Only within a channel there is an order.
+        let last = self.unsent.iter_mut().rfind(|unsent| unsent.address == *address);
+        if let Some(last) = last
             && last.events.len() < Batch::MAX
             && last.bytes + bytes <= max_bytes
-            && !is_single
         {
             last.bytes += bytes;
             return last.events.push(event);
@@ -258,16 +299,43 @@ impl Shard {
 
     /// Still under the lock, so that every subscriber sees the same order.
     fn send_off(&mut self) {
+        for (address, told) in self.untold.drain(..) {
+            let mailboxes = told.iter().filter_map(|who| self.mailboxes.get(who));
+            mailboxes.for_each(|mailbox| mailbox.tell_news(&address));
+        }
         for Unsent { address, mut events, .. } in self.unsent.drain(..) {
             let mailboxes = self.hub.listeners(&address).filter_map(|who| self.mailboxes.get(&who));
-            if events.len() > 1 {
+            let is_batch = events.len() > 1 && events.iter().all(|it| it.latest().is_none());
+            if is_batch {
                 let batch = Arc::new(Batch::new(events));
                 mailboxes.for_each(|mailbox| mailbox.pass_batch(&address, &batch));
-            } else if let Some(event) = events.pop() {
-                mailboxes.for_each(|mailbox| mailbox.pass(&address, &event));
+            } else {
+                let replaced = replace_older(&mut events);
+                mailboxes.for_each(|mailbox| mailbox.pass(&address, &events, replaced));
             }
         }
     }
+}
+
+/// Leaves of the events that say the same the newest, in the place of the oldest; gives how many
+/// are gone.
+fn replace_older(events: &mut Vec<Arc<Publication>>) -> u64 {
+    let before = events.len();
+    if before < 2 {
+        return 0;
+    }
+    let mut places = HashMap::new();
+    let mut newest: Vec<Arc<Publication>> = Vec::with_capacity(before);
+    for event in events.drain(..) {
+        let end = newest.len();
+        let place = event.latest().map(|key| *places.entry(key.clone()).or_insert(end));
+        match place.and_then(|place| newest.get_mut(place)) {
+            Some(older) => *older = event,
+            None => newest.push(event),
+        }
+    }
+    *events = newest;
+    (before - events.len()) as u64
 }
 
 fn index_of(address: &Address) -> usize {

@@ -169,7 +169,7 @@ pub enum Delivery {
     Passing(Arc<Publication>),
     /// As [`Delivery::Kept`], several that follow each other in the log.
     KeptBatch(Arc<Batch>),
-    /// As [`Delivery::Passing`], several: dropped together.
+    /// As [`Delivery::Passing`], several: the oldest are dropped first.
     PassingBatch(Arc<Batch>),
     /// Events that will never come.
     Gap(Gap),

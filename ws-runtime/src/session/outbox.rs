@@ -5,6 +5,7 @@
 //! events and nothing of a channel follows its barrier. A place in the session stream is given when
 //! a frame leaves, so that a request whose time ran out while it waited leaves no hole.
 
+mod dropping;
 mod figures;
 mod withheld;
 
@@ -23,8 +24,6 @@ use ws_proto::{
     frame::{Gap, GapReason},
 };
 
-/// Best-effort events that wait for one connection; past it the oldest are dropped.
-const PASSING_EVENTS: usize = 256;
 /// Events of any kind that wait for one connection before no more are taken from the logs.
 const DELIVERIES: usize = 64;
 /// A header's share of a message's size, roughly: bounds need no exact figure.
@@ -155,12 +154,6 @@ impl Outbox {
             self.queue.push_back(Queued::Latest(address, key));
         }
         self.drop_passing();
-    }
-
-    fn drop_passing(&mut self) {
-        while self.passing > PASSING_EVENTS || self.passing_bytes > self.passing_bytes_max {
-            self.drop_oldest_passing();
-        }
     }
 
     /// What leaves next; the caller decides whether it really does.
@@ -364,14 +357,6 @@ impl Outbox {
                     }
                 }
             }
-        }
-    }
-
-    fn drop_oldest_passing(&mut self) {
-        let oldest = self.queue.iter().position(Queued::is_passing);
-        let oldest = oldest.and_then(|oldest| self.queue.remove(oldest));
-        if let Some((address, events)) = oldest.and_then(|oldest| self.take_delivery(oldest)) {
-            *self.dropped.entry(address).or_default() += events.messages() as u64;
         }
     }
 
