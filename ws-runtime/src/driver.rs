@@ -188,13 +188,16 @@ impl Turn {
                 return Poll::Ready(None);
             }
             run_due(session, now);
-            let written = self.write(cx, session);
-            // Writing has moved the session's time on.
-            let told = self.tell(session, application, None);
+            // What leaves makes room for what the application holds back. Where it holds nothing
+            // back, another look would find nothing: what it gives later wakes the next turn.
+            let is_full = !(session.has_room() && session.wants_deliveries());
+            let written = self.write(cx, session, now);
+            let told = self.tell(session, application, Some(now));
             if let Some(closed) = self.closed.take() {
                 return Poll::Ready(Some(closed));
             }
-            if !more_to_read && (written.any || told) {
+            let has_changed = told || (written.any && (is_full || is_due(session, now)));
+            if !more_to_read && has_changed {
                 continue;
             }
             let blocked = self.flush(cx, session) || written.blocked;
@@ -260,10 +263,10 @@ impl Turn {
     }
 
     /// Writes until the session has nothing or the transport is full.
-    fn write(&mut self, cx: &mut Context<'_>, session: &mut Session) -> Written {
+    fn write(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) -> Written {
         // Taken, so that a transport that drives another session finds none.
         let mut scratch = SCRATCH.take();
-        let written = self.write_with(cx, &mut scratch, session);
+        let written = self.write_with(cx, &mut scratch, session, now);
         if scratch.capacity() <= KEPT {
             SCRATCH.set(scratch);
         }
@@ -275,15 +278,14 @@ impl Turn {
         cx: &mut Context<'_>,
         scratch: &mut Vec<u8>,
         session: &mut Session,
+        now: Time,
     ) -> Written {
         let mut any = false;
-        // Nothing waits in here; the last input may be long ago.
-        let now = self.clock.now();
         loop {
             match self.transport.poll_ready(cx) {
                 Poll::Pending => return Written { any, blocked: true },
                 Poll::Ready(Err(error)) => {
-                    lost(session, None, error.to_string(), self.clock.now());
+                    lost(session, None, error.to_string(), now);
                     return Written { any, blocked: false };
                 }
                 Poll::Ready(Ok(())) => {}
@@ -291,12 +293,18 @@ impl Turn {
             let Some(transmit) = session.poll_transmit(now) else {
                 return Written { any, blocked: false };
             };
-            any |= self.send(&transmit, scratch, session);
+            any |= self.send(&transmit, scratch, session, now);
         }
     }
 
     /// Gives one message, or one batch, to the transport; false when it cannot be encoded.
-    fn send(&mut self, transmit: &Transmit, scratch: &mut Vec<u8>, session: &mut Session) -> bool {
+    fn send(
+        &mut self,
+        transmit: &Transmit,
+        scratch: &mut Vec<u8>,
+        session: &mut Session,
+        now: Time,
+    ) -> bool {
         let format = self.transport.format();
         let unwritten = self.transport.unwritten();
         let sent = match transmit {
@@ -309,14 +317,14 @@ impl Turn {
                     // wait for it, so the connection cannot go on.
                     tracing::error!(kind = %envelope.head.kind, %error, "cannot encode a frame");
                     let close = Command::Close(CloseCode::INTERNAL, "internal error".into());
-                    let _ = session.handle_command(close, self.clock.now());
+                    let _ = session.handle_command(close, now);
                     return false;
                 }
                 self.transport.start_send(scratch)
             }
         };
         if let Err(error) = sent {
-            lost(session, None, error.to_string(), self.clock.now());
+            lost(session, None, error.to_string(), now);
         }
         self.stall.added(unwritten, self.transport.unwritten());
         true
@@ -468,7 +476,11 @@ impl Timer {
 
 /// Does what is due.
 fn run_due(session: &mut Session, now: Time) {
-    if session.poll_timeout().is_some_and(|due| due <= now) {
+    if is_due(session, now) {
         session.handle_timeout(now);
     }
+}
+
+fn is_due(session: &Session, now: Time) -> bool {
+    session.poll_timeout().is_some_and(|due| due <= now)
 }
