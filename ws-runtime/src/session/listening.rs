@@ -193,8 +193,9 @@ impl Session {
         }
     }
 
-    pub(super) fn on_event(&mut self, head: Head, payload: Raw) -> Result<(), PeerFault> {
-        let Head { kind, id, ts, ch, off, prev, .. } = head;
+    pub(super) fn on_event(&mut self, head: &mut Head, payload: Raw) -> Result<(), PeerFault> {
+        let (kind, ch) = (std::mem::take(&mut head.kind), head.ch.take());
+        let Head { id, ts, off, prev, .. } = *head;
         let address =
             Address::parse(ch.ok_or(PeerFault::MissingField)?).map_err(|_| PeerFault::Malformed)?;
         let Some(subscription) = self.listening.live(&address) else {

@@ -410,14 +410,18 @@ impl Session {
         self.push(Frame::Fault(fault), |head| head.re = Some(re));
     }
 
-    /// The last touch before a frame leaves: what we have received rides on it.
     fn leave(&mut self, mut envelope: Arc<Envelope>) -> Transmit {
+        self.stamp(Arc::make_mut(&mut envelope));
+        Transmit::Envelope(envelope)
+    }
+
+    /// The last touch before a frame leaves: what we have received rides on it.
+    fn stamp(&mut self, envelope: &mut Envelope) {
         let says_nothing_yet = matches!(envelope.frame, Frame::Hello(_) | Frame::Reject(_));
         if !says_nothing_yet {
-            Arc::make_mut(&mut envelope).head.ack = self.inbox.tell();
+            envelope.head.ack = self.inbox.tell();
         }
         self.counters.sent += 1;
-        Transmit::Envelope(envelope)
     }
 
     /// What passes the queue: urgent frames, and an acknowledgement that waited long enough.
@@ -451,12 +455,11 @@ impl Session {
                 Next::Frame(envelope, call) => {
                     let Some(mut envelope) = self.ready_to_leave(envelope, call) else { continue };
                     self.pace_spend();
-                    self.outbox.place(Arc::make_mut(&mut envelope));
-                    let transmit = self.leave(envelope);
-                    if let Transmit::Envelope(envelope) = &transmit {
-                        self.outbox.keep(Arc::clone(envelope));
-                    }
-                    return Some(transmit);
+                    let leaving = Arc::make_mut(&mut envelope);
+                    self.outbox.place(leaving);
+                    self.stamp(leaving);
+                    self.outbox.keep(Arc::clone(&envelope));
+                    return Some(Transmit::Envelope(envelope));
                 }
                 Next::Delivery(address, delivery) => {
                     self.counters.sent += delivery.messages() as u64;

@@ -7,6 +7,7 @@
 
 mod dropping;
 mod figures;
+mod spare;
 mod withheld;
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
     resting::relieve,
 };
 use bytestring::ByteString;
+use spare::Spare;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
@@ -41,6 +43,7 @@ pub(super) struct Outbox {
     /// The events behind [`Queued::Latest`]: there is one for each.
     latest: BTreeMap<(Address, ByteString), Arc<Publication>>,
     sent: VecDeque<Arc<Envelope>>,
+    spare: Spare,
     /// How many of `sent` were sent on this connection; the rest is to be sent again.
     replayed: usize,
     last_seq: u64,
@@ -85,6 +88,7 @@ impl Outbox {
             dropped: BTreeMap::new(),
             latest: BTreeMap::new(),
             sent: VecDeque::new(),
+            spare: Spare::default(),
             replayed: 0,
             last_seq: 0,
             withheld: BTreeSet::new(),
@@ -99,6 +103,7 @@ impl Outbox {
     pub(super) fn rest(&mut self) {
         relieve(&mut self.queue);
         relieve(&mut self.sent);
+        self.spare.rest();
     }
 
     /// Whether the application may send more.
@@ -123,9 +128,18 @@ impl Outbox {
     }
 
     pub(super) fn push(&mut self, envelope: Envelope, call: Option<CallId>) {
+        self.push_shared(Arc::new(envelope), call);
+    }
+
+    /// The frame in memory that can be shared, most often that of one which was acknowledged.
+    pub(super) fn shared(&mut self, envelope: Envelope) -> Arc<Envelope> {
+        self.spare.share(envelope)
+    }
+
+    pub(super) fn push_shared(&mut self, envelope: Arc<Envelope>, call: Option<CallId>) {
         self.queued_frames += 1;
         self.bytes += size_of(&envelope);
-        self.queue.push_back(Queued::Frame(Arc::new(envelope), call));
+        self.queue.push_back(Queued::Frame(envelope, call));
     }
 
     pub(super) fn deliver(&mut self, address: Address, delivery: Delivery) {
@@ -236,7 +250,7 @@ impl Outbox {
                 break;
             }
             self.bytes -= size_of(first);
-            self.sent.pop_front();
+            self.sent.pop_front().into_iter().for_each(|acked| self.spare.put(acked));
             self.replayed = self.replayed.saturating_sub(1);
         }
         true

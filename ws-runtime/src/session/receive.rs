@@ -17,12 +17,14 @@ enum Sender {
 impl Session {
     pub(super) fn receive(&mut self, envelope: Envelope) -> Result<(), PeerFault> {
         self.expect_greeting(&envelope.frame)?;
-        let Some(Envelope { head, frame }) = self.hold_early(envelope)? else { return Ok(()) };
+        let Some(mut envelope) = self.hold_early(envelope)? else { return Ok(()) };
+        // A header is large: it stays where it is.
+        let Envelope { head, frame } = &mut envelope;
         let peer = match self.side {
             Side::Client => Sender::Server,
             Side::Server => Sender::Client,
         };
-        let sender = sender_of(&frame);
+        let sender = sender_of(frame);
         if sender != Sender::Both && sender != peer {
             return Err(PeerFault::WrongDirection);
         }
@@ -36,22 +38,23 @@ impl Session {
         let is_event = self.side == Side::Client && head.ch.is_some() && head.re.is_none();
         // A frame of a newer peer has a place if it says so: else the next one would be a hole.
         let is_newer = matches!(frame, Frame::Unknown(_)) && head.seq.is_some();
-        if is_newer || is_sequenced(&frame, is_event) {
+        if is_newer || is_sequenced(frame, is_event) {
             let seq = head.seq.ok_or(PeerFault::MissingField)?;
             if !self.inbox.receive(seq, self.now)? {
                 self.counters.duplicates += 1;
                 return self.spend_duplicate();
             }
         }
-        if self.side == Side::Server && self.is_over_rate(&head, &frame)? {
+        if self.side == Side::Server && self.is_over_rate(head, frame)? {
             return Ok(());
         }
+        let frame = std::mem::replace(frame, Frame::End);
         self.dispatch(head, frame)?;
         self.close_when_drained();
         Ok(())
     }
 
-    fn dispatch(&mut self, head: Head, frame: Frame) -> Result<(), PeerFault> {
+    fn dispatch(&mut self, head: &mut Head, frame: Frame) -> Result<(), PeerFault> {
         match frame {
             Frame::Hello(hello) => self.on_hello(*hello)?,
             Frame::Welcome(welcome) => self.on_welcome(*welcome)?,
@@ -68,29 +71,29 @@ impl Session {
                 self.counters.farewells += 1;
                 self.on_close(close);
             }
-            Frame::Auth(auth) => self.on_auth(&head, auth.token),
-            Frame::AuthOk(grant) => self.on_auth_ok(answered(&head)?, grant),
+            Frame::Auth(auth) => self.on_auth(head, auth.token),
+            Frame::AuthOk(grant) => self.on_auth_ok(answered(head)?, grant),
             Frame::AuthRequired(_) => self.on_auth_required(),
-            Frame::Cancel => self.on_cancel(answered(&head)?),
-            Frame::Credit(credit) => self.on_credit(answered(&head)?, credit.n),
-            Frame::End => self.on_end(answered(&head)?),
-            Frame::Subscribe(subscribe) => self.on_subscribe(&head, subscribe.since)?,
-            Frame::Unsubscribe => self.on_unsubscribe(&head)?,
-            Frame::Done(done) => self.on_done(answered(&head)?, done),
-            Frame::Fault(fault) => self.on_fault(answered(&head)?, fault),
-            Frame::Unsubscribed(why) => self.on_unsubscribed(&channel(&head)?, why),
+            Frame::Cancel => self.on_cancel(answered(head)?),
+            Frame::Credit(credit) => self.on_credit(answered(head)?, credit.n),
+            Frame::End => self.on_end(answered(head)?),
+            Frame::Subscribe(subscribe) => self.on_subscribe(head, subscribe.since)?,
+            Frame::Unsubscribe => self.on_unsubscribe(head)?,
+            Frame::Done(done) => self.on_done(answered(head)?, done),
+            Frame::Fault(fault) => self.on_fault(answered(head)?, fault),
+            Frame::Unsubscribed(why) => self.on_unsubscribed(&channel(head)?, why),
             Frame::Live => {
                 let off = head.off.ok_or(PeerFault::MissingField)?;
-                self.on_live(&channel(&head)?, off);
+                self.on_live(&channel(head)?, off);
             }
-            Frame::Gap(gap) => self.on_gap(&channel(&head)?, gap),
+            Frame::Gap(gap) => self.on_gap(&channel(head)?, gap),
             Frame::Unknown(_) => self.counters.strays += 1,
             Frame::Message(payload) => match (self.side, head.re, head.ch.is_some()) {
-                (Side::Client, Some(re), true) => self.on_snapshot(&head, re, payload)?,
+                (Side::Client, Some(re), true) => self.on_snapshot(head, re, payload)?,
                 (_, Some(re), _) => self.on_related(re, &head.kind, payload)?,
-                (_, None, false) => self.on_request(&head, payload),
+                (_, None, false) => self.on_request(head, payload),
                 (Side::Client, None, true) => self.on_event(head, payload)?,
-                (Side::Server, None, true) => self.on_publish(&head, &payload)?,
+                (Side::Server, None, true) => self.on_publish(head, &payload)?,
             },
         }
         Ok(())

@@ -28,7 +28,7 @@ impl Session {
                 // the same memory: what is counted is what is kept.
                 let starts = self.outbox.has_room() && self.work.starts_at_once(spec);
                 let payload = if starts { payload } else { payload.detached() };
-                let request = Request {
+                let request = Box::new(Request {
                     work: self.work.name(),
                     id,
                     kind: ByteString::from_static(spec.kind),
@@ -38,16 +38,19 @@ impl Session {
                     tp: head.tp.as_ref().map(copied),
                     deadline: head.ttl.map(|ttl| self.now + Duration::from_millis(ttl)),
                     credit: 0,
+                });
+                let admitted = room.and_then(|()| self.work.admit(request, seq, spec, starts));
+                let started = match admitted {
+                    Ok(started) => started,
+                    Err(fault) => return self.push_fault(id, fault),
                 };
-                let admitted = room.and_then(|()| self.work.admit(request, seq, spec));
-                if let Err(fault) = admitted {
-                    self.push_fault(id, fault);
-                    return;
-                }
                 if spec.ack == AckMeaning::Handled {
                     self.inbox.hold_last();
                 }
-                self.start_work();
+                match started {
+                    Some(request) => self.tell_request(request),
+                    None => self.start_work(),
+                }
             }
         }
     }
@@ -148,11 +151,16 @@ impl Session {
     /// Starts what may start. While the peer leaves no room for answers, nothing does: what runs
     /// bounds the answers that can still come.
     pub(super) fn start_work(&mut self) {
-        while self.outbox.has_room()
+        while self.work.has_waiting()
+            && self.outbox.has_room()
             && let Some(request) = self.work.start()
         {
-            self.events.push_back(Event::Request(request));
+            self.tell_request(request);
         }
+    }
+
+    fn tell_request(&mut self, request: Box<Request>) {
+        self.events.push_back(Event::Request(request));
     }
 
     fn end_unstarted(&mut self, entry: &Entry, fault: Fault) {
@@ -163,9 +171,9 @@ impl Session {
     fn push_message(&mut self, kind: &'static str, re: MessageId, payload: Raw) {
         let mut head = self.head(ByteString::from_static(kind));
         head.re = Some(re);
-        let envelope = Envelope { head, frame: Frame::Message(payload) };
+        let envelope = self.outbox.shared(Envelope { head, frame: Frame::Message(payload) });
         match too_large(&envelope, self.peer_frame) {
-            None => self.outbox.push(envelope, None),
+            None => self.outbox.push_shared(envelope, None),
             Some(fault) => self.push_fault(re, fault.retry(Retry::Unknown)),
         }
     }

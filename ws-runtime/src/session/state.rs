@@ -93,12 +93,12 @@ impl State {
 
     /// Leaves `Closing`, with what there is to tell.
     pub(super) fn finish(&mut self) -> Option<Closed> {
+        if !matches!(self, Self::Closing { .. }) {
+            return None;
+        }
         match std::mem::replace(self, Self::Over) {
             Self::Closing { closed } => Some(*closed),
-            other => {
-                *self = other;
-                None
-            }
+            _ => None,
         }
     }
 }

@@ -11,8 +11,7 @@ pub struct WorkId(pub u64);
 
 #[derive(Debug)]
 pub(super) struct Work {
-    /// Boxed: what moves in the map is small.
-    entries: Flat<WorkId, Box<Entry>>,
+    entries: Flat<WorkId, Entry>,
     by_id: Flat<MessageId, WorkId>,
     /// Requests that wait for their turn, in the order of `seq`.
     queue: VecDeque<WorkId>,
@@ -42,8 +41,8 @@ pub(super) struct Entry {
     request: Option<Box<Request>>,
     /// The terminal answer is out; only the handler is still running.
     answered: bool,
-    /// Present while parts may come.
-    upload: Option<Upload>,
+    /// Present while parts may come. Boxed: what moves in the map is small.
+    upload: Option<Box<Upload>>,
 }
 
 /// The parts of a request's upload.
@@ -75,7 +74,7 @@ pub(super) enum Taken {
 #[derive(Debug)]
 pub(super) enum Ended {
     /// It had not started and is gone.
-    Waiting(Box<Entry>),
+    Waiting(Entry),
     /// Its handler runs.
     Running(WorkId),
 }
@@ -112,13 +111,15 @@ impl Work {
         WorkId(self.next)
     }
 
-    /// Takes a request in, to be started in its turn.
+    /// Takes a request in. Given back, it starts now, which it may only where
+    /// [`Work::starts_at_once`]; else in its turn.
     pub(super) fn admit(
         &mut self,
-        request: Request,
+        request: Box<Request>,
         seq: u64,
         spec: &'static RequestSpec,
-    ) -> Result<(), Fault> {
+        starts: bool,
+    ) -> Result<Option<Box<Request>>, Fault> {
         if self.by_id.contains(request.id) {
             return Err(Fault::invalid("a request with this `id` is being worked on"));
         }
@@ -133,22 +134,30 @@ impl Work {
         self.by_id.insert(id, work);
         let bytes = request.payload.bytes().len();
         self.bytes += bytes;
-        let request = Some(Box::new(request));
-        let upload = spec.part.map(|_| Upload::default());
+        let (now, request) = if starts { (Some(request), None) } else { (None, Some(request)) };
+        let upload = spec.part.map(|_| Box::default());
         let answered = false;
         let entry = Entry { id, seq, spec, credit: 0, bytes, deadline, request, answered, upload };
-        let entry = Box::new(entry);
         self.entries.insert(work, entry);
-        let queue = if spec.ordered { &mut self.ordered } else { &mut self.queue };
-        queue.push_back(work);
-        Ok(())
+        if starts {
+            self.running += 1;
+            self.ordered_running |= spec.ordered;
+        } else {
+            let queue = if spec.ordered { &mut self.ordered } else { &mut self.queue };
+            queue.push_back(work);
+        }
+        Ok(now)
     }
 
     /// Whether a request that came now would start before anything else happens.
     pub(super) fn starts_at_once(&self, spec: &RequestSpec) -> bool {
-        let is_first = self.queue.is_empty() && self.ordered.is_empty();
         let has_turn = !(spec.ordered && self.ordered_running);
-        is_first && has_turn && self.running < self.in_flight_max
+        !self.has_waiting() && has_turn && self.running < self.in_flight_max
+    }
+
+    /// Whether any request waits for its turn.
+    pub(super) fn has_waiting(&self) -> bool {
+        !(self.queue.is_empty() && self.ordered.is_empty())
     }
 
     /// The next request that may start.
@@ -173,7 +182,7 @@ impl Work {
     }
 
     /// The handler is done; gives its entry, and whether the answer is still awaited.
-    pub(super) fn finish(&mut self, work: WorkId) -> Option<(Box<Entry>, bool)> {
+    pub(super) fn finish(&mut self, work: WorkId) -> Option<(Entry, bool)> {
         // A request that has not started has nobody who could answer it.
         self.entries.get(work).filter(|entry| entry.request.is_none())?;
         let entry = self.remove(work)?;
@@ -276,7 +285,7 @@ impl Work {
     pub(super) fn dismiss_waiting(&mut self) -> Vec<Entry> {
         let mut waiting: Vec<_> = self.queue.drain(..).chain(self.ordered.drain(..)).collect();
         waiting.sort_unstable();
-        waiting.into_iter().filter_map(|work| self.remove(work).map(|entry| *entry)).collect()
+        waiting.into_iter().filter_map(|work| self.remove(work)).collect()
     }
 
     /// The session of these requests is lost: those that wait are gone, those that run count as
@@ -309,7 +318,7 @@ impl Work {
     }
 
     pub(super) fn entry(&mut self, work: WorkId) -> Option<&mut Entry> {
-        self.entries.get_mut(work).map(|entry| &mut **entry).filter(|entry| !entry.answered)
+        self.entries.get_mut(work).filter(|entry| !entry.answered)
     }
 
     pub(super) fn id(&self, work: WorkId) -> Option<MessageId> {
@@ -359,7 +368,7 @@ impl Work {
         self.bytes -= bytes;
     }
 
-    fn remove(&mut self, work: WorkId) -> Option<Box<Entry>> {
+    fn remove(&mut self, work: WorkId) -> Option<Entry> {
         let entry = self.entries.remove(work)?;
         self.bytes -= entry.bytes;
         self.by_id.remove(entry.id);
