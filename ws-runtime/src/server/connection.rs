@@ -44,6 +44,8 @@ pub(crate) struct Connection {
     pub(super) credentials: Option<Box<Credentials>>,
     pub(super) guest: Option<Arc<dyn Guest>>,
     pub(super) facts: Option<Arc<ConnectionFacts>>,
+    /// The link of the last request that was answered at once, for the next one.
+    pub(super) spare: Option<Arc<RequestLink>>,
     pub(super) window: u32,
     pub(super) running: BTreeMap<WorkId, Running>,
     held: Held,
@@ -102,6 +104,7 @@ impl Connection {
             credentials: Some(credentials),
             guest: None,
             facts: None,
+            spare: None,
             window,
             running: BTreeMap::new(),
             held: Held::default(),
@@ -297,7 +300,7 @@ impl Application for Connection {
         match event {
             Event::Hello(hello, version) => self.on_hello(*hello, version, session, now),
             Event::Auth(ticket, token) => self.on_auth(ticket, token),
-            Event::Request(request) => self.on_request(*request, session, now),
+            Event::Request(request) => self.on_request(request, session, now),
             Event::Stop(work, _) => self.on_running(work, Running::stop),
             Event::Credit(work, n) => self.on_running(work, |it| it.link.credit(n)),
             Event::Answered(call, reply) => self.asking.answered(call, reply),

@@ -41,7 +41,14 @@ struct State {
     cancelled: bool,
     credit: u32,
     wakers: Wakers<WAITING>,
-    upload: Upload,
+    /// Made for the first part: most requests have none.
+    upload: Option<Box<Upload>>,
+}
+
+impl State {
+    fn upload(&mut self) -> &mut Upload {
+        self.upload.get_or_insert_default()
+    }
 }
 
 /// The parts of an upload that wait for their handler: at most a window of them.
@@ -68,11 +75,27 @@ impl RequestLink {
         Self { connection, work, message, state: Mutex::new(state) }
     }
 
+    /// The same for another request. False, and nothing is changed, while anybody still has it.
+    pub(crate) fn renew(
+        self: &mut Arc<Self>,
+        work: WorkId,
+        message: MessageId,
+        credit: u32,
+    ) -> bool {
+        let Some(link) = Arc::get_mut(self) else { return false };
+        (link.work, link.message) = (Some(work), message);
+        let state = link.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        *state = State { credit, ..State::default() };
+        true
+    }
+
     /// Nobody waits for the answer any more.
     pub(crate) fn cancel(&self) {
         self.change(|state| {
             state.cancelled = true;
-            state.upload.waiting.clear();
+            if let Some(upload) = &mut state.upload {
+                upload.waiting.clear();
+            }
         });
     }
 
@@ -85,20 +108,22 @@ impl RequestLink {
     pub(crate) fn part(&self, part: Raw) {
         // Nobody reads on after a part that was refused.
         self.change(|state| {
-            if state.upload.refusal.is_none() {
-                state.upload.waiting.push_back(part);
+            let upload = state.upload();
+            if upload.refusal.is_none() {
+                upload.waiting.push_back(part);
             }
         });
     }
 
     /// The last part came.
     pub(crate) fn parts_end(&self) {
-        self.change(|state| state.upload.is_ended = true);
+        self.change(|state| state.upload().is_ended = true);
     }
 
     /// The answer, which is a fault where a part was not what its type says.
     pub(crate) fn judged(&self, answer: Answer) -> Answer {
-        self.lock().upload.refusal.take().map_or(answer, Answer::Fault)
+        let refusal = self.lock().upload.as_mut().and_then(|upload| upload.refusal.take());
+        refusal.map_or(answer, Answer::Fault)
     }
 
     fn read(&self, n: u32) {
@@ -179,16 +204,16 @@ impl Link for RequestLink {
         if state.cancelled {
             return Poll::Ready(Some(Err(Cancelled)));
         }
-        if let Some(part) = state.upload.waiting.pop_front() {
+        if let Some(part) = state.upload().waiting.pop_front() {
             drop(state);
             self.read(1);
             return Poll::Ready(Some(Ok(part)));
         }
-        if state.upload.is_ended {
+        if state.upload().is_ended {
             return Poll::Ready(None);
         }
         state.wakers.remember(cx);
-        let is_first = !std::mem::replace(&mut state.upload.is_read, true);
+        let is_first = !std::mem::replace(&mut state.upload().is_read, true);
         drop(state);
         if is_first {
             self.read(0);
@@ -198,7 +223,8 @@ impl Link for RequestLink {
 
     fn refuse_part(&self, fault: Fault) {
         let mut state = self.lock();
-        state.upload.waiting.clear();
-        state.upload.refusal.get_or_insert(fault);
+        let upload = state.upload();
+        upload.waiting.clear();
+        upload.refusal.get_or_insert(fault);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 use bytestring::ByteString;
 use std::sync::Arc;
 use tokio::task::AbortHandle;
-use ws_proto::{Answer, Fault, RequestSpec, Resend, serve::Link};
+use ws_proto::{Answer, Fault, MessageId, RequestSpec, Resend, serve::Link};
 
 /// A handler that goes on in a task of its own.
 pub(super) struct Running {
@@ -35,9 +35,9 @@ impl Running {
 }
 
 impl Connection {
-    pub(super) fn on_request(&mut self, request: Request, session: &mut Session, now: Time) {
-        let Request { work, id, kind, place, payload, credit, key, deadline, .. } = request;
-        let (Some(guest), Some(link)) = (self.guest.clone(), self.link(Some(work), id, credit))
+    pub(super) fn on_request(&mut self, request: Box<Request>, session: &mut Session, now: Time) {
+        let Request { work, id, kind, place, payload, credit, key, deadline, .. } = *request;
+        let (Some(guest), Some(link)) = (self.guest.clone(), self.request_link(work, id, credit))
         else {
             let fault = Fault::internal("no session");
             return self.apply(Command::Answer(work, Answer::Fault(fault)), session, now);
@@ -74,12 +74,32 @@ impl Connection {
             self.running.insert(work, running);
             return;
         };
+        drop(handler);
+        self.spare = Some(link);
         let answer = Command::Answer(work, answer);
         if session.has_room() {
             self.apply(answer, session, now);
         } else {
             self.mailbox.put(Letter::Work(answer));
         }
+    }
+
+    /// The way from the handler of a request to its runtime. That of the request before is used
+    /// again where nothing is left of it, as after most handlers.
+    fn request_link(
+        &mut self,
+        work: WorkId,
+        id: MessageId,
+        credit: u32,
+    ) -> Option<Arc<RequestLink>> {
+        let facts = self.facts.as_ref()?;
+        if let Some(mut spare) = self.spare.take()
+            && Arc::ptr_eq(&spare.connection, facts)
+            && spare.renew(work, id, credit)
+        {
+            return Some(spare);
+        }
+        self.link(Some(work), id, credit)
     }
 
     /// Goes on with a handler in a task of its own.
