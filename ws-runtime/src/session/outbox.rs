@@ -10,10 +10,7 @@ mod figures;
 mod spare;
 mod withheld;
 
-use super::{
-    command::{CallId, Delivery},
-    resting::relieve,
-};
+use super::command::{CallId, Delivery};
 use bytestring::ByteString;
 use spare::Spare;
 use std::{
@@ -100,12 +97,6 @@ impl Outbox {
         }
     }
 
-    pub(super) fn rest(&mut self) {
-        relieve(&mut self.queue);
-        relieve(&mut self.sent);
-        self.spare.rest();
-    }
-
     /// Whether the application may send more.
     pub(super) fn has_room(&self) -> bool {
         self.queued_frames + self.sent.len() < self.frames_max && self.bytes < self.bytes_max
@@ -129,11 +120,6 @@ impl Outbox {
 
     pub(super) fn push(&mut self, envelope: Envelope, call: Option<CallId>) {
         self.push_shared(Arc::new(envelope), call);
-    }
-
-    /// The frame in memory that can be shared, most often that of one which was acknowledged.
-    pub(super) fn shared(&mut self, envelope: Envelope) -> Arc<Envelope> {
-        self.spare.share(envelope)
     }
 
     pub(super) fn push_shared(&mut self, envelope: Arc<Envelope>, call: Option<CallId>) {

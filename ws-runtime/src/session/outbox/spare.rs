@@ -1,12 +1,27 @@
 //! The memory of frames that were acknowledged, for the next ones: answers come as fast as the
 //! frames before them are acknowledged.
 
+use super::{super::resting::relieve, Outbox};
 use bytestring::ByteString;
 use std::sync::Arc;
 use ws_proto::{Envelope, Frame, Head};
 
 /// More are given back: a peer that acknowledges many at once leaves no more behind.
 const KEPT: usize = 32;
+
+impl Outbox {
+    /// The frame in memory that can be shared, most often that of one which was acknowledged.
+    pub(in crate::session) fn shared(&mut self, envelope: Envelope) -> Arc<Envelope> {
+        self.spare.share(envelope)
+    }
+
+    /// Gives back memory that nothing uses.
+    pub(in crate::session) fn rest(&mut self) {
+        relieve(&mut self.queue);
+        relieve(&mut self.sent);
+        self.spare.0.clear();
+    }
+}
 
 /// Frames that hold nothing but their own memory.
 #[derive(Debug, Default)]
@@ -34,17 +49,12 @@ impl Spare {
         }
         Arc::new(envelope)
     }
-
-    /// Gives the memory back.
-    pub(super) fn rest(&mut self) {
-        self.0.clear();
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ws_proto::{Format, MessageId, Raw};
+    use ws_proto::{Format, Limits, MessageId, Raw};
 
     fn envelope(payload: &'static [u8]) -> Envelope {
         let head = Head::new("say.ok".into(), MessageId(uuid::Uuid::nil()), 1);
@@ -78,8 +88,10 @@ mod tests {
     fn few_are_kept_and_none_at_rest() {
         let mut spare = Spare::default();
         (0..100).for_each(|_| spare.put(Arc::new(envelope(b"1"))));
-        assert_eq!(spare.0.len(), KEPT);
-        spare.rest();
-        assert!(spare.0.is_empty());
+        let mut outbox = Outbox::new(&Limits::default());
+        outbox.spare = spare;
+        assert_eq!(outbox.spare.0.len(), KEPT);
+        outbox.rest();
+        assert!(outbox.spare.0.is_empty());
     }
 }
