@@ -1,4 +1,4 @@
-import type { Client } from "./client.js";
+import type { Inside } from "./client.js";
 import { Rejection } from "./errors.js";
 import type { Hooks, Part, PartEvent } from "./events.js";
 import type * as p from "./protocol.js";
@@ -55,21 +55,21 @@ export class Serving implements Hooks {
     this.#handlers = handlers;
   }
 
-  receive(it: Envelope): boolean {
+  receive_(it: Envelope): boolean {
     const isRequest = it.type[0] !== "$" && !it.re && !it.ch;
     if (isRequest) this.#onRequest(it);
     else if (it.type === "$cancel") this.#onCancel(it.re as string);
     return isRequest;
   }
 
-  on(event: PartEvent, client: Client<any>): void {
+  on_(event: PartEvent, client: Inside): void {
     if (event.on === "request") void this.#serve(event.request, client);
     if (event.on === "stop") this.#running.get(event.request)?.abort();
   }
 
   #onRequest({ type, id, ttl, payload, size = 0 }: Envelope): void {
     const served = Object.hasOwn(this.#serves, type) ? this.#serves[type] : undefined;
-    const version = this.#port.version;
+    const version = this.#port.version_();
     if (!served || version < (served.since ?? 0) || version >= (served.removed ?? Infinity)) {
       return this.#fault(id, "unimplemented", "never", `no request \`${type}\``);
     }
@@ -81,20 +81,20 @@ export class Serving implements Hooks {
     if (waiting >= this.queued || bytes > BYTES) {
       return this.#fault(id, "overloaded", "safe", "too many requests wait for their turn");
     }
-    const deadline = ttl === undefined ? Infinity : this.#port.now + ttl;
+    const deadline = ttl === undefined ? Infinity : this.#port.now_() + ttl;
     const request = { type, payload, id, bytes: size, deadline };
     this.#all.push({ ...request, isStarted: false, isAnswered: false });
-    this.start();
+    this.start_();
   }
 
   /** Starts what may start. */
-  start(): void {
+  start_(): void {
     for (const it of this.#all) {
       const running = this.#all.filter((it) => it.isStarted).length;
-      if (running >= this.inFlight || !this.#port.outbox.hasRoom()) return;
+      if (running >= this.inFlight || !this.#port.hasRoom_()) return;
       if (it.isStarted) continue;
       it.isStarted = true;
-      this.#port.tell({ on: "request", request: it });
+      this.#port.tell_({ on: "request", request: it });
     }
   }
 
@@ -104,59 +104,59 @@ export class Serving implements Hooks {
     this.#drop(request);
     if (isOpen) {
       const [[word, payload]] = Object.entries(answer) as [[string, unknown]];
-      const body = this.#port.format.body(payload);
+      const body = this.#port.format_.body(payload);
       if (word === "fault") {
-        this.#port.push("$err", { re: request.id }, payload);
-      } else if (byteLength(body) + HEAD > this.#port.maxFrame) {
+        this.#port.push_("$err", { re: request.id }, payload);
+      } else if (byteLength(body) + HEAD > this.#port.maxFrame_()) {
         this.#fault(request.id, "too_large", "unknown", "the answer is too large");
       } else {
-        this.#port.push(`${request.type}.${word}`, { re: request.id }, payload);
+        this.#port.push_(`${request.type}.${word}`, { re: request.id }, payload);
       }
     }
-    this.start();
+    this.start_();
   }
 
   #onCancel(re: string): void {
     const it = this.#all.find((it) => it.id === re && !it.isAnswered);
     if (!it) return;
-    if (it.isStarted) return this.#port.tell({ on: "stop", request: it, why: "cancelled" });
+    if (it.isStarted) return this.#port.tell_({ on: "stop", request: it, why: "cancelled" });
     this.#drop(it);
     this.#fault(re, "cancelled", "safe", "cancelled before it was started");
   }
 
-  timeout(): void {
-    const { now } = this.#port;
+  timeout_(): void {
+    const now = this.#port.now_();
     for (const it of this.#all.filter((it) => it.deadline <= now)) {
       it.deadline = Infinity;
       if (it.isStarted) {
         it.isAnswered = true;
-        this.#port.tell({ on: "stop", request: it, why: "deadline" });
+        this.#port.tell_({ on: "stop", request: it, why: "deadline" });
       } else this.#drop(it);
       const retry = it.isStarted ? "unknown" : "safe";
       this.#fault(it.id, "deadline", retry, "the time of this request ran out");
     }
   }
 
-  due(): number {
+  due_(): number {
     return this.#all.reduce((due, it) => Math.min(due, it.deadline), Infinity);
   }
 
   /** The session is lost: what the server asked in it is stopped. */
-  lost(): void {
+  lost_(): void {
     const running = this.#all.filter((it) => it.isStarted && !it.isAnswered);
     this.#all = this.#all.filter((it) => it.isStarted);
     for (const it of this.#all) {
       it.isAnswered = true;
       it.deadline = Infinity;
     }
-    for (const request of running) this.#port.tell({ on: "stop", request, why: "cancelled" });
+    for (const request of running) this.#port.tell_({ on: "stop", request, why: "cancelled" });
   }
 
-  stop(): void {
+  stop_(): void {
     for (const stop of this.#running.values()) stop.abort();
   }
 
-  async #serve(request: Request, client: Client<any>): Promise<void> {
+  async #serve(request: Request, client: Inside): Promise<void> {
     const stop = new AbortController();
     let answer: Answer;
     this.#running.set(request, stop);
@@ -168,13 +168,13 @@ export class Serving implements Hooks {
       answer = error instanceof Rejection ? { err: error.error } : { fault };
     }
     this.#running.delete(request);
-    this.#port.at(client.now());
+    client.at_();
     this.answer(request, answer);
-    client.pump();
+    client.pump_();
   }
 
   #fault(re: string, code: string, retry: Fault["retry"], message: string): void {
-    this.#port.push("$err", { re }, { code, message, retry });
+    this.#port.push_("$err", { re }, { code, message, retry });
   }
 
   #drop(request: Request): void {

@@ -1,4 +1,4 @@
-import type { Outcome, Reply } from "./events.js";
+import type { Failed, Outcome } from "./events.js";
 import type { Fault } from "./wire.js";
 
 /**
@@ -14,7 +14,7 @@ export class CallError<E = unknown> extends Error {
 
   constructor(
     /** `err` is the typed error, `fault` one of the framework, and so on. */
-    readonly kind: Exclude<Reply["kind"], "ok" | "published"> | "cancelled" | "invalid",
+    readonly kind: Failed["kind"],
     readonly outcome: Outcome,
     message: string,
     /** The payload of `.err`, where `kind` is `err`. */
@@ -49,10 +49,12 @@ export class ConnectionError extends Error {
 }
 
 /** The error of a reply that is no success. */
-export function failure(type: string, { kind, outcome, payload }: Reply): CallError {
-  const fault = kind === "fault" ? payload : undefined;
-  const plain = [kind, JSON.stringify(payload)].join(" ").trimEnd();
-  const why = fault ? `${fault.code}: ${fault.message}` : plain;
-  const error = kind === "err" ? payload : undefined;
-  return new CallError(kind as "err", outcome, `${type}: ${why}`, error, fault);
+export function failure(
+  type: string,
+  { kind, outcome, payload }: Failed,
+  options?: ErrorOptions,
+): CallError {
+  const text = `${type}: ${kind} ${JSON.stringify(payload ?? outcome)}`;
+  const [error, fault] = kind === "fault" ? [, payload] : [payload];
+  return new CallError(kind, outcome, text, error, fault, options);
 }

@@ -1,45 +1,45 @@
 import type { Request } from "./callbacks.js";
-import type { Client } from "./client.js";
+import type { Inside } from "./client.js";
 import type { Session } from "./session.js";
-import { byteLength } from "./wire.js";
 import type { Body, Done, Envelope, Fault, Format, Gap, Outgoing } from "./wire.js";
 
 /** Whether a call was worked on: what its caller may conclude. */
 export type Outcome = "NotSent" | "NotProcessed" | "Unknown" | "Processed";
 
-/** How a call ended, and what came: an answer, a fault, a position, or the version without it. */
+/** How a call ended, and what came: an answer, a fault, or the version without it. */
 export interface Reply {
-  kind: "ok" | "err" | "published" | "fault" | "timeout" | "lost" | "unsupported";
+  kind: "ok" | "err" | "fault" | "timeout" | "lost" | "unsupported";
   outcome: Outcome;
   payload?: any;
 }
 
-/** A request or a publication of the application. The session keeps the first half. */
-export class Call {
-  id = "";
-  isSent = false;
-  isCancelled = false;
-  readonly size: number;
+/** Why a call did not succeed. */
+export interface Failed {
+  kind: Exclude<Reply["kind"], "ok"> | "cancelled" | "invalid";
+  outcome: Outcome;
+  payload?: any;
+}
+
+/** A request or a publication of the application. The session keeps what ends in `_`. */
+export interface Call {
+  type: string;
+  /** The payload as it travels. */
+  body: Body;
+  /** When its time is over. */
+  deadline: number;
+  /** Where it is published. */
+  ch?: string | undefined;
+  key?: string | undefined;
+  /** The first version that has it, and the first that does not. */
+  since?: number | undefined;
+  removed?: number | undefined;
+  id_?: string;
+  isSent_?: boolean;
+  isCancelled_?: boolean;
   /** Its one reply; nobody waits for it any more where this is absent. */
-  settle?: ((reply: Reply) => void) | undefined;
+  settle_?: (reply: Reply) => void;
   /** Takes a frame about this call that is no answer; false where it cannot. */
-  hear?: (frame: Envelope) => boolean;
-
-  constructor(
-    readonly type: string,
-    /** The payload as it travels. */
-    readonly body: Body,
-    /** When its time is over. */
-    readonly deadline = Infinity,
-    readonly more: { ch?: string; key?: string; since?: number; removed?: number } = {},
-  ) {
-    this.size = byteLength(body);
-  }
-
-  /** What its caller may conclude when nothing more is known. */
-  get outcome(): Outcome {
-    return this.isSent ? "Unknown" : "NotSent";
-  }
+  hear_?: (frame: Envelope) => boolean;
 }
 
 /** A frame of the session stream that waits, or that may have to be sent again. */
@@ -49,7 +49,7 @@ export interface Queued extends Outgoing {
   /** The number of a `$credit`. */
   n?: number;
   /** The last look before it leaves; false when it must not. */
-  check?: () => boolean;
+  check_?: () => boolean;
 }
 
 /** How a connection ended. */
@@ -108,22 +108,22 @@ export type Part = (session: Session) => Hooks;
 /** When a part is asked, and what it may do. */
 export interface Hooks {
   /** A connection begins. */
-  connect?(): void;
+  connect_?(): void;
   /** The welcome of a connection. */
-  welcome?(welcome: any): void;
+  welcome_?(welcome: any): void;
   /** A frame arrived in its turn; true where it was for this part. */
-  receive?(it: Envelope): boolean;
+  receive_?(it: Envelope): boolean;
   /** A payload is about to be sent; throws where it must not be. */
-  check?(type: string, payload: unknown): void;
+  check_?(type: string, payload: unknown): void;
   /** There may be room now. */
-  start?(): void;
+  start_?(): void;
   /** When `timeout` is due. */
-  due?(): number;
-  timeout?(): void;
+  due_?(): number;
+  timeout_?(): void;
   /** The session is lost. */
-  lost?(): void;
+  lost_?(): void;
   /** What the part has told, on the application's side. */
-  on?(event: PartEvent, client: Client<any>): void;
+  on_?(event: PartEvent, client: Inside): void;
   /** The client stopped. */
-  stop?(): void;
+  stop_?(): void;
 }

@@ -1,62 +1,49 @@
-/** One thing to give, and the position that counts as consumed when the next one is asked for. */
-interface Entry<T> {
-  item?: T | undefined;
-  off?: number | undefined;
+/** A queue between the client and a `for await`. Whoever fills it bounds it. */
+export interface Feed<T> extends AsyncIterableIterator<T> {
+  /** What waits to be read: an item, and the position that counts when the next is asked for. */
+  readonly entries_: [item?: T, off?: number][];
+  /** Without an item only the position counts, when everything before it was consumed. */
+  push_(item: T | undefined, off?: number): void;
+  /** Nothing follows what was pushed. */
+  finish_(error?: unknown): void;
+  return(): Promise<IteratorResult<T>>;
 }
 
-/** A queue between the client and a `for await`. Whoever fills it bounds it. */
-export class Feed<T> implements AsyncIterableIterator<T> {
-  /** What waits to be read. */
-  entries: Entry<T>[] = [];
-  #end?: { error?: unknown };
-  #wake = () => {};
-  #consumed: (off: number | undefined) => void;
-  #left: () => void;
-  #run: AsyncGenerator<T, undefined>;
-
-  constructor(consumed: (off: number | undefined) => void, left: () => void) {
-    this.#consumed = consumed;
-    this.#left = left;
-    this.#run = this.#give();
-  }
-
-  /** Without an item only the position counts, when everything before it was consumed. */
-  push(item: T | undefined, off?: number): void {
-    if (!this.#end) this.entries.push({ item, off });
-    this.#wake();
-  }
-
-  /** Nothing follows what was pushed. */
-  finish(error?: unknown): void {
-    this.#end ??= { error };
-    this.#wake();
-  }
-
-  next(): Promise<IteratorResult<T>> {
-    return this.#run.next();
-  }
-
-  return(): Promise<IteratorResult<T>> {
-    if (!this.#end) this.#left();
-    this.entries = [];
-    this.#end = {};
-    this.#wake();
-    return this.#run.return(undefined);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async *#give(): AsyncGenerator<T, undefined> {
+/** `consumed` is told each position, `left` that the loop was left. */
+export function feed<T>(consumed: (off: number | undefined) => void, left: () => void): Feed<T> {
+  const entries: [item?: T, off?: number][] = [];
+  let end: { error?: unknown } | undefined;
+  let wake = () => {};
+  const finish = (error?: unknown) => {
+    end ??= { error };
+    wake();
+  };
+  async function* give(): AsyncGenerator<T, undefined> {
     for (;;) {
-      for (let entry; (entry = this.entries.shift()); ) {
-        if (entry.item !== undefined) yield entry.item;
-        this.#consumed(entry.off);
+      for (let entry; (entry = entries.shift()); ) {
+        if (entry[0] !== undefined) yield entry[0];
+        consumed(entry[1]);
       }
-      if (this.#end?.error) throw this.#end.error;
-      if (this.#end) return;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      if (end?.error) throw end.error;
+      if (end) return;
+      await new Promise<void>((resolve) => (wake = resolve));
     }
   }
+  const run = give();
+  const over = run.return.bind(run, undefined);
+  return Object.assign(run as AsyncIterableIterator<T>, {
+    entries_: entries,
+    push_(item: T | undefined, off?: number) {
+      if (!end) entries.push([item, off]);
+      wake();
+    },
+    finish_: finish,
+    return() {
+      if (!end) left();
+      entries.length = 0;
+      end = {};
+      wake();
+      return over();
+    },
+  });
 }

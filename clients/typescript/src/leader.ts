@@ -210,12 +210,12 @@ export class Leader {
   #open(ch: string, shared: Shared, since?: Position): void {
     const it: Subscription<any> = this.#client.subscribe(ch, { since });
     this.#channels.set(ch, Object.assign(shared, { it, since, stands: false }));
-    it.take = (event) => {
+    it.take_ = (event) => {
       this.#hear(ch, shared, event);
       return true;
     };
     // With the client the tabs are told of its end.
-    it.end = () => true;
+    it.end_ = () => {};
   }
 
   #leave(ch: string, isIt: (reader: Reader) => boolean): void {
@@ -243,8 +243,8 @@ export class Leader {
     if (off !== undefined) {
       if (shared.at) shared.at.off = Math.max(shared.at.off, off);
       // Each tab has a bound of its own: a slow one does not hold the others up.
-      this.#client.at().consumed(ch, off);
-      this.#client.pump();
+      this.#client.inside.at_().consumed_(ch, off);
+      this.#client.inside.pump_();
     }
     for (const reader of shared.readers) if (reader.stands) this.#carry(shared, reader, event, off);
     if (event.on === "gap") shared.snapshot = undefined;

@@ -1,244 +1,236 @@
-import type { Session } from "./session.js";
+import type { Core } from "./session.js";
 import type { Done, Envelope, Fault, Gap, Position } from "./wire.js";
 
-/** A bare `$ack` of consumed events follows after this long, or after this many of a channel. */
-const ACK_MS = 250;
-const ACK_EVENTS = 16;
-/** Bytes of one channel's place in an `$ack`, and what an `$ack` leaves free. */
-const ENTRY = 24;
-const RESERVE = 768;
-
 interface Subscription {
-  stage: "wanted" | "asking" | "live" | "leaving";
+  stage_: "wanted" | "asking" | "live" | "leaving";
   /** The `$sub` or `$unsub` that is out. */
-  out?: string | undefined;
+  out_?: string | undefined;
   /** The last `$sub`. */
-  sub?: string;
+  sub_?: string;
   /** Left, and to be asked for anew behind the barrier. */
-  again?: boolean;
+  again_?: boolean;
   /** The last event taken; absent where there are no positions. */
-  at?: Position | undefined;
-  told: number;
+  at_: Position | undefined;
+  /** What was consumed: how far the server was told, and how far it is to be told. */
+  told_: number;
+  owed_?: number;
   /** What came before the answer to the `$sub`. */
-  snapshot?: Envelope | undefined;
+  snapshot_?: Envelope | undefined;
   /** A connection was lost before the answer came. */
-  hasMissed?: boolean;
+  hasMissed_?: boolean;
 }
 
 /** The subscriptions: where each stands, and what was consumed (docs/protocol.md, section 8). */
-export class Listening {
+export type Listening = ReturnType<typeof listening>;
+
+export function listening(port: Core) {
+  /** A bare `$ack` of consumed events follows after this long, or after this many of a channel. */
+  const ACK_MS = 250;
+  const ACK_EVENTS = 16;
+  /** Bytes of one channel's place in an `$ack`, and what an `$ack` leaves free. */
+  const ENTRY = 24;
+  const RESERVE = 768;
+  const all = new Map<string, Subscription>();
   /** When a bare `$ack` is due. */
-  due = Infinity;
-  #port: Session;
-  #all = new Map<string, Subscription>();
-  #consumed = new Map<string, number>();
+  let due = Infinity;
 
-  constructor(port: Session) {
-    this.#port = port;
-  }
+  const live = (ch: string) => {
+    const it = all.get(ch);
+    return it?.stage_ === "live" ? it : undefined;
+  };
 
-  /** False where there is a subscription already, or no room. */
-  subscribe(ch: string, since?: Position): boolean {
-    const it = this.#all.get(ch);
-    const at = since && { ...since };
-    if (it) {
-      if (it.stage !== "leaving" || it.again) return false;
-      it.again = true;
-      it.at = at;
-    } else {
-      if (!this.#port.outbox.hasRoom()) return false;
-      this.#all.set(ch, { stage: "wanted", at, told: 0 });
-      if (this.#port.isOpen()) this.askAgain();
+  const gap = (ch: string, gap: Gap) => port.tell_({ on: "gap", ch, gap });
+
+  const owe = (it: Subscription, off: number, wait: number) => {
+    it.owed_ = Math.max(off, it.owed_ ?? 0);
+    due = Math.min(due, port.now_() + wait);
+  };
+
+  /**
+   * Goes on to a position, with a word on what lies between it and the one before; false where the
+   * client has it already: if it was consumed, the word of that was lost.
+   */
+  const goTo = (ch: string, it: Subscription, off: number, prev: number) => {
+    const at = it.at_ as Position;
+    const after = at.off;
+    if (off <= after) {
+      if (off <= it.told_) owe(it, off, ACK_MS);
+      return false;
     }
+    at.off = off;
+    if (prev !== after) gap(ch, { reason: "trimmed", after, until: prev });
     return true;
-  }
+  };
 
-  unsubscribe(ch: string): boolean {
-    const it = this.#all.get(ch);
-    if (!it) return false;
-    if (it.stage === "leaving") it.again = false;
-    else if (it.stage === "wanted") this.#left(ch, it);
-    else {
-      it.stage = "leaving";
-      it.out = this.#port.push("$unsub", { ch });
-      this.#consumed.delete(ch);
-    }
-    return true;
-  }
-
-  /** The application has everything up to `off`. */
-  consumed(ch: string, off: number): void {
-    const it = this.#live(ch);
-    // A position above the last event belongs to an earlier history of the channel.
-    if (!it?.at || off > it.at.off || off <= it.told) return;
-    this.#owe(ch, off, off - it.told >= ACK_EVENTS ? -Infinity : ACK_MS);
-  }
-
-  /** The channels of an `$ack`, as many as fit; the rest follows in the next one. */
-  tell(): Record<string, number> | undefined {
-    let said: Record<string, number> | undefined;
-    let size = RESERVE;
-    this.due = Infinity;
-    for (const [ch, off] of this.#consumed) {
-      size += ch.length + ENTRY;
-      if (said && size > this.#port.maxFrame) {
-        this.due = -Infinity;
-        break;
-      }
-      said = { ...said, [ch]: off };
-      this.#consumed.delete(ch);
-      const it = this.#all.get(ch);
-      if (it) it.told = Math.max(it.told, off);
-    }
-    return said;
-  }
+  const ask = (ch: string, it: Subscription) => {
+    it.stage_ = "asking";
+    it.snapshot_ = undefined;
+    it.hasMissed_ = false;
+    it.out_ = it.sub_ = port.push_("$sub", { ch }, it.at_ ? { since: it.at_ } : {});
+  };
 
   /** Everything that is wanted is asked for. */
-  askAgain(): void {
-    for (const [ch, it] of this.#all) if (it.stage === "wanted") this.#ask(ch, it);
-  }
+  const askAgain = () => {
+    if (port.isOpen_()) all.forEach((it, ch) => it.stage_ === "wanted" && ask(ch, it));
+  };
 
-  /** The session goes on. Of best-effort channels nobody knows what was missed meanwhile. */
-  resumed(): void {
-    for (const [ch, it] of this.#all) {
-      if (it.stage === "live" && !it.at) this.#gap(ch, { reason: "slow" });
-      it.hasMissed = it.stage === "asking";
-    }
-  }
+  const left = (ch: string, it: Subscription) => {
+    port.tell_({ on: "unsubscribed", ch });
+    if (!it.again_) all.delete(ch);
+    it.again_ = false;
+    it.stage_ = "wanted";
+  };
 
-  /** The session is lost: what is live is wanted again, what was being left has ended. */
-  lost(): void {
-    this.#consumed.clear();
-    this.due = Infinity;
-    for (const [ch, it] of this.#all) {
-      it.hasMissed = false;
-      if (it.stage === "leaving") this.#left(ch, it);
-      else it.stage = "wanted";
-    }
-  }
-
-  /** A frame that answers one of ours. */
-  onAnswer({ type, re, payload }: Envelope): void {
-    for (const [ch, it] of this.#all) {
-      if (it.out !== re) continue;
-      it.out = undefined;
-      if (it.stage === "leaving") this.#left(ch, it);
-      else if (type === "$ok") this.#onOk(ch, it, payload);
-      else {
-        this.#forget(ch);
-        this.#port.tell({ on: "not_subscribed", ch, fault: payload });
-      }
-    }
-  }
-
-  onUnsubbed(ch: string, fault: Fault): void {
-    // While it is being left, the barrier is still to come.
-    if (!/live|ask/.test(this.#all.get(ch)?.stage as string)) return;
-    this.#forget(ch);
-    this.#port.tell({ on: "ended", ch, fault });
-  }
-
-  /** An event; false when it lacks its position. */
-  onEvent({ ch = "", type, off, prev, payload }: Envelope): boolean {
-    const it = this.#live(ch);
-    if (it?.at) {
-      if (off === undefined || prev === undefined) return false;
-      if (this.#isOld(ch, it, off)) return true;
-      if (prev !== it.at.off) this.#lostBetween(ch, it.at.off, prev);
-      it.at.off = off;
-    }
-    if (it) this.#port.tell({ on: "delivered", ch, type, payload, off: it.at && off });
-    return true;
-  }
-
-  onGap(ch: string, gap: Gap): void {
-    const it = this.#live(ch);
-    const { after, until } = gap;
-    if (!it) return;
-    if (it.at && until !== undefined) {
-      const { off } = it.at;
-      if (this.#isOld(ch, it, until)) return;
-      it.at.off = until;
-      // What lies between was in a gap whose word was lost with a connection.
-      if (after !== undefined && after > off) this.#lostBetween(ch, off, after);
-      else if (after !== undefined) gap.after = off;
-    }
-    this.#gap(ch, gap);
-  }
-
-  onLive(ch: string, off: number): void {
-    if (this.#live(ch)) this.#port.tell({ on: "live", ch, off });
-  }
-
-  /** The state of a channel: the answer to its `$sub` follows, or the events after `off` do. */
-  onSnapshot(frame: Envelope): boolean {
-    const { ch = "", re, type, off, payload } = frame;
-    if (off === undefined) return false;
-    const it = this.#all.get(ch);
-    if (it?.sub !== re || type !== `${ch.split("/")[0]}.snapshot`) return true;
-    if (it?.stage === "asking") it.snapshot = frame;
-    else if (it?.stage === "live" && it.at && !this.#isOld(ch, it, off)) {
-      this.#port.tell({ on: "snapshot", ch, payload });
-      this.#lostBetween(ch, it.at.off, off);
-      it.at.off = off;
-    }
-    return true;
-  }
-
-  #onOk(ch: string, it: Subscription, done: Done): void {
+  const onOk = (ch: string, it: Subscription, done: Done) => {
     const { epoch, off } = done;
-    const { snapshot } = it;
-    it.stage = "live";
-    it.at = epoch !== undefined && off !== undefined ? { epoch, off } : undefined;
-    it.told = off ?? 0;
-    if (snapshot) this.#port.tell({ on: "snapshot", ch, payload: snapshot.payload });
-    this.#port.tell({ on: "subscribed", ch, done });
-    if (it.hasMissed && !it.at) this.#gap(ch, { reason: "slow" });
-  }
+    it.stage_ = "live";
+    it.at_ = epoch !== undefined && off !== undefined ? { epoch, off } : undefined;
+    it.told_ = off ?? 0;
+    if (it.snapshot_) port.tell_({ on: "snapshot", ch, payload: it.snapshot_.payload });
+    port.tell_({ on: "subscribed", ch, done });
+    if (it.hasMissed_ && !it.at_) gap(ch, { reason: "slow" });
+  };
 
-  #ask(ch: string, it: Subscription): void {
-    it.stage = "asking";
-    it.snapshot = undefined;
-    it.hasMissed = false;
-    it.out = it.sub = this.#port.push("$sub", { ch }, it.at ? { since: it.at } : {});
-  }
+  return {
+    consumedDue_: () => due,
+    askAgain_: askAgain,
 
-  #left(ch: string, it: Subscription): void {
-    this.#port.tell({ on: "unsubscribed", ch });
-    if (it.again) {
-      it.again = false;
-      it.stage = "wanted";
-      if (this.#port.isOpen()) this.#ask(ch, it);
-    } else this.#forget(ch);
-  }
+    /** False where there is a subscription already, or no room. */
+    subscribe_(ch: string, since?: Position): boolean {
+      const it = all.get(ch);
+      const at_ = since && { ...since };
+      if (it) {
+        if (it.stage_ !== "leaving" || it.again_) return false;
+        it.again_ = true;
+        it.at_ = at_;
+      } else {
+        if (!port.hasRoom_()) return false;
+        all.set(ch, { stage_: "wanted", at_, told_: 0 });
+        askAgain();
+      }
+      return true;
+    },
 
-  #gap(ch: string, gap: Gap): void {
-    this.#port.tell({ on: "gap", ch, gap });
-  }
+    unsubscribe_(ch: string): boolean {
+      const it = all.get(ch);
+      if (!it) return false;
+      if (it.stage_ === "leaving") it.again_ = false;
+      else if (it.stage_ === "wanted") left(ch, it);
+      else {
+        it.stage_ = "leaving";
+        it.out_ = port.push_("$unsub", { ch });
+        it.owed_ = 0;
+      }
+      return true;
+    },
 
-  #lostBetween(ch: string, after: number, until: number): void {
-    this.#gap(ch, { reason: "trimmed", after, until });
-  }
+    /** The application has everything up to `off`. */
+    consumed_(ch: string, off: number | undefined): void {
+      const it = live(ch);
+      // A position above the last event belongs to an earlier history of the channel.
+      if (!it?.at_ || !off || off > it.at_.off || off <= it.told_) return;
+      owe(it, off, off - it.told_ >= ACK_EVENTS ? -Infinity : ACK_MS);
+    },
 
-  /** A position that the client has: if it was consumed, the word of that was lost. */
-  #isOld(ch: string, it: Subscription, off: number): boolean {
-    if (off > (it.at as Position).off) return false;
-    if (off <= it.told) this.#owe(ch, off, ACK_MS);
-    return true;
-  }
+    /** The channels of an `$ack`, as many as fit; the rest follows in the next one. */
+    sayConsumed_(): Record<string, number> | undefined {
+      let said: Record<string, number> | undefined;
+      let size = RESERVE;
+      due = Infinity;
+      for (const [ch, it] of all) {
+        const { owed_: owed } = it;
+        if (!owed) continue;
+        size += ch.length + ENTRY;
+        if (said && size > port.maxFrame_()) due = -Infinity;
+        else {
+          said = { ...said, [ch]: owed };
+          it.told_ = Math.max(it.told_, owed);
+          it.owed_ = 0;
+        }
+      }
+      return said;
+    },
 
-  #owe(ch: string, off: number, wait: number): void {
-    this.#consumed.set(ch, Math.max(off, this.#consumed.get(ch) ?? 0));
-    this.due = Math.min(this.due, this.#port.now + wait);
-  }
+    /** The session goes on. Of best-effort channels nobody knows what was missed meanwhile. */
+    resumed_(): void {
+      for (const [ch, it] of all) {
+        if (it.stage_ === "live" && !it.at_) gap(ch, { reason: "slow" });
+        it.hasMissed_ = it.stage_ === "asking";
+      }
+    },
 
-  #live(ch: string): Subscription | undefined {
-    const it = this.#all.get(ch);
-    return it?.stage === "live" ? it : undefined;
-  }
+    /** The session is lost: what is live is wanted again, what was being left has ended. */
+    lost_(): void {
+      due = Infinity;
+      for (const [ch, it] of all) {
+        it.owed_ = 0;
+        if (it.stage_ === "leaving") left(ch, it);
+        else it.stage_ = "wanted";
+      }
+    },
 
-  #forget(ch: string): void {
-    this.#all.delete(ch);
-    this.#consumed.delete(ch);
-  }
+    /** A frame that answers one of ours. */
+    onAnswer_({ type, re, payload }: Envelope): void {
+      for (const [ch, it] of all) {
+        if (it.out_ !== re) continue;
+        it.out_ = undefined;
+        if (it.stage_ === "leaving") left(ch, it);
+        else if (type === "$ok") onOk(ch, it, payload);
+        else {
+          all.delete(ch);
+          port.tell_({ on: "not_subscribed", ch, fault: payload });
+        }
+      }
+      askAgain();
+    },
+
+    onUnsubbed_(ch: string, fault: Fault): void {
+      // While it is being left, the barrier is still to come.
+      if (!/live|ask/.test(all.get(ch)?.stage_ as string)) return;
+      all.delete(ch);
+      port.tell_({ on: "ended", ch, fault });
+    },
+
+    /** An event; false when it lacks its position. */
+    onEvent_({ ch = "", type, off, prev, payload }: Envelope): boolean {
+      const it = live(ch);
+      if (it?.at_) {
+        if (off === undefined || prev === undefined) return false;
+        if (!goTo(ch, it, off, prev)) return true;
+      }
+      if (it) port.tell_({ on: "delivered", ch, type, payload, off: it.at_ && off });
+      return true;
+    },
+
+    onGap_(ch: string, it: Gap): void {
+      const { after, until } = it;
+      const listened = live(ch);
+      if (!listened) return;
+      if (listened.at_ && until !== undefined) {
+        const { off } = listened.at_;
+        // What lies between was in a gap whose word was lost with a connection.
+        if (!goTo(ch, listened, until, Math.max(after ?? off, off))) return;
+        if (after !== undefined && after <= off) it.after = off;
+      }
+      gap(ch, it);
+    },
+
+    onLive_(ch: string, off: number): void {
+      if (live(ch)) port.tell_({ on: "live", ch, off });
+    },
+
+    /** The state of a channel: the answer to its `$sub` follows, or the events after `off` do. */
+    onSnapshot_(frame: Envelope): boolean {
+      const { ch = "", re, type, off, payload } = frame;
+      if (off === undefined) return false;
+      const it = all.get(ch);
+      if (it?.sub_ !== re || type !== `${ch.split("/")[0]}.snapshot`) return true;
+      if (it?.stage_ === "asking") it.snapshot_ = frame;
+      else if (it?.stage_ === "live" && it.at_) {
+        if (off > it.at_.off) port.tell_({ on: "snapshot", ch, payload });
+        goTo(ch, it, off, off);
+      }
+      return true;
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import type { Client } from "./client.js";
+import type { Inside } from "./client.js";
 import type { Hooks, Part } from "./events.js";
 import type { Session } from "./session.js";
 import type { Envelope } from "./wire.js";
@@ -25,6 +25,7 @@ export class Renewing implements Hooks {
   /** The `$auth` that is not answered. */
   #sent = "";
   #notBefore = 0;
+  #connections = 0;
 
   constructor(session: Session) {
     this.#session = session;
@@ -32,69 +33,70 @@ export class Renewing implements Hooks {
 
   /** Other credentials of the same principal; without any, asks for them again later. */
   auth(token?: string): boolean {
-    if (!this.#session.isOpen() || this.#sent) return false;
+    if (!this.#session.isOpen_() || this.#sent) return false;
     if (token === undefined) this.#again();
     else {
-      this.#sent = this.#session.pushUrgent("$auth", { token });
+      this.#sent = this.#session.pushUrgent_("$auth", { token });
       this.#isWanted = false;
       this.#due = Infinity;
-      this.#notBefore = this.#session.now + SPACING_MS;
+      this.#notBefore = this.#session.now_() + SPACING_MS;
     }
     return true;
   }
 
-  connect(): void {
+  connect_(): void {
+    this.#connections++;
     this.#due = Infinity;
     this.#isWanted = false;
     this.#sent = "";
     this.#notBefore = 0;
   }
 
-  welcome({ auth }: { auth?: { expires_in_ms?: number } }): void {
+  welcome_({ auth }: { auth?: { expires_in_ms?: number } }): void {
     this.#learned(auth?.expires_in_ms);
   }
 
-  receive({ type, re, payload }: Envelope): boolean {
+  receive_({ type, re, payload }: Envelope): boolean {
     const isOurs = re !== undefined && re === this.#sent;
     if (type === "$auth_required") {
       // Those that are on their way, or that the application is asked for, will do.
       if (this.#sent || this.#isWanted) return true;
-      this.#due = Math.min(this.#due, Math.max(this.#notBefore, this.#session.now));
-      this.timeout();
+      this.#due = Math.min(this.#due, Math.max(this.#notBefore, this.#session.now_()));
+      this.timeout_();
     } else if (type === "$auth_ok") {
       if (!isOurs) return true;
       this.#sent = "";
       this.#learned(payload?.expires_in_ms);
-      this.#session.tell({ on: "renewed" });
+      this.#session.tell_({ on: "renewed" });
     } else {
       if (type !== "$err" || !isOurs) return false;
       this.#sent = "";
       this.#again(payload.after_ms);
-      this.#session.tell({ on: "not_renewed", fault: payload });
+      this.#session.tell_({ on: "not_renewed", fault: payload });
     }
     return true;
   }
 
-  due(): number {
-    return this.#session.isOpen() ? this.#due : Infinity;
+  due_(): number {
+    return this.#session.isOpen_() ? this.#due : Infinity;
   }
 
-  timeout(): void {
-    if (!this.#session.isOpen() || this.#due > this.#session.now) return;
+  timeout_(): void {
+    if (!this.#session.isOpen_() || this.#due > this.#session.now_()) return;
     this.#due = Infinity;
     this.#isWanted = true;
-    this.#session.tell({ on: "auth_required" });
+    this.#session.tell_({ on: "auth_required" });
   }
 
-  on(event: { on: string }, client: Client<any>): void {
+  on_(event: { on: string }, client: Inside): void {
     if (event.on === "auth_required") void this.#ask(client);
   }
 
-  async #ask(client: Client<any>): Promise<void> {
-    const { token } = client.options;
+  async #ask(client: Inside): Promise<void> {
+    const { token } = client.options_;
     // Without a function to ask, those that there are expire.
     if (typeof token !== "function") return;
-    const { attempt } = client;
+    const connection = this.#connections;
     let given: string | undefined;
     try {
       given = await token();
@@ -102,22 +104,21 @@ export class Renewing implements Hooks {
       // Those before still count: it is asked again later.
     }
     // Asked over a connection that is over: the next hello brings its own.
-    if (attempt !== client.attempt || client.session !== this.#session) return;
-    client.at();
+    if (connection !== this.#connections || client.at_() !== this.#session) return;
     this.auth(given);
-    client.pump();
+    client.pump_();
   }
 
   /** How long ours last; without a number they do not expire. */
   #learned(life?: number | null): void {
     const early = Math.min(Math.max(EARLY_MS, (life ?? 0) / 10), (life ?? 0) / 2);
-    const due = life == null ? Infinity : this.#session.now + life - early;
+    const due = life == null ? Infinity : this.#session.now_() + life - early;
     this.#due = Math.max(this.#notBefore, due);
   }
 
   /** Asks the application once more, in a while. */
   #again(after = 0): void {
     this.#isWanted = false;
-    this.#due = this.#session.now + Math.max(AGAIN_MS, after);
+    this.#due = this.#session.now_() + Math.max(AGAIN_MS, after);
   }
 }

@@ -1,455 +1,516 @@
 import type { Call, Closed, Config, Event, Hooks, Queued, Reply } from "./events.js";
-import { Listening } from "./listening.js";
-import { Outbox } from "./outbox.js";
-import { SHAPES, advice, json } from "./wire.js";
-import type { Envelope, Fault, Format, Head, Outgoing, Position } from "./wire.js";
+import { listening, type Listening } from "./listening.js";
+import { SHAPES, advice, byteLength, json } from "./wire.js";
+import type { Envelope, Fault, Format, Head, Outgoing } from "./wire.js";
 
-const HELLO_MS = 5000;
-/** The server gets this long after a sleep, or when there is a reason to doubt. */
-const PROBE_MS = 3000;
-/** A timer that is this late was asleep. */
-const ASLEEP_MS = 5000;
-/** A bare `$ack` follows after this long, or after this many frames. */
-const ACK_MS = 250;
-const ACK_FRAMES = 32;
 /** A header's share of a message's size, generously. */
 export const HEAD = 512;
 
 /**
  * The client's end of the conversation. Pure: no socket, no clock, no randomness, no timer. Say the
- * time with `at`, give an input, then poll `transmit`, `event` and `due` until each is empty.
+ * time with `at_`, give an input, then poll `transmit_`, `event_` and `due_` until each is empty.
  */
-export class Session {
-  now = 0;
-  version = 0;
-  /** Bytes of the largest message that the server takes. */
-  maxFrame = 65_536;
-  readonly outbox = new Outbox();
-  readonly parts: Hooks[];
-  /** What waits for its answer, by `id`. */
-  readonly calls = new Map<string, Call>();
-  readonly format: Format;
-  readonly #listening = new Listening(this);
-  #config: Config;
-  #state: "idle" | "greeting" | "open" = "idle";
-  #closed: Closed | undefined;
-  #urgent: Outgoing[] = [];
-  #events: Event[] = [];
-  #grant: { session: string; ticket: string } | undefined;
-  /** What was received of the server's session stream, and what was said of that (section 6). */
-  #recv = 0;
-  #told = 0;
-  #owed = 0;
-  #ackDue = Infinity;
-  /** Until when the server may be silent, and whether it was asked (section 9). */
-  #patience = Infinity;
-  #isAsked = false;
-  #heartbeat = { interval_ms: 0, timeout_ms: 0 };
-  /** How fast messages may leave: the time at which all that left is paid for (section 12). */
-  #paid = 0;
-  #perMessage = 0;
-  #ahead = 0;
+export type Session = Core & Listening;
 
-  constructor(config: Config) {
-    this.#config = config;
-    this.format = config.format ?? json;
-    this.parts = (config.parts ?? []).map((make) => make(this));
-  }
-
-  at(now: number): this {
-    this.now = Math.max(now, this.now);
-    return this;
-  }
+/** What there is of it besides the subscriptions. */
+export interface Core {
+  at_(now: number): Session;
 
   // Inputs.
 
   /** There is a connection: the hello leaves, with what `more` adds to it. */
-  connect(more: object = {}): void {
-    const { protocol, versions, maxFrame = 65_536, window = 256 } = this.#config;
-    const resume = this.#grant && { ...this.#grant, recv: this.#recv };
-    const limits = { max_frame: maxFrame, window };
-    this.#settleAck();
-    for (const part of this.parts) part.connect?.();
-    this.#state = "greeting";
-    this.#patience = this.now + HELLO_MS;
-    this.pushUrgent("$hello", { protocol, version: versions, ...more, resume, limits });
-  }
-
+  connect_(more?: object): void;
   /** The connection is over below the session; without a code it was lost. */
-  disconnected(code = 0, reason = ""): void {
-    this.#urgent = [];
-    if (this.isConnected()) {
-      this.#end({ by: code ? "peer" : "network", code: code || 1006, reason });
-    }
-  }
-
+  disconnected_(code?: number, reason?: string): void;
   /** A message arrived; without an envelope there is the code to close with. */
-  receive(it: Envelope | number = 4500): void {
-    if (!this.isConnected()) return;
-    if (this.isOpen()) this.#patience = this.now + this.#heartbeat.interval_ms;
-    this.#isAsked = false;
-    const code = Object(it) === it ? this.#receive(it as Envelope) : it;
-    if (code) this.close(code as number, "the server broke the protocol", "session");
-  }
-
+  receive_(it?: Envelope | number): void;
   /** Ends the connection, and says so. */
-  close(code: number, reason: string, by: Closed["by"] = "application"): void {
-    if (!this.isConnected()) return;
-    this.pushUrgent("$close", { code, reason });
-    this.#end({ by, code, reason });
-  }
-
+  close_(code: number, reason: string, by?: Closed["by"]): void;
   /** False where there is no room. */
-  call(call: Call): boolean {
-    if (!this.outbox.hasRoom()) return false;
-    const { type, body, more } = call;
-    const head = this.#head(type, { ch: more.ch, key: more.key } as Partial<Head>);
-    call.id = head.id;
-    this.calls.set(call.id, call);
-    this.outbox.queue.push({ head, body, call });
-    return true;
-  }
-
-  cancel(call: Call): void {
-    if (!this.has(call)) return;
-    if (call.isSent) this.sendCancel(call);
-    else this.fault(call, "cancelled", "safe", "cancelled before it was sent");
-  }
-
-  subscribe(ch: string, since?: Position): boolean {
-    return this.#listening.subscribe(ch, since);
-  }
-
-  unsubscribe(ch: string): boolean {
-    return this.#listening.unsubscribe(ch);
-  }
-
-  consumed(ch: string, off: number): void {
-    this.#listening.consumed(ch, off);
-  }
-
+  call_(call: Call): boolean;
+  cancel_(call: Call): void;
   /** Asks whether the server still lives, without waiting for the heartbeat. */
-  probe(): void {
-    if (this.isOpen() && this.#patience > this.now + PROBE_MS) this.#ping(PROBE_MS);
-  }
-
+  probe_(): void;
   /** Does what is due. */
-  timeout(): void {
-    const { now } = this;
-    const late = [...this.calls.values()].filter((call) => call.deadline <= now);
-    for (const call of late.sort((a, b) => a.deadline - b.deadline)) {
-      if (call.isSent) this.sendCancel(call);
-      this.settle(call, "timeout");
-    }
-    if (this.isConnected() && this.#patience <= now) {
-      const hasSlept = now - this.#patience > ASLEEP_MS;
-      if (!this.isOpen()) this.close(4303, "the handshake took too long", "session");
-      else if (!this.#isAsked || hasSlept) {
-        this.#ping(hasSlept ? PROBE_MS : this.#heartbeat.timeout_ms);
-      } else this.close(4002, "nothing was heard for too long", "session");
-    }
-    for (const part of this.parts) part.timeout?.();
-  }
+  timeout_(): void;
 
   // Outputs.
 
   /** The next message to send. */
-  transmit(): Outgoing | undefined {
-    const frame = this.#nextUrgent() ?? this.#nextInTurn();
-    if (!frame) return;
-    const { head, body } = frame;
-    this.#paid = Math.max(this.#paid, this.now) + this.#perMessage;
-    // What was received rides on what leaves.
-    if (head.type === "$hello" || this.#recv <= this.#told) return { head: { ...head }, body };
-    this.#settleAck();
-    return { head: { ...head, ack: this.#recv }, body };
-  }
-
+  transmit_(): Outgoing | undefined;
   /** The next thing to tell the application. */
-  event(): Event | undefined {
-    const closed = this.#closed;
-    if (this.#events.length || !closed || this.#urgent.length) return this.#events.shift();
-    this.#closed = undefined;
-    if (/^[sf]/.test(advice(closed.code))) this.#lose();
-    // What the end of the session settles is told after it.
-    return { on: "closed", closed };
-  }
-
-  /** When `timeout` is due. */
-  due(): number {
-    const dues = [...this.calls.values()].map((call) => call.deadline);
-    for (const part of this.parts) dues.push(part.due?.() ?? Infinity);
-    if (this.isConnected()) dues.push(this.#patience);
-    if (this.isOpen()) {
-      // What is due already waits for the socket alone.
-      const pace = this.outbox.hasNext() ? this.#paceDue() : Infinity;
-      const waits = [this.#ackDue, this.#listening.due, pace];
-      dues.push(...waits.filter((time) => time > this.now));
-    }
-    return Math.min(...dues, Infinity);
-  }
-
-  isOpen(): boolean {
-    return this.#state === "open";
-  }
-
-  isConnected(): boolean {
-    return this.#state !== "idle";
-  }
+  event_(): Event | undefined;
+  /** When `timeout_` is due. */
+  due_(): number;
+  isOpen_(): boolean;
+  isConnected_(): boolean;
 
   // What its parts use.
 
-  tell(event: Event): void {
-    this.#events.push(event);
-  }
-
+  readonly format_: Format;
+  readonly parts_: Hooks[];
+  /** What waits for its answer, by `id`. */
+  readonly calls_: Map<string, Call>;
+  now_(): number;
+  version_(): number;
+  /** Bytes of the largest message that the server takes. */
+  maxFrame_(): number;
+  /** What waits to be sent. */
+  queue_(): Queued[];
+  /** Characters stand for bytes: the bound needs no exact figure. */
+  hasRoom_(share?: number): boolean;
+  tell_(event: Event): void;
   /** Queues a frame of the session stream; its `id`. */
-  push(type: string, about: Partial<Head>, payload?: unknown, more?: Partial<Queued>): string {
-    const head = this.#head(type, about);
-    const frame = { head, body: this.format.body(payload), ...more };
-    if (this.outbox.hasRoom(2)) this.outbox.queue.push(frame);
+  push_(type: string, about: Partial<Head>, payload?: unknown, more?: Partial<Queued>): string;
+  /** Queues a frame without a place; its `id`. */
+  pushUrgent_(type: string, payload: object): string;
+  /** Whether the call waits for its answer. */
+  has_(call: Call): boolean;
+  sendCancel_(call: Call): void;
+  settle_(call: Call, kind: Reply["kind"], payload?: unknown, outcome?: Reply["outcome"]): false;
+  /** A call ends by a fault of this side. */
+  fault_(
+    call: Call,
+    code: string,
+    retry: Fault["retry"],
+    message: string,
+    outcome?: Reply["outcome"],
+  ): false;
+  /** It ends here: every call has its outcome. */
+  abandon_(): void;
+}
+
+/** What its caller may conclude of a call when nothing more is known. */
+export function outcomeOf(call: Call): Reply["outcome"] {
+  return call.isSent_ ? "Unknown" : "NotSent";
+}
+
+export function session(config: Config): Session {
+  const HELLO_MS = 5000;
+  /** The server gets this long after a sleep, or when there is a reason to doubt. */
+  const PROBE_MS = 3000;
+  /** A timer that is this late was asleep. */
+  const ASLEEP_MS = 5000;
+  /** A bare `$ack` follows after this long, or after this many frames. */
+  const ACK_MS = 250;
+  const ACK_FRAMES = 32;
+  /** The bounds of what waits and of what is not acknowledged (docs/protocol.md, section 12). */
+  const FRAMES = 1024;
+  const BYTES = 262_144;
+  /** A header's share of that, roughly. */
+  const ENTRY = 160;
+
+  const { protocol, versions, maxFrame: largest = 65_536, window = 256, format = json } = config;
+  const calls = new Map<string, Call>();
+  let now = 0;
+  let version = 0;
+  let maxFrame = 65_536;
+  /** A connection, and a session on it. */
+  let isConnected = false;
+  let isOpen = false;
+  let closed: Closed | undefined;
+  let events: Event[] = [];
+  let grant: { session: string; ticket: string } | undefined;
+  /** What leaves before everything else, what waits, and what is not acknowledged (section 6). */
+  let urgent: Outgoing[] = [];
+  let queue: Queued[] = [];
+  let sent: Queued[] = [];
+  /**
+   * The last place that was given, the last on this connection, and the last that was acknowledged.
+   * A place is given when a frame leaves, so that a request whose time ran out while it waited
+   * leaves no hole.
+   */
+  let lastSeq = 0;
+  let written = 0;
+  let acked = 0;
+  /** What was received of the server's session stream, and what was said of that. */
+  let recv = 0;
+  let told = 0;
+  let owed = 0;
+  let ackDue = Infinity;
+  /** Until when the server may be silent, and whether it was asked (section 9). */
+  let patience = Infinity;
+  let isAsked = false;
+  let heartbeat = { interval_ms: 0, timeout_ms: 0 };
+  /** How fast messages may leave: the time at which all that left is paid for (section 12). */
+  let paid = 0;
+  let perMessage = 0;
+  let ahead = 0;
+
+  const tell = (event: Event) => void events.push(event);
+
+  const frame = (type: string, payload: unknown, about?: Partial<Head>): Outgoing => ({
+    head: { type, id: config.id(), ts: now, ...about },
+    body: format.body(payload),
+  });
+
+  const hasRoom = (share = 1) => {
+    let bytes = 0;
+    const all = [...sent, ...queue];
+    for (const { body } of all) bytes += ENTRY + body.length;
+    return all.length < FRAMES * share && bytes < BYTES * share;
+  };
+
+  const push: Session["push_"] = (type, about, payload, more) => {
+    const it = { ...frame(type, payload, about), ...more };
+    if (hasRoom(2)) queue.push(it);
     else {
       // A session that leaves out a frame cannot go on: the next one begins anew.
-      this.#grant = undefined;
-      this.close(4003, "nothing was acknowledged for too long", "session");
+      grant = undefined;
+      close(4003, "nothing was acknowledged for too long", "session");
     }
-    return head.id;
-  }
+    return it.head.id;
+  };
 
-  /** Queues a frame without a place; its `id`. */
-  pushUrgent(type: string, payload: object): string {
-    const head = this.#head(type);
-    this.#urgent.push({ head, body: this.format.body(payload) });
-    return head.id;
-  }
+  const pushUrgent: Session["pushUrgent_"] = (type, payload) => {
+    const it = frame(type, payload);
+    urgent.push(it);
+    return it.head.id;
+  };
 
-  /** Whether the call waits for its answer. */
-  has(call: Call): boolean {
-    return this.calls.get(call.id) === call;
-  }
+  const end = (it: Closed) => {
+    closed = it;
+    isConnected = isOpen = false;
+  };
 
-  sendCancel(call: Call): void {
-    if (!call.isCancelled) this.push("$cancel", { re: call.id });
-    call.isCancelled = true;
-  }
+  const close: Session["close_"] = (code, reason, by = "application") => {
+    if (!isConnected) return;
+    pushUrgent("$close", { code, reason });
+    end({ by, code, reason });
+  };
 
-  settle(call: Call, kind: Reply["kind"], payload?: unknown, outcome = call.outcome): false {
+  const has = (call: Call) => calls.get(call.id_ as string) === call;
+
+  const sendCancel = (call: Call) => {
+    if (!call.isCancelled_) push("$cancel", { re: call.id_ as string });
+    call.isCancelled_ = true;
+  };
+
+  const settle: Session["settle_"] = (call, kind, payload, outcome = outcomeOf(call)) => {
     const reply = { kind, outcome, payload };
-    if (this.calls.delete(call.id)) this.tell({ on: "answered", call, reply });
-    if (!call.isSent) this.outbox.withdraw(call);
+    if (calls.delete(call.id_ as string)) tell({ on: "answered", call, reply });
+    if (!call.isSent_) queue = queue.filter((it) => it.call !== call);
     return false;
-  }
+  };
 
-  /** A call ends by a fault of this side. */
-  fault(call: Call, code: string, retry: Fault["retry"], message: string, outcome = call.outcome) {
-    return this.settle(call, "fault", { code, message, retry }, outcome);
-  }
+  const fault: Session["fault_"] = (call, code, retry, message, outcome) =>
+    settle(call, "fault", { code, message, retry }, outcome);
 
-  /** It ends here: every call has its outcome. */
-  abandon(): void {
-    for (const call of this.calls.values()) this.settle(call, "lost");
-  }
+  const ping = (wait: number) => {
+    isAsked = true;
+    patience = now + wait;
+    pushUrgent("$ping", { t: now });
+  };
+
+  /** Everything was said, with an `ack` or by the hello of a resume. */
+  const settleAck = () => {
+    told = recv;
+    owed = 0;
+    ackDue = Infinity;
+  };
+
+  /** The session is lost: what left has its outcome now, and positions start anew. */
+  const lose = () => {
+    grant = undefined;
+    sent = [];
+    // Of what waits only calls still mean anything.
+    queue = queue.filter((it) => it.call);
+    lastSeq = written = acked = recv = 0;
+    settleAck();
+    for (const call of calls.values()) if (call.isSent_) settle(call, "lost");
+    for (const part of parts) part.lost_?.();
+    listened.lost_();
+  };
 
   // Receiving. Each returns the code to close with, or nothing.
 
-  #receive(it: Envelope): number | void {
+  const onFrame = (it: Envelope): number | void => {
     const { type, seq, ack, ch, re } = it;
-    const isGreeting = /^\$(welcome|reject)$/.test(type);
-    if (!this.isOpen() && !isGreeting && type !== "$close") return 4501;
-    if (this.isOpen() && (isGreeting || type === "$hello")) return 4502;
-    if (ack !== undefined && !this.outbox.acked(ack)) return 4006;
-    for (const part of this.parts) part.start?.();
+    if (isOpen && /^\$(welcome|reject|hello)$/.test(type)) return 4502;
+    if (!isOpen && !/^\$(welcome|reject|close)$/.test(type)) return 4501;
+    if (ack !== undefined && !onAck(ack)) return 4006;
+    for (const part of parts) part.start_?.();
     const isMessage = type[0] !== "$";
     const shape = SHAPES[type];
-    const isPlaced = isMessage ? re || !ch : shape ? shape.startsWith("Nseq") : seq;
-    if (isPlaced) {
+    if (isMessage ? re || !ch : shape ? shape.seq === 0 : seq) {
       if (seq === undefined) return 4500;
-      if (seq > this.#recv + 1) return 4006;
-      this.#ackDue =
-        ++this.#owed < ACK_FRAMES ? Math.min(this.#ackDue, this.now + ACK_MS) : -Infinity;
+      if (seq > recv + 1) return 4006;
+      ackDue = ++owed < ACK_FRAMES ? Math.min(ackDue, now + ACK_MS) : -Infinity;
       // A duplicate is acknowledged once more.
-      if (seq <= this.#recv) return void (this.#told = 0);
-      this.#recv = seq;
+      if (seq <= recv) return void (told = 0);
+      recv = seq;
     }
-    const call = this.calls.get(re as string);
-    if (this.parts.some((part) => part.receive?.(it)) || call?.hear?.(it)) return;
-    return isMessage ? this.#onMessage(it, call) : this.#onControl(it, call);
-  }
+    const call = calls.get(re as string);
+    if (parts.some((part) => part.receive_?.(it)) || call?.hear_?.(it)) return;
+    return isMessage ? onMessage(it, call) : onControl(it, call);
+  };
 
-  #onControl(it: Envelope, call?: Call): number | void {
+  /** The server has everything up to `seq`; false when that was never sent. */
+  const onAck = (seq: number) => {
+    if (seq > lastSeq) return false;
+    acked = Math.max(seq, acked);
+    sent = sent.filter(({ head }) => (head.seq as number) > seq);
+    return true;
+  };
+
+  const onControl = (it: Envelope, call?: Call): number | void => {
     const { type, payload, ch = "", off = 0 } = it;
     switch (type) {
       case "$welcome":
-        return this.#onWelcome(payload);
+        return onWelcome(payload);
       case "$reject": {
-        const { message, after_ms: after } = payload.error;
-        this.tell({ on: "rejected", reject: payload });
-        this.#end({ by: "peer", code: payload.close, reason: message, ...window([after, after]) });
+        const { message: reason, after_ms: after } = payload.error;
+        tell({ on: "rejected", reject: payload });
+        end({ by: "peer", code: payload.close, reason, ...delayed([after, after]) });
         break;
       }
       case "$close": {
         const { code, reason, retry_after_ms: retry } = payload;
-        this.#end({ by: "peer", code, reason, ...window(retry) });
+        end({ by: "peer", code, reason, ...delayed(retry) });
         break;
       }
       case "$ping":
         // Pongs are owed by the server's pings: one that reads none gets no more.
-        if (this.#urgent.length > 1024) return 4003;
-        this.pushUrgent("$pong", { t: payload.t, now: this.now });
+        if (urgent.length > 1024) return 4003;
+        pushUrgent("$pong", { t: payload.t, now });
         break;
       case "$ok":
       case "$err":
-        if (!call) this.#listening.onAnswer(it);
-        else if (type === "$ok") this.settle(call, "published", payload, "Processed");
+        if (!call) listened.onAnswer_(it);
+        else if (type === "$ok") settle(call, "ok", payload, "Processed");
         else {
-          const outcome = /never|safe|after/.test(payload.retry) ? "NotProcessed" : "Unknown";
-          this.settle(call, "fault", payload, outcome);
+          const isOver = /never|safe|after/.test(payload.retry);
+          settle(call, "fault", payload, isOver ? "NotProcessed" : "Unknown");
         }
         break;
       case "$unsubbed":
-        this.#listening.onUnsubbed(ch, { ...payload, message: payload.reason });
+        listened.onUnsubbed_(ch, { ...payload, message: payload.reason });
         break;
       case "$live":
-        this.#listening.onLive(ch, off);
+        listened.onLive_(ch, off);
         break;
       case "$gap":
-        this.#listening.onGap(ch, payload);
+        listened.onGap_(ch, payload);
     }
-  }
+  };
 
-  #onMessage(it: Envelope, call?: Call): number | void {
+  const onMessage = (it: Envelope, call?: Call): number | void => {
     const { id, re, ch, type, payload } = it;
-    if (ch) {
-      const isSound = re ? this.#listening.onSnapshot(it) : this.#listening.onEvent(it);
-      return isSound ? undefined : 4500;
-    }
+    if (ch) return (re ? listened.onSnapshot_(it) : listened.onEvent_(it)) ? undefined : 4500;
     if (!re) {
       // Serving is a part.
       const message = `no request \`${type}\``;
-      this.push("$err", { re: id }, { code: "unimplemented", message, retry: "never" });
+      push("$err", { re: id }, { code: "unimplemented", message, retry: "never" });
     } else if (call) {
-      for (const kind of ["ok", "err"] as const) {
-        if (type === `${call.type}.${kind}`) {
-          return void this.settle(call, kind, payload, "Processed");
-        }
-      }
-      const message = `\`${call.type}\` was answered with a \`${type}\``;
-      this.fault(call, "internal", "unknown", message, "Processed");
+      const kind = (["ok", "err"] as const).find((kind) => type === `${call.type}.${kind}`);
+      if (kind) settle(call, kind, payload, "Processed");
+      else fault(call, "internal", "unknown", `answered with a \`${type}\``, "Processed");
     }
-  }
+  };
 
-  #onWelcome(welcome: any): number | void {
-    const { version, session, heartbeat, limits, recv } = welcome;
-    const [min, max] = this.#config.versions;
-    const grant = this.#grant;
-    if (version < min || version > max) return 4500;
-    this.#state = "open";
-    this.#heartbeat = heartbeat;
-    this.#patience = this.now + heartbeat.interval_ms;
-    this.maxFrame = limits.max_frame;
-    const { per_s, burst } = limits.rate;
-    this.#perMessage = 1000 / Math.max(1, per_s);
+  const onWelcome = (welcome: any): number | void => {
+    const { version: chosen, session, limits } = welcome;
+    const before = grant;
+    if (chosen < versions[0] || chosen > versions[1]) return 4500;
+    isOpen = true;
+    heartbeat = welcome.heartbeat;
+    patience = now + heartbeat.interval_ms;
+    maxFrame = limits.max_frame;
+    perMessage = 1000 / Math.max(1, limits.rate.per_s);
     // A quarter in reserve: on their way messages bunch, and the server counts arrivals.
-    this.#ahead = (Math.max(1, burst - Math.ceil(burst / 4)) - 1) * this.#perMessage;
+    ahead = Math.max(0, Math.floor(limits.rate.burst * 0.75) - 1) * perMessage;
     // The server counted the hello.
-    this.#paid = this.now + this.#perMessage;
-    this.#grant = undefined;
-    if (!session.resumed) this.#lose();
-    else if (!grant || version !== this.version) return 4500;
-    else if (!this.outbox.replay(recv)) return 4006;
+    paid = now + perMessage;
+    grant = undefined;
+    if (!session.resumed) lose();
+    else if (!before || chosen !== version) return 4500;
+    else if (welcome.recv < acked || !onAck(welcome.recv)) return 4006;
     else {
-      this.#settleAck();
-      this.#listening.resumed();
+      settleAck();
+      listened.resumed_();
     }
-    this.version = version;
-    for (const part of this.parts) part.welcome?.(welcome);
-    this.#grant = { session: session.id, ticket: session.ticket };
-    this.tell({ on: "welcome", welcome });
-    this.#listening.askAgain();
-  }
-
-  /** The session is lost: what left has its outcome now, and positions start anew. */
-  #lose(): void {
-    this.#grant = undefined;
-    this.outbox.restart();
-    this.#recv = 0;
-    this.#settleAck();
-    for (const call of this.calls.values()) {
-      if (call.isSent) this.settle(call, "lost");
-    }
-    for (const part of this.parts) part.lost?.();
-    this.#listening.lost();
-  }
-
-  #end(closed: Closed): void {
-    this.#closed = closed;
-    this.#state = "idle";
-  }
-
-  /** Everything was said, with an `ack` or by the hello of a resume. */
-  #settleAck(): void {
-    this.#told = this.#recv;
-    this.#owed = 0;
-    this.#ackDue = Infinity;
-  }
+    version = chosen;
+    // What is not acknowledged is sent again.
+    written = acked;
+    for (const part of parts) part.welcome_?.(welcome);
+    grant = { session: session.id, ticket: session.ticket };
+    tell({ on: "welcome", welcome });
+    listened.askAgain_();
+  };
 
   // Sending.
 
-  #nextUrgent(): Outgoing | undefined {
-    const frame = this.#urgent.shift();
-    const isOwed = Math.min(this.#ackDue, this.#listening.due) <= this.now;
-    if (frame || !this.isOpen() || !isOwed) return frame;
-    return { head: this.#head("$ack"), body: this.format.body({ ch: this.#listening.tell() }) };
-  }
+  const nextUrgent = () => {
+    const isOwed = isOpen && Math.min(ackDue, listened.consumedDue_()) <= now;
+    return urgent.shift() ?? (isOwed ? frame("$ack", { ch: listened.sayConsumed_() }) : undefined);
+  };
 
-  #nextInTurn(): Outgoing | undefined {
-    if (!this.isOpen() || this.#paceDue() > this.now) return;
-    const { outbox } = this;
-    let frame = outbox.again();
-    while (!frame && (frame = outbox.next())) {
-      outbox.take(frame);
-      if (this.#isReady(frame)) outbox.place(frame);
-      else frame = undefined;
+  /** The next frame that did not leave on this connection. */
+  const nextInTurn = () => {
+    while (isOpen && paceDue() <= now) {
+      const placed = sent.find(({ head }) => (head.seq as number) > written);
+      if (placed) {
+        written = placed.head.seq as number;
+        return placed;
+      }
+      const it = nextQueued();
+      if (!it) return;
+      queue.splice(queue.indexOf(it), 1);
+      if (isReady(it)) {
+        it.head.seq = ++lastSeq;
+        sent.push(it);
+      }
     }
-    return frame;
-  }
+    return;
+  };
+
+  /** While the server acknowledges too little, only what may end a request passes. */
+  const nextQueued = () =>
+    sent.length < FRAMES ? queue[0] : queue.find(({ head }) => /^\$c/.test(head.type));
 
   /** When the next message may leave. */
-  #paceDue(): number {
-    return Math.ceil(this.#paid - this.#ahead);
-  }
+  const paceDue = () => Math.ceil(paid - ahead);
 
   /** The last check before a frame leaves: false when its call was settled instead. */
-  #isReady({ head, call, check }: Queued): boolean {
+  const isReady = ({ head, body, call, check_: check }: Queued) => {
     if (!call) return true;
-    if (!this.has(call)) return false;
+    if (!has(call)) return false;
     if (head.re) return check?.() ?? true;
-    const { since = 0, removed = Infinity } = call.more;
-    const { version, now } = this;
-    if (version < since || version >= removed) {
-      return this.settle(call, "unsupported", version);
+    const { since = 0, removed = Infinity, deadline } = call;
+    if (version < since || version >= removed) return settle(call, "unsupported", version);
+    if (byteLength(body) + HEAD > maxFrame) {
+      return fault(call, "too_large", "never", "larger than the server takes");
     }
-    if (call.size + HEAD > this.maxFrame) {
-      return this.fault(call, "too_large", "never", "larger than the server takes");
-    }
-    if (call.deadline <= now) return this.settle(call, "timeout");
-    call.isSent = true;
-    if (call.deadline < Infinity) head.ttl = Math.ceil(call.deadline - now);
+    if (deadline <= now) return settle(call, "timeout");
+    call.isSent_ = true;
+    if (deadline < Infinity) head.ttl = Math.ceil(deadline - now);
     return true;
-  }
+  };
 
-  #ping(patience: number): void {
-    this.#isAsked = true;
-    this.#patience = this.now + patience;
-    this.pushUrgent("$ping", { t: this.now });
-  }
+  const core: Core = {
+    format_: format,
+    parts_: [],
+    calls_: calls,
+    now_: () => now,
+    version_: () => version,
+    maxFrame_: () => maxFrame,
+    queue_: () => queue,
+    isOpen_: () => isOpen,
+    isConnected_: () => isConnected,
+    hasRoom_: hasRoom,
+    tell_: tell,
+    push_: push,
+    pushUrgent_: pushUrgent,
+    has_: has,
+    sendCancel_: sendCancel,
+    settle_: settle,
+    fault_: fault,
+    close_: close,
 
-  #head(type: string, about?: Partial<Head>): Head {
-    return { type, id: this.#config.id(), ts: this.now, ...about };
-  }
+    at_(time) {
+      now = Math.max(now, time);
+      return self;
+    },
+
+    connect_(more) {
+      const resume = grant && { ...grant, recv };
+      settleAck();
+      for (const part of parts) part.connect_?.();
+      isConnected = true;
+      patience = now + HELLO_MS;
+      const limits = { max_frame: largest, window };
+      pushUrgent("$hello", { protocol, version: versions, ...more, resume, limits });
+    },
+
+    disconnected_(code = 0, reason = "") {
+      urgent = [];
+      if (isConnected) end({ by: code ? "peer" : "network", code: code || 1006, reason });
+    },
+
+    receive_(it = 4500) {
+      if (!isConnected) return;
+      if (isOpen) patience = now + heartbeat.interval_ms;
+      isAsked = false;
+      const code = Object(it) === it ? onFrame(it as Envelope) : it;
+      if (code) close(code as number, "the server broke the protocol", "session");
+    },
+
+    call_(call) {
+      if (!hasRoom()) return false;
+      const { type, body, ch, key } = call;
+      call.id_ = push(type, { ch, key } as Partial<Head>, null, { body, call });
+      calls.set(call.id_, call);
+      return true;
+    },
+
+    cancel_(call) {
+      if (!has(call)) return;
+      if (call.isSent_) sendCancel(call);
+      else fault(call, "cancelled", "safe", "cancelled before it was sent");
+    },
+
+    probe_() {
+      if (isOpen && patience > now + PROBE_MS) ping(PROBE_MS);
+    },
+
+    timeout_() {
+      for (const call of calls.values()) {
+        if (call.deadline > now) continue;
+        if (call.isSent_) sendCancel(call);
+        settle(call, "timeout");
+      }
+      if (isConnected && patience <= now) {
+        const hasSlept = now - patience > ASLEEP_MS;
+        if (!isOpen) close(4303, "the handshake took too long", "session");
+        else if (!isAsked || hasSlept) ping(hasSlept ? PROBE_MS : heartbeat.timeout_ms);
+        else close(4002, "nothing was heard for too long", "session");
+      }
+      for (const part of parts) part.timeout_?.();
+    },
+
+    transmit_() {
+      const it = nextUrgent() ?? nextInTurn();
+      if (!it) return;
+      paid = Math.max(paid, now) + perMessage;
+      if (recv <= told) return it;
+      // What was received rides on what leaves.
+      settleAck();
+      return { ...it, head: { ...it.head, ack: recv } };
+    },
+
+    event_() {
+      if (events.length || !closed || urgent.length) return events.shift();
+      const it = { on: "closed", closed } as const;
+      closed = undefined;
+      // What the end of the session settles is told after it.
+      if (/^[sf]/.test(advice(it.closed.code))) lose();
+      return it;
+    },
+
+    due_() {
+      const dues = [...calls.values()].map((call) => call.deadline);
+      for (const part of parts) dues.push(part.due_?.() ?? Infinity);
+      if (isConnected) dues.push(patience);
+      if (isOpen) {
+        // What is due already waits for the socket alone.
+        const pace = written < lastSeq || nextQueued() ? paceDue() : Infinity;
+        dues.push(...[ackDue, listened.consumedDue_(), pace].filter((time) => time > now));
+      }
+      return Math.min(...dues, Infinity);
+    },
+
+    abandon_() {
+      for (const call of calls.values()) settle(call, "lost");
+    },
+  };
+  const listened = listening(core);
+  const self = Object.assign(core, listened);
+  const parts = self.parts_;
+  parts.push(...(config.parts ?? []).map((make) => make(self)));
+  return self;
 }
 
-function window(retry: any): { retry?: [number, number] } {
+function delayed(retry: any): { retry?: [number, number] } {
   const isWindow = Array.isArray(retry) && retry.length === 2 && retry.every((it) => it >= 0);
   return isWindow ? { retry: [retry[0], Math.max(retry[0], retry[1])] } : {};
 }

@@ -4,7 +4,7 @@ import { CallError, ConnectionError } from "./errors.js";
 import type { About } from "./events.js";
 import type * as p from "./protocol.js";
 import { timer, uuid } from "./socket.js";
-import { Subscription } from "./subscription.js";
+import { subscription, type Subscription } from "./subscription.js";
 import { Leader, type FromLeader, type FromTab } from "./leader.js";
 import type { Position } from "./wire.js";
 
@@ -133,10 +133,10 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
     const consumed = () => {
       if (isMine()) this.#send({ on: "read", ch, id: listened.id });
     };
-    const it = new Subscription<p.Item<P, A>>(consumed, leave, Infinity);
+    const it = subscription<p.Item<P, A>>(consumed, leave, Infinity);
     listened.it = it;
     signal?.addEventListener("abort", () => it.close());
-    if (this.state.name === "closed") it.end("lost", "the client is closed");
+    if (this.state.name === "closed") it.end_("lost", "the client is closed");
     else {
       this.#listened.set(ch, listened);
       this.#send({ on: "join", ch, id: listened.id, since });
@@ -274,7 +274,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
     } else if (event.on === "ended" || event.on === "not_subscribed") {
       this.#listened.delete(event.ch);
     }
-    listened.it.take(event);
+    listened.it.take_(event);
   }
 
   #ask(ask: Asked["ask"], mayRepeat: boolean, signal?: AbortSignal): Promise<any> {
@@ -328,7 +328,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
     }
     const all = [...this.#listened.values()];
     this.#listened.clear();
-    for (const { it } of all) it.end("lost", "the client stopped");
+    for (const { it } of all) it.end_("lost", "the client stopped");
   }
 }
 

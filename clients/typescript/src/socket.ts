@@ -28,26 +28,24 @@ export interface Backoff {
 
 export const BACKOFF: Backoff = { baseMs: 1000, maxMs: 30_000, attempts: 12, resetMs: 30_000 };
 
-const HOUR = 3_600_000;
-
 /** The delay before the next attempt, after `failed` in a row; a window of the server counts. */
-export function delay(backoff: Backoff, failed: number, window?: [number, number]): number {
-  const base = Math.min(backoff.baseMs * 2 ** failed, backoff.maxMs);
+export function delay(
+  { baseMs, maxMs }: Backoff,
+  failed: number,
+  window?: readonly [number, number],
+): number {
+  const base = Math.min(baseMs * 2 ** failed, maxMs);
+  const [low, high] = window ?? [base / 2, base * 1.5];
   // A server that names a year is not obeyed for longer than an hour.
-  const [low, high] = (window ?? [base / 2, base * 1.5]).map((ms) => Math.min(ms, HOUR)) as [
-    number,
-    number,
-  ];
-  return low + (high - low) * Math.random();
+  return Math.min(low + (high - low) * Math.random(), 3_600_000);
 }
 
 /** A UUID of version 7. It needs no secure origin, as `randomUUID` does. */
 export function uuid(): string {
-  const random = crypto.getRandomValues(new Uint8Array(18));
-  let at = 0;
-  return `${Date.now().toString(16).padStart(12, "0")}7xxx8xxxxxxxxxxxxxxx`
-    .replace(/x/g, () => ((random[at++] as number) & 15).toString(16))
-    .replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  const random = crypto.getRandomValues(new Uint8Array(23));
+  const time = Date.now().toString(16).padStart(12, "0").replace(/.{8}/, "$&-");
+  const rest = (_: string, at: number) => ((random[at] as number) & 15).toString(16);
+  return time + "-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, rest);
 }
 
 /** The wall clock, but it never goes back. It counts the time of a sleep. */
@@ -63,5 +61,5 @@ export function clock(): () => number {
 
 /** Waits at most as long as a timer can. */
 export function timer(run: () => void, ms: number): ReturnType<typeof setTimeout> {
-  return setTimeout(run, Math.min(Math.max(0, ms), 2 ** 31 - 1));
+  return setTimeout(run, Math.min(ms, 2 ** 31 - 1));
 }

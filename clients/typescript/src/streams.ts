@@ -1,7 +1,7 @@
 import type { CallOptions, Client } from "./client.js";
 import { failure } from "./errors.js";
-import type { Call } from "./events.js";
-import { Feed } from "./feed.js";
+import type { Call, Failed } from "./events.js";
+import { feed as makeFeed } from "./feed.js";
 import type * as p from "./protocol.js";
 import type { Session } from "./session.js";
 
@@ -27,35 +27,36 @@ export function stream<P extends p.Shape, K extends p.RequestsWith<P, "item">>(
   options: StreamOptions = {},
 ): Stream<p.ItemOf<P, K>, p.ReplyOf<P, K>> {
   const { credit: most = CREDIT, signal } = options;
-  const call = client.make(type, payload, options);
+  const { inside } = client;
+  const call = inside.make_(type, payload, options);
   const stop = new AbortController();
   let used = 0;
   const consumed = () => {
     if (++used * 2 < most) return;
-    credit(client.at(), call, used);
+    credit(inside.at_(), call, used);
     used = 0;
-    client.pump();
+    inside.pump_();
   };
-  const feed = new Feed<any>(consumed, () => stop.abort("the loop was left"));
-  call.hear = (it) => {
+  const feed = makeFeed<any>(consumed, () => stop.abort("the loop was left"));
+  call.hear_ = (it) => {
     if (it.type !== `${type}.item`) return false;
     // A server that ignores the credit would fill our memory.
-    if (feed.entries.length > most) {
-      client.session.close(4500, "items beyond their credit", "session");
-    } else feed.push(it.payload);
+    if (feed.entries_.length > most) {
+      inside.at_().close_(4500, "items beyond their credit", "session");
+    } else feed.push_(it.payload);
     return true;
   };
   const cancel = () => stop.abort(signal?.reason);
   signal?.addEventListener("abort", cancel);
   if (signal?.aborted) cancel();
-  const answer = client.ask(call, stop.signal, () => credit(client.session, call, most));
+  const answer = inside.ask_(call, stop.signal, () => credit(inside.at_(), call, most));
   const reply = answer.then((it) => {
     if (it.kind === "ok") return it.payload;
-    throw failure(type, it);
+    throw failure(type, it as Failed);
   });
   const end = (error?: unknown) => {
     signal?.removeEventListener("abort", cancel);
-    feed.finish(error);
+    feed.finish_(error);
   };
   reply.then(() => end(), end);
   return Object.assign(feed, { reply });
@@ -63,8 +64,8 @@ export function stream<P extends p.Shape, K extends p.RequestsWith<P, "item">>(
 
 /** The application takes `n` more items; what waits to be sent becomes more. */
 export function credit(session: Session, call: Call, n: number): void {
-  if (!session.has(call)) return;
-  const queued = session.outbox.queue.find((frame) => frame.call === call && frame.n);
-  if (!queued) session.push("$credit", { re: call.id }, { n }, { call, n });
-  else queued.body = session.format.body({ n: (queued.n = (queued.n as number) + n) });
+  if (!session.has_(call)) return;
+  const queued = session.queue_().find((frame) => frame.call === call && frame.n);
+  if (!queued) session.push_("$credit", { re: call.id_ as string }, { n }, { call, n });
+  else queued.body = session.format_.body({ n: (queued.n = (queued.n as number) + n) });
 }

@@ -1,6 +1,6 @@
 import type { CallOptions, Client } from "./client.js";
 import { failure } from "./errors.js";
-import type { Call, Reply } from "./events.js";
+import type { Call, Failed, Reply } from "./events.js";
 import type * as p from "./protocol.js";
 import { HEAD, type Session } from "./session.js";
 import { byteLength, type Body } from "./wire.js";
@@ -16,7 +16,8 @@ export async function upload<P extends p.Shape, K extends p.RequestsWith<P, "par
   parts: Iterable<p.PartOf<P, K>> | AsyncIterable<p.PartOf<P, K>>,
   options: CallOptions = {},
 ): Promise<p.ReplyOf<P, K>> {
-  const call = client.make(type, payload, options);
+  const { inside } = client;
+  const call = inside.make_(type, payload, options);
   const stop = new AbortController();
   const { signal } = options;
   const cancel = () => stop.abort(signal?.reason);
@@ -25,32 +26,32 @@ export async function upload<P extends p.Shape, K extends p.RequestsWith<P, "par
   const sending = new Sending(call, () => wake());
   if (signal?.aborted) cancel();
   signal?.addEventListener("abort", cancel);
-  const over = client.ask(call, stop.signal).then((it) => (reply = it));
+  const over = inside.ask_(call, stop.signal).then((it) => (reply = it));
   const end = () => signal?.removeEventListener("abort", cancel);
   over.then(end, end);
   try {
     for await (const part of parts) {
-      client.check(`${type}.part`, part);
-      const body = client.session.format.body(part);
-      while (!reply && !sending.part(client.at(), body)) {
+      inside.check_(`${type}.part`, part);
+      const body = inside.at_().format_.body(part);
+      while (!reply && !sending.part(inside.at_(), body)) {
         const granted = new Promise<void>((resolve) => (wake = resolve));
         const look = setTimeout(() => wake(), ROOM_MS);
         await Promise.race([over, granted]);
         clearTimeout(look);
       }
       if (reply) break;
-      client.pump();
+      inside.pump_();
     }
   } catch (error) {
     stop.abort(error);
     await over.catch(() => {});
     throw error;
   }
-  sending.end(client.at());
-  client.pump();
+  sending.end(inside.at_());
+  inside.pump_();
   const it = await over;
   if (it.kind === "ok") return it.payload;
-  throw failure(type, it);
+  throw failure(type, it as Failed);
 }
 
 /** The parts of one upload, under the server's credit (docs/protocol.md, section 7). */
@@ -63,7 +64,7 @@ export class Sending {
     readonly call: Call,
     granted: (n: number) => void,
   ) {
-    call.hear = ({ type, payload }) => {
+    call.hear_ = ({ type, payload }) => {
       if (type !== "$credit") return false;
       if (this.#isEnded) return true;
       this.#credit += payload.n;
@@ -75,24 +76,25 @@ export class Sending {
   /** The next part, as it travels; false without credit or room. */
   part(session: Session, body: Body): boolean {
     const { call } = this;
-    if (!session.has(call)) return true;
-    if (!this.#credit || !session.outbox.hasRoom()) return false;
+    if (!session.has_(call)) return true;
+    if (!this.#credit || !session.hasRoom_()) return false;
     this.#credit--;
     const check = () => {
-      if (call.isCancelled) return false;
-      if (byteLength(body) + HEAD <= session.maxFrame) return true;
+      if (call.isCancelled_) return false;
+      if (byteLength(body) + HEAD <= session.maxFrame_()) return true;
       // An upload with a hole is worth nothing.
-      session.sendCancel(call);
-      return session.fault(call, "too_large", "unknown", "larger than the server takes");
+      session.sendCancel_(call);
+      return session.fault_(call, "too_large", "unknown", "larger than the server takes");
     };
-    session.push(`${call.type}.part`, { re: call.id }, null, { call, check, body });
+    const about = { re: call.id_ as string };
+    session.push_(`${call.type}.part`, about, null, { call, check_: check, body });
     return true;
   }
 
   /** No more parts follow. */
   end(session: Session): void {
-    if (!session.has(this.call) || this.#isEnded) return;
+    if (!session.has_(this.call) || this.#isEnded) return;
     this.#isEnded = true;
-    session.push("$end", { re: this.call.id }, null, { call: this.call });
+    session.push_("$end", { re: this.call.id_ as string }, null, { call: this.call });
   }
 }

@@ -60,32 +60,32 @@ class Validating implements Hooks {
     this.#shapes = shapes;
   }
 
-  check(type: string, payload: unknown): void {
+  check_(type: string, payload: unknown): void {
     const it = this.#find("client", type, payload);
     if (it) throw new CallError("invalid", "NotSent", text(type, it), it);
   }
 
-  receive(frame: Envelope): boolean {
+  receive_(frame: Envelope): boolean {
     const { type, id, re, ch, payload } = frame;
     const session = this.#session;
     const it = type[0] === "$" ? undefined : this.#find("server", type, payload);
     if (!it) return false;
     const message = text(type, it);
     if (ch && re) {
-      if (session.unsubscribe(ch)) {
+      if (session.unsubscribe_(ch)) {
         const fault = { code: "invalid", message, retry: "never" as const };
-        session.tell({ on: "ended", ch, fault });
+        session.tell_({ on: "ended", ch, fault });
       }
     } else if (ch) {
       frame.payload = { ...it, event: type };
       frame.type = `${ch.split("/")[0]}.$invalid`;
       return false;
     } else if (re) {
-      const call = session.calls.get(re);
+      const call = session.calls_.get(re);
       const isItem = type.endsWith(".item");
-      if (call && isItem) session.sendCancel(call);
-      if (call) session.fault(call, "invalid", "never", message, isItem ? "Unknown" : "Processed");
-    } else session.push("$err", { re: id }, { code: "invalid", message, retry: "never" });
+      if (call && isItem) session.sendCancel_(call);
+      if (call) session.fault_(call, "invalid", "never", message, isItem ? "Unknown" : "Processed");
+    } else session.push_("$err", { re: id }, { code: "invalid", message, retry: "never" });
     return true;
   }
 

@@ -72,33 +72,51 @@ export interface Gap {
 /** What a client does after a close (section 10). */
 export type Advice = "resume" | "fresh_session" | "new_credentials" | "delay" | "stop";
 
-const HEADER = "type id ts re seq ack ch key ttl tp".split(" ");
-const ENVELOPE = "Stype Nts Sid Sre? Nseq? Nack? Sch? Noff? Nprev? Skey? Nttl? Stp?";
-/** The one field of a frame that only clients send: no server's frame has it. */
-const OURS = "S-";
-/**
- * What a control frame must have: a letter for the type, in upper case for the header, then the
- * path, and `?` where it may be absent.
- */
-export const SHAPES: Record<string, string> = {
-  $welcome:
-    "nversion ssession.id ssession.ticket bsession.resumed nrecv nheartbeat.interval_ms " +
-    "nheartbeat.timeout_ms nlimits.max_frame nlimits.rate.per_s nlimits.rate.burst",
-  $reject: "nclose serror.code serror.message serror.retry nerror.after_ms?",
-  $close: "ncode sreason",
-  $ping: "nt",
-  $pong: "nt",
-  $ack: "n-?",
-  $auth_ok: "Sre",
-  $auth_required: "n-?",
-  $cancel: "Nseq Sre",
-  $end: "Nseq Sre",
-  $credit: "Nseq Sre nn",
-  $ok: "Nseq Sre sepoch? noff? brecovered?",
-  $err: "Nseq Sre scode smessage sretry nafter_ms?",
-  $unsubbed: "Nseq Sch scode sreason sretry",
-  $live: "Sch Noff",
-  $gap: "Sch sreason nafter? nuntil? ndropped?",
+/** What is asked of a value by an example: `[x]` may be absent, `0` is a whole number, not below. */
+const ENVELOPE = {
+  type: "",
+  id: "",
+  ts: 0,
+  re: [""],
+  seq: [0],
+  ack: [0],
+  ch: [""],
+  off: [0],
+  prev: [0],
+  key: [""],
+  ttl: [0],
+  tp: [""],
+};
+/** A frame of the session stream about another one. */
+const ABOUT = { seq: 0, re: "" } as const;
+/** No server's frame has this: it is one that only clients send. */
+const OURS = { type: 0 };
+/** What a control frame must have, besides what every envelope has. */
+export const SHAPES: Record<string, { seq?: 0; [field: string]: any }> = {
+  $welcome: {
+    payload: {
+      version: 0,
+      session: { id: "", ticket: "", resumed: true },
+      recv: 0,
+      heartbeat: { interval_ms: 0, timeout_ms: 0 },
+      limits: { max_frame: 0, rate: { per_s: 0, burst: 0 } },
+    },
+  },
+  $reject: { payload: { close: 0, error: { code: "", message: "", retry: "", after_ms: [0] } } },
+  $close: { payload: { code: 0, reason: "" } },
+  $ping: { payload: { t: 0 } },
+  $pong: { payload: { t: 0 } },
+  $ack: { payload: {} },
+  $auth_ok: { re: "" },
+  $auth_required: { payload: {} },
+  $cancel: ABOUT,
+  $end: ABOUT,
+  $credit: { ...ABOUT, payload: { n: 0 } },
+  $ok: { ...ABOUT, payload: { epoch: [""], off: [0], recovered: [true] } },
+  $err: { ...ABOUT, payload: { code: "", message: "", retry: "", after_ms: [0] } },
+  $unsubbed: { seq: 0, ch: "", payload: { code: "", reason: "", retry: "" } },
+  $live: { ch: "", off: 0 },
+  $gap: { ch: "", payload: { reason: "", after: [0], until: [0], dropped: [0] } },
   $auth: OURS,
   $sub: OURS,
   $unsub: OURS,
@@ -110,7 +128,7 @@ const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 export const json: Format = {
   protocol: "wsp1.json",
   body: (payload) => JSON.stringify(payload ?? null),
-  write: ({ head, body }) => `${JSON.stringify(head, HEADER).slice(0, -1)},"payload":${body}}`,
+  write: ({ head, body }) => `${JSON.stringify(head).slice(0, -1)},"payload":${body}}`,
   read: (data) => (data.at ? decode(data) : 4504),
 };
 
@@ -129,12 +147,12 @@ export function sound(it: any): Envelope | undefined {
   for (const field of ["id", "re"]) it[field] &&= it[field].toLowerCase();
   const { type, id, re = id } = it;
   const isSound =
-    has(it, ENVELOPE) &&
+    fits(it, ENVELOPE) &&
     it.payload !== undefined &&
     /^.{1,128}$/s.test(type) &&
     UUID.test(id) &&
     UUID.test(re) &&
-    has(it, type[0] === "$" && SHAPES[type] || "Stype");
+    fits(it, SHAPES[type] ?? {});
   return isSound ? it : undefined;
 }
 
@@ -145,11 +163,9 @@ export function byteLength(body: Body): number {
 
 /** What the range of a close code says (section 10). */
 export function advice(code: number): Advice {
-  const range = Math.floor(code / 100);
-  if (range === 40 || [1001, 1005, 1006, 1011, 1012, 1013].includes(code)) return "resume";
-  if (range === 41) return "fresh_session";
-  if (range === 42) return "new_credentials";
-  return range === 43 || range === 44 ? "delay" : "stop";
+  const ranges = ["resume", "fresh_session", "new_credentials", "delay", "delay"] as const;
+  const isPassing = [1001, 1005, 1006, 1011, 1012, 1013].includes(code);
+  return ranges[Math.floor(code / 100) - 40] ?? (isPassing ? "resume" : "stop");
 }
 
 /** The address of a channel: its kind and its fields, in their order (section 3). */
@@ -163,16 +179,11 @@ export function address<K extends string>(
   return [kind, ...fields.map(escape)].join("/") as K;
 }
 
-function has(it: any, shape: string): boolean {
-  return shape.split(" ").every((word) => {
-    const [, letter = "", path = "", optional] = /(.)([^?]*)(.?)/.exec(word) as string[];
-    const isHead = letter < "a";
-    const from = isHead ? it : it.payload;
-    const field = path.split(".").reduce((value, name) => value?.[name], from);
-    if (field === undefined) return !!optional && (isHead || Object(from) === from);
-    if (/n/i.test(letter)) return Number.isSafeInteger(field) && field >= 0;
-    return typeof field === (letter === "b" ? "boolean" : "string");
-  });
+function fits(it: any, like: any): boolean {
+  if (like === 0) return Number.isSafeInteger(it) && it >= 0;
+  if (Object(like) !== like) return typeof it === typeof like;
+  if (like.at) return it === undefined || fits(it, like[0]);
+  return Object(it) === it && Object.keys(like).every((name) => fits(it[name], like[name]));
 }
 
 function isDeeper(value: any, levels: number): boolean {

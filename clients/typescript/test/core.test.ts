@@ -15,6 +15,7 @@ async function core(): Promise<Pick<typeof all, "Client" | "address">> {
     stdin: { contents, resolveDir, loader: "ts" },
     bundle: true,
     minify: true,
+    mangleProps: /_$/,
     format: "esm",
     target: "es2022",
     write: false,

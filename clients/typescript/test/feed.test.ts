@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CallError, address } from "../src/index.js";
-import { Feed } from "../src/feed.js";
+import { feed as makeFeed } from "../src/feed.js";
 import { BACKOFF, clock, delay, uuid } from "../src/socket.js";
-import { Subscription } from "../src/subscription.js";
+import { subscription } from "../src/subscription.js";
 import { advice, decode } from "../src/wire.js";
 
 test("a position is consumed when the next item is asked for", async () => {
   const told: (number | undefined)[] = [];
-  const feed = new Feed<string>((off) => told.push(off), () => {});
-  feed.push("a", 1);
-  feed.push(undefined, 2);
-  feed.push("b", 3);
+  const feed = makeFeed<string>((off) => told.push(off), () => {});
+  feed.push_("a", 1);
+  feed.push_(undefined, 2);
+  feed.push_("b", 3);
   assert.equal((await feed.next()).value, "a");
   assert.deepEqual(told, []);
   assert.equal((await feed.next()).value, "b");
@@ -19,11 +19,11 @@ test("a position is consumed when the next item is asked for", async () => {
 });
 
 test("who waits gets what comes, in order, and then the end", async () => {
-  const feed = new Feed<number>(() => {}, () => {});
+  const feed = makeFeed<number>(() => {}, () => {});
   const waiting = [feed.next(), feed.next(), feed.next()];
-  feed.push(1);
-  feed.push(2);
-  feed.finish();
+  feed.push_(1);
+  feed.push_(2);
+  feed.finish_();
   const got = await Promise.all(waiting);
   assert.deepEqual(got.map((it) => it.value), [1, 2, undefined]);
   assert.deepEqual(got.map((it) => it.done), [false, false, true]);
@@ -31,8 +31,8 @@ test("who waits gets what comes, in order, and then the end", async () => {
 
 test("leaving the loop tells it once", async () => {
   let left = 0;
-  const feed = new Feed<number>(() => {}, () => left++);
-  feed.push(1);
+  const feed = makeFeed<number>(() => {}, () => left++);
+  feed.push_(1);
   for await (const _ of feed) break;
   await feed.return();
   assert.equal(left, 1);
@@ -40,23 +40,23 @@ test("leaving the loop tells it once", async () => {
 });
 
 test("a reader of a best-effort channel that is slow is told how much it missed", async () => {
-  const it = new Subscription<any>(() => {}, () => {}, 4);
-  it.take({ on: "subscribed", ch: "typing/x", done: {} });
+  const it = subscription<any>(() => {}, () => {}, 4);
+  it.take_({ on: "subscribed", ch: "typing/x", done: {} });
   for (let n = 0; n < 10; n++) {
-    it.take({ on: "delivered", ch: "typing/x", type: "typing.keys", payload: n, off: undefined });
+    it.take_({ on: "delivered", ch: "typing/x", type: "typing.keys", payload: n, off: undefined });
   }
   const first = (await it.next()).value;
   assert.equal(first.type, "$gap");
   const rest = [];
-  while (it.entries.length > 0) rest.push((await it.next()).value.payload);
+  while (it.entries_.length > 0) rest.push((await it.next()).value.payload);
   assert.deepEqual([first.dropped + rest.length, rest.at(-1)], [10, 9]);
 });
 
 test("a server that ignores the window is found out", () => {
-  const it = new Subscription<any>(() => {}, () => {}, 4);
-  it.take({ on: "subscribed", ch: "room/x", done: { epoch: "e", off: 0 } });
+  const it = subscription<any>(() => {}, () => {}, 4);
+  it.take_({ on: "subscribed", ch: "room/x", done: { epoch: "e", off: 0 } });
   const taken = Array.from({ length: 10 }, (_, n) =>
-    it.take({ on: "delivered", ch: "room/x", type: "room.said", payload: n, off: n + 1 }));
+    it.take_({ on: "delivered", ch: "room/x", type: "room.said", payload: n, off: n + 1 }));
   assert.deepEqual(taken.map(Number), [1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
 });
 

@@ -12,6 +12,12 @@ class Page extends EventTarget {
   hidden = false;
   readonly window = new EventTarget();
 
+  /** An event of the document passes the window first, as in a browser. */
+  override dispatchEvent(event: Event): boolean {
+    this.window.dispatchEvent(new Event(event.type));
+    return super.dispatchEvent(event);
+  }
+
   static async with(run: (page: Page) => Promise<void>): Promise<void> {
     const page = new Page();
     const all = globalThis as any;
@@ -129,11 +135,12 @@ test("after a sleep the server is asked at once", within, async (t) => {
   socket.welcome();
   const { now } = Date;
   t.mock.method(Date, "now", () => now() + 3_600_000);
-  client.at().timeout();
-  client.pump();
+  const { inside } = client;
+  inside.at_().timeout_();
+  inside.pump_();
   assert.equal(socket.sent.at(-1).type, "$ping");
   // It has 3 s, however long its heartbeat is.
-  assert.ok(client.session.due() - client.now() <= 3000);
+  assert.ok(inside.at_().due_() - inside.now_() <= 3000);
   client.close();
 });
 
@@ -159,7 +166,7 @@ test("nothing is written while the socket holds too much", within, async () => {
   for (const call of calls) call.catch(() => {});
   assert.equal(socket.sent.length, 1);
   socket.bufferedAmount = 65_535;
-  client.pump();
+  client.inside.pump_();
   assert.deepEqual(socket.sent.slice(1).map((it) => it.type), ["a", "b"]);
   client.close();
 });

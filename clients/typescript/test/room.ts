@@ -1,7 +1,7 @@
 import { Serving, type Request } from "../src/callbacks.js";
-import { Call, type Event, type Reply } from "../src/events.js";
+import type { Call, Event, Reply } from "../src/events.js";
 import { Renewing } from "../src/renewal.js";
-import { Session } from "../src/session.js";
+import { session, type Session } from "../src/session.js";
 import { credit } from "../src/streams.js";
 import { Sending } from "../src/uploads.js";
 import { json, type Envelope, type Format } from "../src/wire.js";
@@ -75,7 +75,7 @@ class Room {
       const [, bytes] = /^config C max_frame=(\d+)$/.exec(text) ?? [];
       if (bytes) this.#maxFrame = Number(bytes);
     }
-    this.#session = new Session({
+    this.#session = session({
       protocol: "chat",
       versions: this.#versions,
       id: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, "0")}`,
@@ -116,10 +116,10 @@ class Room {
     if (what === "app>") this.#server.command(short);
     // It counts as sent, and does not arrive.
     if (what === "lost:") this.#server.frame(short, this.#labels, this.isScripted);
-    if (what === "raw:") this.#session.at(this.#now).receive(json.read(rest.slice(5)));
+    if (what === "raw:") this.#session.at_(this.#now).receive_(json.read(rest.slice(5)));
     if (what === "breaks:") {
       const code = rest.endsWith("too_large") ? 4503 : 4504;
-      this.#session.at(this.#now).close(code, "as told", "session");
+      this.#session.at_(this.#now).close_(code, "as told", "session");
     }
   }
 
@@ -163,11 +163,11 @@ class Room {
   }
 
   #expectEvent(short: Short): void {
-    let event = this.#session.event();
+    let event = this.#session.event_();
     if (!event && !this.#isFull) {
       const frame = this.#transmit();
       if (frame) throw new Error(`unshown: ${JSON.stringify(frame)}`);
-      event = this.#session.event();
+      event = this.#session.event_();
     }
     if (!event) throw new Error("nothing was told");
     const told = this.#tell(event);
@@ -178,12 +178,12 @@ class Room {
   #expectQuiet(): void {
     const frame = this.#isFull ? undefined : this.#transmit();
     if (frame) throw new Error(`unshown: ${JSON.stringify(frame)}`);
-    const event = this.#session.event();
+    const event = this.#session.event_();
     if (event) throw new Error(`unshown: C app< ${this.#tell(event)}`);
   }
 
   #transmit(): Envelope | undefined {
-    const frame = this.#session.transmit();
+    const frame = this.#session.transmit_();
     if (!frame) return;
     const { format } = this;
     const { type } = frame.head;
@@ -196,47 +196,47 @@ class Room {
   }
 
   #carry(message: unknown): void {
-    this.#session.at(this.#now).receive(this.format.read(message));
+    this.#session.at_(this.#now).receive_(this.format.read(message));
   }
 
   #time(rest: string): void {
     this.#expectQuiet();
     const [word, more = ""] = rest.split(" ");
     if (word === "lost") {
-      if (more !== "S") this.#session.at(this.#now).disconnected();
+      if (more !== "S") this.#session.at_(this.#now).disconnected_();
     } else if (word === "asleep") {
       this.#now += duration(more);
-      this.#session.at(this.#now).timeout();
+      this.#session.at_(this.#now).timeout_();
     } else {
       this.#wait(this.#now + duration(rest));
     }
   }
 
   #wait(until: number): void {
-    for (let due; (due = this.#session.due()) <= until; ) {
+    for (let due; (due = this.#session.due_()) <= until; ) {
       this.#now = Math.max(this.#now, due);
-      this.#session.at(this.#now).timeout();
+      this.#session.at_(this.#now).timeout_();
       if (this.#now >= until) break;
       this.#expectQuiet();
-      if (this.#session.due() <= this.#now) throw new Error("a timer does not advance");
+      if (this.#session.due_() <= this.#now) throw new Error("a timer does not advance");
     }
     this.#now = until;
-    this.#session.at(until).timeout();
+    this.#session.at_(until).timeout_();
   }
 
   #command(short: Short): boolean {
-    const session = this.#session.at(this.#now);
+    const session = this.#session.at_(this.#now);
     const call = this.#calls[Number(short.at(1))] as Call;
     const body = this.format.body(short.json);
     const ttl = short.field("ttl");
     const deadline = ttl === undefined ? Infinity : this.#now + duration(ttl);
     switch (short.first) {
       case "connect": {
-        if (session.isConnected()) return false;
+        if (session.isConnected_()) return false;
         const token = short.field("token");
         const versions = short.at(1).split("..").map(Number);
         const protocol = short.field("protocol");
-        session.connect({
+        session.connect_({
           ...(protocol && { protocol }),
           ...(versions.length === 2 && { version: versions }),
           ...(token && { auth: { token } }),
@@ -253,17 +253,17 @@ class Room {
           if (short.field(name)) more[name] = short.number(name);
         }
         if (short.field("key")) more.key = short.field("key");
-        const made = new Call(short.at(isCall ? 2 : 3), body, deadline, more);
+        const made: Call = { type: short.at(isCall ? 2 : 3), body, deadline, ...more };
         const at = Number(short.at(1));
         this.#calls[at] = made;
         this.#listen(made, at);
-        if (!session.call(made)) return false;
+        if (!session.call_(made)) return false;
         const most = short.number("credit");
         if (most) credit(session, made, most);
         return true;
       }
       case "cancel":
-        session.cancel(call);
+        session.cancel_(call);
         return true;
       case "credit":
         credit(session, call, Number(short.at(2)));
@@ -274,14 +274,14 @@ class Room {
         (this.#uploads[Number(short.at(1))] as Sending).end(session);
         return true;
       case "subscribe":
-        return session.subscribe(short.at(1), position(short.field("since")));
+        return session.subscribe_(short.at(1), position(short.field("since")));
       case "unsubscribe":
-        return session.unsubscribe(short.at(1));
+        return session.unsubscribe_(short.at(1));
       case "consumed":
-        session.consumed(short.at(1), Number(short.at(2)));
+        session.consumed_(short.at(1), Number(short.at(2)));
         return true;
       case "close":
-        session.close(Number(short.at(1)), "as told");
+        session.close_(Number(short.at(1)), "as told");
         return true;
       case "answer": {
         const request = this.#requests[Number(short.at(1))] as Request;
@@ -297,10 +297,10 @@ class Room {
 
   /** What a stream or an upload hears of its call is told among the events of the session. */
   #listen(call: Call, at: number): void {
-    const told = (event: Heard) => this.#session.tell(event as unknown as Event);
+    const told = (event: Heard) => this.#session.tell_(event as unknown as Event);
     this.#uploads[at] = new Sending(call, (n) => told({ on: "granted", call, n }));
-    const { hear } = call;
-    call.hear = (frame) => {
+    const { hear_: hear } = call;
+    call.hear_ = (frame) => {
       if (frame.type !== `${call.type}.item`) return hear?.(frame) ?? false;
       told({ on: "item", call, payload: frame.payload });
       return true;
@@ -320,7 +320,7 @@ class Room {
         return short(by, code, ...(retry ? [`retry=${retry[0]}..${retry[1]}ms`] : []));
       }
       case "answered":
-        return this.#tellReply(event.reply, this.#calls.indexOf(event.call));
+        return this.#tellReply(event.reply, this.#calls.indexOf(event.call), !!event.call.ch);
       case "item":
         return json(short(this.#calls.indexOf(event.call)), event.payload);
       case "granted":
@@ -358,13 +358,13 @@ class Room {
     }
   }
 
-  #tellReply(reply: Reply, call: number): Short {
-    const words = ["answered", String(call), reply.kind];
+  #tellReply(reply: Reply, call: number, isPublished: boolean): Short {
+    const kind = reply.kind === "ok" && isPublished ? "published" : reply.kind;
+    const words = ["answered", String(call), kind];
     const snake = reply.outcome.replace(/(?!^)[A-Z]/g, "_$&").toLowerCase();
     switch (reply.kind) {
       case "ok":
       case "err":
-      case "published":
         return new Short(words, reply.payload);
       case "fault":
         return new Short([...words, reply.payload.code, snake]);
