@@ -1,5 +1,5 @@
 import { ConnectionError, failure } from "./errors.js";
-import type { Call, Event, Part, Reply } from "./events.js";
+import type { Call, Event, Part, PartEvent, Reply } from "./events.js";
 import type * as p from "./protocol.js";
 import { outcomeOf, session, type Session } from "./session.js";
 import { BACKOFF, clock, delay, timer, uuid } from "./socket.js";
@@ -137,7 +137,6 @@ function drive(self: any, url: string, options: Options): Inside {
   const { token, format = json } = options;
   const backoff = { ...BACKOFF, ...options.backoff };
   const now = clock();
-  const subscriptions = new Map<string, Subscription<any>>();
   const listeners = new Set<(state: State) => void>();
   let current: Session;
   let socket: Socket | undefined;
@@ -198,7 +197,7 @@ function drive(self: any, url: string, options: Options): Inside {
     const { bufferedAmount = 0 } = socket ?? {};
     if (bufferedAmount < HIGH || bufferedAmount !== buffered) stuckSince = now();
     else if (now() - stuckSince >= STUCK_MS) {
-      at().close_(4003, "nothing was read for too long", "session");
+      at().fail_(4003);
     }
     buffered = bufferedAmount;
     return bufferedAmount >= HIGH;
@@ -222,13 +221,9 @@ function drive(self: any, url: string, options: Options): Inside {
       // The range of the code says what follows.
       if (advice(code) === "stop") stop(code, text);
       else retry(text, window);
-    } else if ("ch" in event) {
-      const it = subscriptions.get(event.ch);
-      if ("fault" in event) subscriptions.delete(event.ch);
-      if (it?.take_(event) === false) {
-        current.close_(4500, "more events than the announced window", "session");
-      }
-    } else for (const part of current.parts_) part.on_?.(event, inside);
+    } else if ("to_" in event) {
+      if (!(event.to_ as Subscription<any>).take_(event)) current.fail_(4500);
+    } else for (const part of current.parts_) part.on_?.(event as PartEvent, inside);
   };
 
   /** A new session and its first attempt. */
@@ -259,7 +254,7 @@ function drive(self: any, url: string, options: Options): Inside {
     clear();
     reject = undefined;
     setState({ name: "connecting", attempt: failed + 1 });
-    waiting = timer(() => retry("no connection in time"), ATTEMPT_MS);
+    waiting = timer(() => retry("no connection"), ATTEMPT_MS);
     try {
       const given = await (typeof token === "function" ? token() : token);
       if (mine === attempt) open(given);
@@ -270,7 +265,7 @@ function drive(self: any, url: string, options: Options): Inside {
 
   const open = (token: string | undefined) => {
     const { fingerprint, client, WebSocket = globalThis.WebSocket } = options;
-    let why = "the server could not be reached";
+    let why = "no connection";
     let it: Socket;
     try {
       it = new (WebSocket as unknown as SocketClass)(url, [format.protocol]);
@@ -281,7 +276,7 @@ function drive(self: any, url: string, options: Options): Inside {
     it.binaryType = "arraybuffer";
     it.onopen = () => {
       clearTimeout(waiting);
-      if (it.protocol !== format.protocol) return stop(4510, "the server speaks another wire format");
+      if (it.protocol !== format.protocol) return stop(4510);
       at().connect_({ fingerprint, client, auth: token === undefined ? token : { token } });
       pump();
     };
@@ -316,13 +311,14 @@ function drive(self: any, url: string, options: Options): Inside {
     clearTimeout(pulse);
     attempt++;
     signs.abort();
-    setState({ name: "closed", ...(reason && { error: new ConnectionError(code, reason, reject) }) });
+    setState({ name: "closed", ...((code ?? reason) && { error: new ConnectionError(code, `${code ?? ""} ${reason ?? ""}`, reject) }) });
     current.abandon_();
     for (const part of current.parts_) part.stop_?.();
     pump();
-    const all = [...subscriptions.values()];
-    subscriptions.clear();
-    for (const it of all) it.end_("lost", "the client stopped");
+    for (const it of current.listened_.values() as Iterable<Subscription<any>>) {
+      current.unsubscribe_(it);
+      it.end_("lost");
+    }
   };
 
   /** Forgets the socket and the timer of an attempt. */
@@ -362,8 +358,7 @@ function drive(self: any, url: string, options: Options): Inside {
       };
       if (signal?.aborted) return abort();
       if (isClosed() || !at().call_(call)) {
-        const message = "too much waits to be sent";
-        const payload = { code: "overloaded", message, retry: "safe" };
+        const payload = { code: "overloaded", message: "", retry: "safe" };
         return resolve({ kind: isClosed() ? "lost" : "fault", outcome: "NotSent", payload });
       }
       signal?.addEventListener("abort", abort);
@@ -413,24 +408,19 @@ function drive(self: any, url: string, options: Options): Inside {
     return epoch && { epoch, off };
   };
   self.subscribe = (ch: string, { since, signal }: SubscribeOptions = {}) => {
-    const isMine = () => subscriptions.get(ch) === it;
     const consumed = (off: number | undefined) => {
-      if (!isMine()) return;
-      at().consumed_(ch, off);
+      at().consumed_(it, off);
       pump();
     };
     const left = () => {
-      if (!isMine()) return;
-      subscriptions.delete(ch);
-      at().unsubscribe_(ch);
+      at().unsubscribe_(it);
       pump();
     };
     const it = subscription(consumed, left, options.window);
     signal?.addEventListener("abort", it.close);
-    if (isClosed()) it.end_("lost", "the client is closed");
-    else if (subscriptions.has(ch)) throw new Error(`there is a subscription to ${ch}`);
-    else if (at().subscribe_(ch, since)) subscriptions.set(ch, it);
-    else it.end_("overloaded", "too much waits to be sent");
+    if (isClosed()) it.end_("lost");
+    else if (current.listened_.has(ch)) throw new Error(`there is a subscription to ${ch}`);
+    else if (!at().subscribe_(ch, since, it)) it.end_("overloaded");
     if (signal?.aborted) it.close();
     pump();
     return it;
@@ -443,7 +433,7 @@ function drive(self: any, url: string, options: Options): Inside {
     }
   };
   self.close = () => {
-    at().close_(1000, "the client is done");
+    at().fail_(1000, "", "application");
     pump();
     // Where there was no session to close, there is no event that says so.
     stop();

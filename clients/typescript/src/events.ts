@@ -1,5 +1,6 @@
 import type { Request } from "./callbacks.js";
 import type { Inside } from "./client.js";
+import type { Listened } from "./listening.js";
 import type { Session } from "./session.js";
 import type { Body, Done, Envelope, Fault, Format, Gap, Outgoing } from "./wire.js";
 
@@ -70,15 +71,15 @@ export type Event =
   | About
   | PartEvent;
 
-/** What a session tells of a channel. */
-export type About =
-  | { on: "snapshot"; ch: string; payload: any }
-  | { on: "subscribed"; ch: string; done: Done }
-  | { on: "not_subscribed" | "ended"; ch: string; fault: Fault }
-  | { on: "delivered"; ch: string; type: string; payload: any; off: number | undefined }
-  | { on: "gap"; ch: string; gap: Gap }
-  | { on: "live"; ch: string; off: number }
-  | { on: "unsubscribed"; ch: string };
+/** What a session tells of a channel, to whoever listens there. */
+export type About = AboutChannel & { ch: string; to_?: Listened };
+export type AboutChannel =
+  | { on: "snapshot"; payload: any }
+  | { on: "subscribed"; done: Done }
+  | { on: "not_subscribed" | "ended"; fault: Fault }
+  | { on: "delivered"; type: string; payload: any; off: number | undefined }
+  | { on: "gap"; gap: Gap }
+  | { on: "live"; off: number };
 
 /** What a part of a session tells. */
 export type PartEvent =

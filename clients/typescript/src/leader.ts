@@ -228,7 +228,6 @@ export class Leader {
   }
 
   #hear(ch: string, shared: Shared, event: About): void {
-    if (event.on === "unsubscribed") return;
     if (event.on === "snapshot") {
       shared.snapshot = event;
       return;
@@ -243,7 +242,7 @@ export class Leader {
     if (off !== undefined) {
       if (shared.at) shared.at.off = Math.max(shared.at.off, off);
       // Each tab has a bound of its own: a slow one does not hold the others up.
-      this.#client.inside.at_().consumed_(ch, off);
+      this.#client.inside.at_().consumed_(shared.it, off);
       this.#client.inside.pump_();
     }
     for (const reader of shared.readers) if (reader.stands) this.#carry(shared, reader, event, off);

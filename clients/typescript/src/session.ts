@@ -24,8 +24,8 @@ export interface Core {
   disconnected_(code?: number, reason?: string): void;
   /** A message arrived; without an envelope there is the code to close with. */
   receive_(it?: Envelope | number): void;
-  /** Ends the connection, and says so. */
-  close_(code: number, reason: string, by?: Closed["by"]): void;
+  /** Ends the connection, and says so: the server broke a rule, or is not there. */
+  fail_(code: number, reason?: string, by?: Closed["by"]): void;
   /** False where there is no room. */
   call_(call: Call): boolean;
   cancel_(call: Call): void;
@@ -61,7 +61,7 @@ export interface Core {
   hasRoom_(share?: number): boolean;
   tell_(event: Event): void;
   /** Queues a frame of the session stream; its `id`. */
-  push_(type: string, about: Partial<Head>, payload?: unknown, more?: Partial<Queued>): string;
+  push_(type: string, about: About, payload?: unknown, more?: Partial<Queued>): string;
   /** Queues a frame without a place; its `id`. */
   pushUrgent_(type: string, payload: object): string;
   /** Whether the call waits for its answer. */
@@ -73,8 +73,8 @@ export interface Core {
     call: Call,
     code: string,
     retry: Fault["retry"],
-    message: string,
     outcome?: Reply["outcome"],
+    message?: string,
   ): false;
   /** It ends here: every call has its outcome. */
   abandon_(): void;
@@ -84,6 +84,9 @@ export interface Core {
 export function outcomeOf(call: Call): Reply["outcome"] {
   return call.isSent_ ? "Unknown" : "NotSent";
 }
+
+/** What a frame is about. */
+type About = Pick<Head, "re" | "ch" | "key">;
 
 export function session(config: Config): Session {
   const HELLO_MS = 5000;
@@ -139,8 +142,9 @@ export function session(config: Config): Session {
 
   const tell = (event: Event) => void events.push(event);
 
-  const frame = (type: string, payload: unknown, about?: Partial<Head>): Outgoing => ({
-    head: { type, id: config.id(), ts: now, ...about },
+  /** The fields stand in the order of section 2. */
+  const frame = (type: string, payload?: unknown, { re, ch, key }: About = {}): Outgoing => ({
+    head: { type, id: config.id(), ts: now, re, seq: undefined, ack: undefined, ch, key },
     body: format.body(payload),
   });
 
@@ -157,7 +161,7 @@ export function session(config: Config): Session {
     else {
       // A session that leaves out a frame cannot go on: the next one begins anew.
       grant = undefined;
-      close(4003, "nothing was acknowledged for too long", "session");
+      fail(4003);
     }
     return it.head.id;
   };
@@ -173,7 +177,7 @@ export function session(config: Config): Session {
     isConnected = isOpen = false;
   };
 
-  const close: Session["close_"] = (code, reason, by = "application") => {
+  const fail: Session["fail_"] = (code, reason = "", by = "session") => {
     if (!isConnected) return;
     pushUrgent("$close", { code, reason });
     end({ by, code, reason });
@@ -193,7 +197,7 @@ export function session(config: Config): Session {
     return false;
   };
 
-  const fault: Session["fault_"] = (call, code, retry, message, outcome) =>
+  const fault: Session["fault_"] = (call, code, retry, outcome, message = code) =>
     settle(call, "fault", { code, message, retry }, outcome);
 
   const ping = (wait: number) => {
@@ -219,7 +223,7 @@ export function session(config: Config): Session {
     settleAck();
     for (const call of calls.values()) if (call.isSent_) settle(call, "lost");
     for (const part of parts) part.lost_?.();
-    listened.lost_();
+    listened.forgotten_();
   };
 
   // Receiving. Each returns the code to close with, or nothing.
@@ -299,12 +303,11 @@ export function session(config: Config): Session {
     if (ch) return (re ? listened.onSnapshot_(it) : listened.onEvent_(it)) ? undefined : 4500;
     if (!re) {
       // Serving is a part.
-      const message = `no request \`${type}\``;
-      push("$err", { re: id }, { code: "unimplemented", message, retry: "never" });
+      push("$err", { re: id }, { code: "unimplemented", message: type, retry: "never" });
     } else if (call) {
       const kind = (["ok", "err"] as const).find((kind) => type === `${call.type}.${kind}`);
       if (kind) settle(call, kind, payload, "Processed");
-      else fault(call, "internal", "unknown", `answered with a \`${type}\``, "Processed");
+      else fault(call, "internal", "unknown", "Processed", type);
     }
   };
 
@@ -378,9 +381,7 @@ export function session(config: Config): Session {
     if (head.re) return check?.() ?? true;
     const { since = 0, removed = Infinity, deadline } = call;
     if (version < since || version >= removed) return settle(call, "unsupported", version);
-    if (byteLength(body) + HEAD > maxFrame) {
-      return fault(call, "too_large", "never", "larger than the server takes");
-    }
+    if (byteLength(body) + HEAD > maxFrame) return fault(call, "too_large", "never");
     if (deadline <= now) return settle(call, "timeout");
     call.isSent_ = true;
     if (deadline < Infinity) head.ttl = Math.ceil(deadline - now);
@@ -405,7 +406,7 @@ export function session(config: Config): Session {
     sendCancel_: sendCancel,
     settle_: settle,
     fault_: fault,
-    close_: close,
+    fail_: fail,
 
     at_(time) {
       now = Math.max(now, time);
@@ -432,13 +433,13 @@ export function session(config: Config): Session {
       if (isOpen) patience = now + heartbeat.interval_ms;
       isAsked = false;
       const code = Object(it) === it ? onFrame(it as Envelope) : it;
-      if (code) close(code as number, "the server broke the protocol", "session");
+      if (code) fail(code as number);
     },
 
     call_(call) {
       if (!hasRoom()) return false;
       const { type, body, ch, key } = call;
-      call.id_ = push(type, { ch, key } as Partial<Head>, null, { body, call });
+      call.id_ = push(type, { ch, key }, null, { body, call });
       calls.set(call.id_, call);
       return true;
     },
@@ -446,7 +447,7 @@ export function session(config: Config): Session {
     cancel_(call) {
       if (!has(call)) return;
       if (call.isSent_) sendCancel(call);
-      else fault(call, "cancelled", "safe", "cancelled before it was sent");
+      else fault(call, "cancelled", "safe");
     },
 
     probe_() {
@@ -461,9 +462,9 @@ export function session(config: Config): Session {
       }
       if (isConnected && patience <= now) {
         const hasSlept = now - patience > ASLEEP_MS;
-        if (!isOpen) close(4303, "the handshake took too long", "session");
+        if (!isOpen) fail(4303);
         else if (!isAsked || hasSlept) ping(hasSlept ? PROBE_MS : heartbeat.timeout_ms);
-        else close(4002, "nothing was heard for too long", "session");
+        else fail(4002);
       }
       for (const part of parts) part.timeout_?.();
     },

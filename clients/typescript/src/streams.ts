@@ -42,7 +42,7 @@ export function stream<P extends p.Shape, K extends p.RequestsWith<P, "item">>(
     if (it.type !== `${type}.item`) return false;
     // A server that ignores the credit would fill our memory.
     if (feed.entries_.length > most) {
-      inside.at_().close_(4500, "items beyond their credit", "session");
+      inside.at_().fail_(4500);
     } else feed.push_(it.payload);
     return true;
   };

@@ -1,12 +1,13 @@
 import { failure } from "./errors.js";
 import type { About } from "./events.js";
 import { feed, type Feed } from "./feed.js";
+import type { Listened } from "./listening.js";
 
 /**
  * What happens on a channel: read it with `for await`. An item counts as consumed when the next one
  * is asked for; leaving the loop unsubscribes.
  */
-export interface Subscription<T> extends Feed<T> {
+export interface Subscription<T> extends Feed<T>, Listened {
   /** Fulfilled when the subscription stands; fails with a `CallError` when it is refused. */
   readonly ready: Promise<void>;
   /** Stops listening. */
@@ -14,7 +15,7 @@ export interface Subscription<T> extends Feed<T> {
   /** What the session tells. False where the server sends more than the window. */
   take_(event: About): boolean;
   /** Nothing follows: the last item says why. */
-  end_(code: string, reason: string): void;
+  end_(code: string, reason?: string): void;
 }
 
 export function subscription<T>(
@@ -32,7 +33,7 @@ export function subscription<T>(
   // Who does not wait for it reads the same error in the loop.
   ready.catch(() => {});
 
-  const end = (code: string, reason: string) => {
+  const end = (code: string, reason = code) => {
     push({ type: "$ended", code, reason });
     reject(failure(reason, { kind: "lost", outcome: "Unknown" }));
     it.finish_();

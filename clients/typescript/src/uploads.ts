@@ -84,7 +84,7 @@ export class Sending {
       if (byteLength(body) + HEAD <= session.maxFrame_()) return true;
       // An upload with a hole is worth nothing.
       session.sendCancel_(call);
-      return session.fault_(call, "too_large", "unknown", "larger than the server takes");
+      return session.fault_(call, "too_large", "unknown");
     };
     const about = { re: call.id_ as string };
     session.push_(`${call.type}.part`, about, null, { call, check_: check, body });

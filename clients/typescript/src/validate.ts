@@ -72,9 +72,11 @@ class Validating implements Hooks {
     if (!it) return false;
     const message = text(type, it);
     if (ch && re) {
-      if (session.unsubscribe_(ch)) {
+      const to_ = session.listened_.get(ch);
+      if (to_) {
+        session.unsubscribe_(to_);
         const fault = { code: "invalid", message, retry: "never" as const };
-        session.tell_({ on: "ended", ch, fault });
+        session.tell_({ on: "ended", ch, fault, to_ });
       }
     } else if (ch) {
       frame.payload = { ...it, event: type };
@@ -84,7 +86,7 @@ class Validating implements Hooks {
       const call = session.calls_.get(re);
       const isItem = type.endsWith(".item");
       if (call && isItem) session.sendCancel_(call);
-      if (call) session.fault_(call, "invalid", "never", message, isItem ? "Unknown" : "Processed");
+      if (call) session.fault_(call, "invalid", "never", isItem ? "Unknown" : "Processed", message);
     } else session.push_("$err", { re: id }, { code: "invalid", message, retry: "never" });
     return true;
   }

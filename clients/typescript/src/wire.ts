@@ -3,13 +3,13 @@ export interface Head {
   type: string;
   id: string;
   ts: number;
-  re?: string;
-  seq?: number;
-  ack?: number;
-  ch?: string;
+  re?: string | undefined;
+  seq?: number | undefined;
+  ack?: number | undefined;
+  ch?: string | undefined;
   off?: number;
   prev?: number;
-  key?: string;
+  key?: string | undefined;
   ttl?: number;
   tp?: string;
 }

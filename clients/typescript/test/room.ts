@@ -58,6 +58,7 @@ class Room {
   #renewing!: Renewing;
   #calls: Call[] = [];
   #uploads: Sending[] = [];
+  #listened = new Map<string, object>();
   #requests: Request[] = [];
   #isFull = false;
   #ids = 0;
@@ -119,7 +120,7 @@ class Room {
     if (what === "raw:") this.#session.at_(this.#now).receive_(json.read(rest.slice(5)));
     if (what === "breaks:") {
       const code = rest.endsWith("too_large") ? 4503 : 4504;
-      this.#session.at_(this.#now).close_(code, "as told", "session");
+      this.#session.at_(this.#now).fail_(code);
     }
   }
 
@@ -163,6 +164,8 @@ class Room {
   }
 
   #expectEvent(short: Short): void {
+    // Who left a channel is told nothing more, not even that the server knows.
+    if (short.first === "unsubscribed") return;
     let event = this.#session.event_();
     if (!event && !this.#isFull) {
       const frame = this.#transmit();
@@ -274,14 +277,19 @@ class Room {
         (this.#uploads[Number(short.at(1))] as Sending).end(session);
         return true;
       case "subscribe":
-        return session.subscribe_(short.at(1), position(short.field("since")));
+        {
+        const listened = {};
+        this.#listened.set(short.at(1), listened);
+        return session.subscribe_(short.at(1), position(short.field("since")), listened);
+      }
       case "unsubscribe":
-        return session.unsubscribe_(short.at(1));
+        session.unsubscribe_(this.#listened.get(short.at(1)) ?? {});
+        return true;
       case "consumed":
-        session.consumed_(short.at(1), Number(short.at(2)));
+        session.consumed_(this.#listened.get(short.at(1)) ?? {}, Number(short.at(2)));
         return true;
       case "close":
-        session.close_(Number(short.at(1)), "as told");
+        session.fail_(Number(short.at(1)), "as told", "application");
         return true;
       case "answer": {
         const request = this.#requests[Number(short.at(1))] as Request;
@@ -353,8 +361,6 @@ class Room {
         return short(event.fault.code);
       case "live":
         return short(event.ch, event.off);
-      case "unsubscribed":
-        return short(event.ch);
     }
   }
 
