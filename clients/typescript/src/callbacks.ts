@@ -56,18 +56,21 @@ export class Serving implements Hooks {
   }
 
   receive_(it: Envelope): boolean {
+    // What it acknowledges may make room.
+    this.start_();
     const isRequest = it.type[0] !== "$" && !it.re && !it.ch;
     if (isRequest) this.#onRequest(it);
     else if (it.type === "$cancel") this.#onCancel(it.re as string);
     return isRequest;
   }
 
-  on_(event: PartEvent, client: Inside): void {
+  take_(event: PartEvent, client: Inside): void {
     if (event.on === "request") void this.#serve(event.request, client);
     if (event.on === "stop") this.#running.get(event.request)?.abort();
   }
 
-  #onRequest({ type, id, ttl, payload, size = 0 }: Envelope): void {
+  #onRequest({ type, id, ttl, payload }: Envelope): void {
+    const size = byteLength(this.#port.format_.body(payload)) + HEAD;
     const served = Object.hasOwn(this.#serves, type) ? this.#serves[type] : undefined;
     const version = this.#port.version_();
     if (!served || version < (served.since ?? 0) || version >= (served.removed ?? Infinity)) {
@@ -94,7 +97,7 @@ export class Serving implements Hooks {
       if (running >= this.inFlight || !this.#port.hasRoom_()) return;
       if (it.isStarted) continue;
       it.isStarted = true;
-      this.#port.tell_({ on: "request", request: it });
+      this.#port.tell_({ to_: this, on: "request", request: it });
     }
   }
 
@@ -119,7 +122,7 @@ export class Serving implements Hooks {
   #onCancel(re: string): void {
     const it = this.#all.find((it) => it.id === re && !it.isAnswered);
     if (!it) return;
-    if (it.isStarted) return this.#port.tell_({ on: "stop", request: it, why: "cancelled" });
+    if (it.isStarted) return this.#port.tell_({ to_: this, on: "stop", request: it, why: "cancelled" });
     this.#drop(it);
     this.#fault(re, "cancelled", "safe", "cancelled before it was started");
   }
@@ -130,7 +133,7 @@ export class Serving implements Hooks {
       it.deadline = Infinity;
       if (it.isStarted) {
         it.isAnswered = true;
-        this.#port.tell_({ on: "stop", request: it, why: "deadline" });
+        this.#port.tell_({ to_: this, on: "stop", request: it, why: "deadline" });
       } else this.#drop(it);
       const retry = it.isStarted ? "unknown" : "safe";
       this.#fault(it.id, "deadline", retry, "the time of this request ran out");
@@ -149,11 +152,7 @@ export class Serving implements Hooks {
       it.isAnswered = true;
       it.deadline = Infinity;
     }
-    for (const request of running) this.#port.tell_({ on: "stop", request, why: "cancelled" });
-  }
-
-  stop_(): void {
-    for (const stop of this.#running.values()) stop.abort();
+    for (const request of running) this.#port.tell_({ to_: this, on: "stop", request, why: "cancelled" });
   }
 
   async #serve(request: Request, client: Inside): Promise<void> {

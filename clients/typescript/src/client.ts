@@ -1,5 +1,5 @@
 import { ConnectionError, failure } from "./errors.js";
-import type { Call, Event, Part, PartEvent, Reply } from "./events.js";
+import type { Call, Event, Part, Reply } from "./events.js";
 import type * as p from "./protocol.js";
 import { outcomeOf, session, type Session } from "./session.js";
 import { BACKOFF, clock, delay, timer, uuid } from "./socket.js";
@@ -140,8 +140,6 @@ function drive(self: any, url: string, options: Options): Inside {
   const listeners = new Set<(state: State) => void>();
   let current: Session;
   let socket: Socket | undefined;
-  /** Ends the listening to signs of the page. */
-  let signs: AbortController;
   /** The attempt or the delay that is under way, and what is due in the session. */
   let waiting: ReturnType<typeof setTimeout>;
   let pulse: ReturnType<typeof setTimeout>;
@@ -167,8 +165,14 @@ function drive(self: any, url: string, options: Options): Inside {
   const pump = () => {
     if (isPumping) return;
     isPumping = true;
-    for (let event; write() || (event = current.event_()); event = undefined) {
-      if (event) take(event);
+    for (;;) {
+      // The last words of a session do not wait for the socket to take more.
+      const mayWrite = socket?.readyState === 1 && !(at().isOpen_() && isFull());
+      const frame = mayWrite && current.transmit_();
+      const event = !frame && current.event_();
+      if (frame) socket?.send(format.write(frame));
+      else if (event) take(event);
+      else break;
     }
     isPumping = false;
     clearTimeout(pulse);
@@ -178,19 +182,6 @@ function drive(self: any, url: string, options: Options): Inside {
       at().timeout_();
       pump();
     }, due - now());
-  };
-
-  /** Writes what the socket takes; false when nothing was written. */
-  const write = () => {
-    let isWritten = false;
-    // The last words of a session do not wait.
-    while (socket?.readyState === 1 && !(at().isOpen_() && isFull())) {
-      const frame = current.transmit_();
-      if (!frame) break;
-      socket.send(format.write(frame));
-      isWritten = true;
-    }
-    return isWritten;
   };
 
   const isFull = () => {
@@ -210,7 +201,6 @@ function drive(self: any, url: string, options: Options): Inside {
       largest = Math.max(largest, limits.max_frame);
       setState({ name: "ready", version });
     } else if (event.on === "rejected") reject = event.reject;
-    else if (event.on === "answered") event.call.settle_?.(event.reply);
     else if (event.on === "closed") {
       const { by, code, reason, retry: window } = event.closed;
       clear(code, reason);
@@ -221,9 +211,7 @@ function drive(self: any, url: string, options: Options): Inside {
       // The range of the code says what follows.
       if (advice(code) === "stop") stop(code, text);
       else retry(text, window);
-    } else if ("to_" in event) {
-      if (!(event.to_ as Subscription<any>).take_(event)) current.fail_(4500);
-    } else for (const part of current.parts_) part.on_?.(event as PartEvent, inside);
+    } else if (event.to_.take_?.(event, inside) === false) current.fail_(4500);
   };
 
   /** A new session and its first attempt. */
@@ -231,22 +219,7 @@ function drive(self: any, url: string, options: Options): Inside {
     current = session({ ...options, id: uuid, parts: options.with ?? [] });
     failed = 0;
     largest = options.maxFrame ?? 65_536;
-    signs = new AbortController();
-    // The signs of browsers that a connection may be lost, or may be had again.
-    for (const sign of ["online", "offline", "pageshow", "resume", "visibilitychange"]) {
-      const hurry = () => {
-        if (sign === "offline") probe();
-        else if (sign[0] !== "v" || !document.hidden) self.reconnect();
-      };
-      // Those of the document pass the window, too.
-      globalThis.addEventListener?.(sign, hurry, { signal: signs.signal, capture: true });
-    }
     void connect();
-  };
-
-  const probe = () => {
-    at().probe_();
-    pump();
   };
 
   const connect = async () => {
@@ -276,20 +249,20 @@ function drive(self: any, url: string, options: Options): Inside {
     it.binaryType = "arraybuffer";
     it.onopen = () => {
       clearTimeout(waiting);
-      if (it.protocol !== format.protocol) return stop(4510);
+      if (it.protocol !== format.protocol) return stop(4510, "4510");
       at().connect_({ fingerprint, client, auth: token === undefined ? token : { token } });
       pump();
     };
     it.onmessage = ({ data }: { data: any }) => {
       const size = data.length ?? data.byteLength;
       const read = size > largest ? 4503 : format.read(data);
-      at().receive_(Object(read) === read ? { ...(read as object), size } as any : read);
+      at().receive_(read);
       pump();
     };
     it.onerror = ({ message }: { message?: string }) => (why = message || why);
     it.onclose = ({ code, reason }: { code: number; reason: string }) => {
       if (!current.isConnected_()) return retry(reason || why);
-      at().disconnected_(code === 1006 ? 0 : code, reason || why);
+      at().disconnected_(code, reason || why);
       pump();
     };
   };
@@ -310,15 +283,11 @@ function drive(self: any, url: string, options: Options): Inside {
     clear();
     clearTimeout(pulse);
     attempt++;
-    signs.abort();
-    setState({ name: "closed", ...((code ?? reason) && { error: new ConnectionError(code, `${code ?? ""} ${reason ?? ""}`, reject) }) });
-    current.abandon_();
-    for (const part of current.parts_) part.stop_?.();
+    const error = reason && new ConnectionError(reason, { code, reject });
+    setState({ name: "closed", ...(error && { error }) });
+    current.lose_(true);
     pump();
-    for (const it of current.listened_.values() as Iterable<Subscription<any>>) {
-      current.unsubscribe_(it);
-      it.end_("lost");
-    }
+    for (const it of current.listened_.values()) (it as Subscription<any>).end_("lost");
   };
 
   /** Forgets the socket and the timer of an attempt. */
@@ -352,7 +321,7 @@ function drive(self: any, url: string, options: Options): Inside {
         at().cancel_(call);
         pump();
       };
-      call.settle_ = (reply) => {
+      call.take_ = ({ reply }) => {
         signal?.removeEventListener("abort", abort);
         resolve(reply);
       };
@@ -429,7 +398,8 @@ function drive(self: any, url: string, options: Options): Inside {
     if (isClosed()) start();
     else {
       if (self.state.name === "waiting") void connect();
-      probe();
+      at().probe_();
+      pump();
     }
   };
   self.close = () => {

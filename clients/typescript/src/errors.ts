@@ -12,19 +12,20 @@ import type { Fault } from "./wire.js";
 export class CallError<E = unknown> extends Error {
   override name = "CallError";
 
-  constructor(
-    /** `err` is the typed error, `fault` one of the framework, and so on. */
-    readonly kind: Failed["kind"],
-    readonly outcome: Outcome,
-    message: string,
-    /** The payload of `.err`, where `kind` is `err`. */
-    readonly error?: E,
-    readonly fault?: Fault,
-    options?: ErrorOptions,
-  ) {
+  /** `err` is the typed error, `fault` one of the framework, and so on. */
+  declare readonly kind: Failed["kind"];
+  declare readonly outcome: Outcome;
+  /** The payload of `.err`, where `kind` is `err`. */
+  declare readonly error?: E;
+  declare readonly fault?: Fault | undefined;
+
+  constructor(message: string, fields: Fields<E>, options?: ErrorOptions) {
     super(message, options);
+    Object.assign(this, fields);
   }
 }
+
+type Fields<E> = Pick<CallError<E>, "kind" | "outcome" | "error" | "fault">;
 
 /** Thrown by whoever serves a callback: its typed error. */
 export class Rejection<E = unknown> extends Error {
@@ -37,14 +38,14 @@ export class Rejection<E = unknown> extends Error {
 export class ConnectionError extends Error {
   override name = "ConnectionError";
 
-  constructor(
-    /** The close code, where there is one. 4511: one side needs an upgrade. */
-    readonly code: number | undefined,
-    message: string,
-    /** The payload of `$reject`, where the server refused the hello. */
-    readonly reject?: any,
-  ) {
+  /** The close code, where there is one. 4511: one side needs an upgrade. */
+  declare readonly code: number | undefined;
+  /** The payload of `$reject`, where the server refused the hello. */
+  declare readonly reject?: any;
+
+  constructor(message: string, fields: Pick<ConnectionError, "code" | "reject">) {
     super(message);
+    Object.assign(this, fields);
   }
 }
 
@@ -55,6 +56,6 @@ export function failure(
   options?: ErrorOptions,
 ): CallError {
   const text = `${type}: ${kind} ${JSON.stringify(payload ?? outcome)}`;
-  const [error, fault] = kind === "fault" ? [, payload] : [payload];
-  return new CallError(kind, outcome, text, error, fault, options);
+  const field = kind === "fault" ? kind : "error";
+  return new CallError(text, { kind, outcome, [field]: payload }, options);
 }

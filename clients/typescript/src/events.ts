@@ -38,7 +38,7 @@ export interface Call {
   isSent_?: boolean;
   isCancelled_?: boolean;
   /** Its one reply; nobody waits for it any more where this is absent. */
-  settle_?: (reply: Reply) => void;
+  take_?: (event: { reply: Reply }) => void;
   /** Takes a frame about this call that is no answer; false where it cannot. */
   hear_?: (frame: Envelope) => boolean;
 }
@@ -59,7 +59,7 @@ export interface Closed {
   code: number;
   reason: string;
   /** The window of the first delay, in milliseconds. */
-  retry?: [number, number];
+  retry?: [number, number] | undefined;
 }
 
 /** What a session tells its application. */
@@ -67,12 +67,12 @@ export type Event =
   | { on: "welcome"; welcome: any }
   | { on: "rejected"; reject: any }
   | { on: "closed"; closed: Closed }
-  | { on: "answered"; call: Call; reply: Reply }
-  | About
+  | { on: "answered"; to_: Call; reply: Reply }
+  | (About & { to_: Listened })
   | PartEvent;
 
 /** What a session tells of a channel, to whoever listens there. */
-export type About = AboutChannel & { ch: string; to_?: Listened };
+export type About = AboutChannel & { ch: string };
 export type AboutChannel =
   | { on: "snapshot"; payload: any }
   | { on: "subscribed"; done: Done }
@@ -82,11 +82,12 @@ export type AboutChannel =
   | { on: "live"; off: number };
 
 /** What a part of a session tells. */
-export type PartEvent =
+export type PartEvent = { to_: Hooks } & (
   | { on: "auth_required" | "renewed" }
   | { on: "not_renewed"; fault: Fault }
   | { on: "request"; request: Request }
-  | { on: "stop"; request: Request; why: "cancelled" | "deadline" };
+  | { on: "stop"; request: Request; why: "cancelled" | "deadline" }
+);
 
 /** What a session is told at its start. Its clock counts milliseconds and never goes back. */
 export interface Config {
@@ -108,23 +109,17 @@ export type Part = (session: Session) => Hooks;
 
 /** When a part is asked, and what it may do. */
 export interface Hooks {
-  /** A connection begins. */
-  connect_?(): void;
   /** The welcome of a connection. */
   welcome_?(welcome: any): void;
   /** A frame arrived in its turn; true where it was for this part. */
   receive_?(it: Envelope): boolean;
   /** A payload is about to be sent; throws where it must not be. */
   check_?(type: string, payload: unknown): void;
-  /** There may be room now. */
-  start_?(): void;
   /** When `timeout` is due. */
   due_?(): number;
   timeout_?(): void;
-  /** The session is lost. */
+  /** The session is lost, or the client stopped. */
   lost_?(): void;
   /** What the part has told, on the application's side. */
-  on_?(event: PartEvent, client: Inside): void;
-  /** The client stopped. */
-  stop_?(): void;
+  take_?(event: any, client: Inside): void;
 }

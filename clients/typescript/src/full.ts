@@ -2,6 +2,7 @@ import { callbacks } from "./callbacks.js";
 import { Client, type CallOptions, type Options } from "./client.js";
 import type * as p from "./protocol.js";
 import { renewal } from "./renewal.js";
+import { signs } from "./signs.js";
 import { stream, type Stream, type StreamOptions } from "./streams.js";
 import { upload } from "./uploads.js";
 
@@ -11,11 +12,13 @@ export interface FullOptions<P extends p.Shape = p.AnyProtocol> extends Options 
   handlers?: p.Handlers<P>;
 }
 
-/** A client with every part that a protocol may need: streams, uploads, callbacks, renewal. */
+/** A client with every part that a protocol may need: streams, uploads, callbacks,
+ * renewal; it heeds the signs of its page. */
 export class FullClient<P extends p.Shape = p.AnyProtocol> extends Client<P> {
   constructor(url: string, options: FullOptions<P>) {
     const { handlers = {} as p.Handlers<P> } = options;
     super(url, { ...options, with: [renewal, callbacks(handlers), ...(options.with ?? [])] });
+    signs(this as Client<any>);
   }
 
   /** Asks a request that streams: its items, one by one. Leaving the loop cancels it. */

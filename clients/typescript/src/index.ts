@@ -8,6 +8,7 @@ export type { FullOptions } from "./full.js";
 export type * from "./protocol.js";
 export { renewal } from "./renewal.js";
 export type { Backoff } from "./socket.js";
+export { signs } from "./signs.js";
 export { stream } from "./streams.js";
 export type { Stream, StreamOptions } from "./streams.js";
 export type { Subscription } from "./subscription.js";

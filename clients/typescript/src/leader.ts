@@ -210,8 +210,9 @@ export class Leader {
   #open(ch: string, shared: Shared, since?: Position): void {
     const it: Subscription<any> = this.#client.subscribe(ch, { since });
     this.#channels.set(ch, Object.assign(shared, { it, since, stands: false }));
-    it.take_ = (event) => {
-      this.#hear(ch, shared, event);
+    // Whom an event is told does not travel between tabs.
+    it.take_ = ({ to_, ...event }: About & { to_?: unknown }) => {
+      this.#hear(ch, shared, event as About);
       return true;
     };
     // With the client the tabs are told of its end.

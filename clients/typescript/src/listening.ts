@@ -5,6 +5,8 @@ import type { Done, Envelope, Fault, Gap, Position } from "./wire.js";
 /** What is listened to, and where that stands. Whoever subscribes may keep more with it. */
 export interface Listened {
   ch_?: string;
+  /** Takes what is told of it; false where that is more than was announced. */
+  take_?(event: any): boolean;
   /** The `$sub` without an answer, and the last one. */
   out_?: string | undefined;
   sub_?: string | undefined;
@@ -161,7 +163,7 @@ export function listening(port: Core) {
         if (type === "$ok") {
           const { epoch, off } = payload as Done;
           it.isLive_ = true;
-          it.at_ = epoch !== undefined && off !== undefined ? { epoch, off } : undefined;
+          it.at_ = epoch && off != null ? { epoch, off } : undefined;
           it.told_ = off ?? 0;
           if (it.snapshot_) say(it, { on: "snapshot", payload: it.snapshot_.payload });
           say(it, { on: "subscribed", done: payload });
@@ -179,7 +181,7 @@ export function listening(port: Core) {
     onEvent_({ ch = "", type, off, prev, payload }: Envelope): boolean {
       const it = live(ch);
       if (it?.at_) {
-        if (off === undefined || prev === undefined) return false;
+        if (off == null || prev == null) return false;
         if (!goTo(it, off, prev)) return true;
       }
       if (it) say(it, { on: "delivered", type, payload, off: it.at_ && off });
@@ -190,11 +192,11 @@ export function listening(port: Core) {
       const { after, until } = about;
       const it = live(ch);
       if (!it) return;
-      if (it.at_ && until !== undefined) {
+      if (it.at_ && until != null) {
         const { off } = it.at_;
         // What lies between was in a gap whose word was lost with a connection.
         if (!goTo(it, until, Math.max(after ?? off, off))) return;
-        if (after !== undefined) about.after = Math.max(after, off);
+        if (after != null) about.after = Math.max(after, off);
       }
       gap(it, about);
     },
@@ -208,7 +210,7 @@ export function listening(port: Core) {
     onSnapshot_(frame: Envelope): boolean {
       const { ch = "", re, type, off, payload } = frame;
       const it = all.get(ch);
-      if (off === undefined) return false;
+      if (off == null) return false;
       if (it?.sub_ !== re || type !== `${ch.split("/")[0]}.snapshot`) return true;
       if (it?.out_) it.snapshot_ = frame;
       else if (it?.at_) {

@@ -44,15 +44,11 @@ export class Renewing implements Hooks {
     return true;
   }
 
-  connect_(): void {
+  welcome_({ auth }: { auth?: { expires_in_ms?: number } }): void {
     this.#connections++;
-    this.#due = Infinity;
     this.#isWanted = false;
     this.#sent = "";
     this.#notBefore = 0;
-  }
-
-  welcome_({ auth }: { auth?: { expires_in_ms?: number } }): void {
     this.#learned(auth?.expires_in_ms);
   }
 
@@ -67,12 +63,12 @@ export class Renewing implements Hooks {
       if (!isOurs) return true;
       this.#sent = "";
       this.#learned(payload?.expires_in_ms);
-      this.#session.tell_({ on: "renewed" });
+      this.#session.tell_({ to_: this, on: "renewed" });
     } else {
       if (type !== "$err" || !isOurs) return false;
       this.#sent = "";
       this.#again(payload.after_ms);
-      this.#session.tell_({ on: "not_renewed", fault: payload });
+      this.#session.tell_({ to_: this, on: "not_renewed", fault: payload });
     }
     return true;
   }
@@ -85,10 +81,10 @@ export class Renewing implements Hooks {
     if (!this.#session.isOpen_() || this.#due > this.#session.now_()) return;
     this.#due = Infinity;
     this.#isWanted = true;
-    this.#session.tell_({ on: "auth_required" });
+    this.#session.tell_({ to_: this, on: "auth_required" });
   }
 
-  on_(event: { on: string }, client: Inside): void {
+  take_(event: { on: string }, client: Inside): void {
     if (event.on === "auth_required") void this.#ask(client);
   }
 

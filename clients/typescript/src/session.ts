@@ -20,7 +20,7 @@ export interface Core {
 
   /** There is a connection: the hello leaves, with what `more` adds to it. */
   connect_(more?: object): void;
-  /** The connection is over below the session; without a code it was lost. */
+  /** The connection is over below the session; with 1006 it was lost. */
   disconnected_(code?: number, reason?: string): void;
   /** A message arrived; without an envelope there is the code to close with. */
   receive_(it?: Envelope | number): void;
@@ -76,8 +76,8 @@ export interface Core {
     outcome?: Reply["outcome"],
     message?: string,
   ): false;
-  /** It ends here: every call has its outcome. */
-  abandon_(): void;
+  /** The session is lost; where it ends here every call has its outcome. */
+  lose_(isOver?: boolean): void;
 }
 
 /** What its caller may conclude of a call when nothing more is known. */
@@ -192,7 +192,7 @@ export function session(config: Config): Session {
 
   const settle: Session["settle_"] = (call, kind, payload, outcome = outcomeOf(call)) => {
     const reply = { kind, outcome, payload };
-    if (calls.delete(call.id_ as string)) tell({ on: "answered", call, reply });
+    if (calls.delete(call.id_ as string)) tell({ on: "answered", to_: call, reply });
     if (!call.isSent_) queue = queue.filter((it) => it.call !== call);
     return false;
   };
@@ -214,14 +214,14 @@ export function session(config: Config): Session {
   };
 
   /** The session is lost: what left has its outcome now, and positions start anew. */
-  const lose = () => {
+  const lose = (isOver?: boolean) => {
     grant = undefined;
     sent = [];
     // Of what waits only calls still mean anything.
     queue = queue.filter((it) => it.call);
     lastSeq = written = acked = recv = 0;
     settleAck();
-    for (const call of calls.values()) if (call.isSent_) settle(call, "lost");
+    for (const call of calls.values()) if (isOver || call.isSent_) settle(call, "lost");
     for (const part of parts) part.lost_?.();
     listened.forgotten_();
   };
@@ -232,12 +232,11 @@ export function session(config: Config): Session {
     const { type, seq, ack, ch, re } = it;
     if (isOpen && /^\$(welcome|reject|hello)$/.test(type)) return 4502;
     if (!isOpen && !/^\$(welcome|reject|close)$/.test(type)) return 4501;
-    if (ack !== undefined && !onAck(ack)) return 4006;
-    for (const part of parts) part.start_?.();
+    if (!onAck(ack ?? 0)) return 4006;
     const isMessage = type[0] !== "$";
     const shape = SHAPES[type];
     if (isMessage ? re || !ch : shape ? shape.seq === 0 : seq) {
-      if (seq === undefined) return 4500;
+      if (seq == null) return 4500;
       if (seq > recv + 1) return 4006;
       ackDue = ++owed < ACK_FRAMES ? Math.min(ackDue, now + ACK_MS) : -Infinity;
       // A duplicate is acknowledged once more.
@@ -265,12 +264,12 @@ export function session(config: Config): Session {
       case "$reject": {
         const { message: reason, after_ms: after } = payload.error;
         tell({ on: "rejected", reject: payload });
-        end({ by: "peer", code: payload.close, reason, ...delayed([after, after]) });
+        end({ by: "peer", code: payload.close, reason, retry: after && [after, after] });
         break;
       }
       case "$close": {
         const { code, reason, retry_after_ms: retry } = payload;
-        end({ by: "peer", code, reason, ...delayed(retry) });
+        end({ by: "peer", code, reason, retry });
         break;
       }
       case "$ping":
@@ -407,6 +406,7 @@ export function session(config: Config): Session {
     settle_: settle,
     fault_: fault,
     fail_: fail,
+    lose_: lose,
 
     at_(time) {
       now = Math.max(now, time);
@@ -416,16 +416,15 @@ export function session(config: Config): Session {
     connect_(more) {
       const resume = grant && { ...grant, recv };
       settleAck();
-      for (const part of parts) part.connect_?.();
       isConnected = true;
       patience = now + HELLO_MS;
       const limits = { max_frame: largest, window };
       pushUrgent("$hello", { protocol, version: versions, ...more, resume, limits });
     },
 
-    disconnected_(code = 0, reason = "") {
+    disconnected_(code = 1006, reason = "") {
       urgent = [];
-      if (isConnected) end({ by: code ? "peer" : "network", code: code || 1006, reason });
+      if (isConnected) end({ by: code === 1006 ? "network" : "peer", code, reason });
     },
 
     receive_(it = 4500) {
@@ -499,19 +498,10 @@ export function session(config: Config): Session {
       }
       return Math.min(...dues, Infinity);
     },
-
-    abandon_() {
-      for (const call of calls.values()) settle(call, "lost");
-    },
   };
   const listened = listening(core);
   const self = Object.assign(core, listened);
   const parts = self.parts_;
   parts.push(...(config.parts ?? []).map((make) => make(self)));
   return self;
-}
-
-function delayed(retry: any): { retry?: [number, number] } {
-  const isWindow = Array.isArray(retry) && retry.length === 2 && retry.every((it) => it >= 0);
-  return isWindow ? { retry: [retry[0], Math.max(retry[0], retry[1])] } : {};
 }

@@ -220,7 +220,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
       if (it.leader !== this.#leader) this.#follow(it.leader);
       if (it.state.name === "closed") {
         const { code, message, reject } = it.error ?? {};
-        const error = it.error && new ConnectionError(code, message ?? "", reject);
+        const error = it.error && new ConnectionError(message ?? "", { code, reject });
         this.#finish({ name: "closed", ...(error && { error }) });
         this.close();
       } else this.#setState(it.state);
@@ -231,7 +231,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
       if (asked) asked.leader = it.leader;
     } else if (it.on === "answered") {
       const { error: e } = it;
-      const error = e && new CallError(e.kind, e.outcome, e.message, e.error, e.fault);
+      const error = e && new CallError(e.message, e);
       this.#asked.get(it.n)?.end(error, it.value);
     } else {
       const listened = this.#listened.get(it.event.ch);
@@ -252,7 +252,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
         this.#send({ ...asked.ask, timeoutMs });
       } else {
         const text = `${asked.ask.type}: lost with the tab that asked it`;
-        asked.end(new CallError("lost", "Unknown", text));
+        asked.end(new CallError(text, { kind: "lost", outcome: "Unknown" }));
       }
     }
   }
@@ -286,13 +286,13 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
         this.#send({ on: "cancel", n });
         const text = `${type}: cancelled`;
         const cause = { cause: signal?.reason };
-        const error = new CallError("cancelled", outcome(), text, undefined, undefined, cause);
+        const error = new CallError(text, { kind: "cancelled", outcome: outcome() }, cause);
         asked.end(error);
       };
       // The leader says so first, while there is one.
       const late = timer(() => {
         this.#send({ on: "cancel", n });
-        asked.end(new CallError("timeout", outcome(), `${type}: timeout`));
+        asked.end(new CallError(`${type}: timeout`, { kind: "timeout", outcome: outcome() }));
       }, timeoutMs + 250);
       if (timeoutMs === Infinity) clearTimeout(late);
       const end = (error?: CallError, value?: any) => {
@@ -305,7 +305,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
       const asked: Asked = { ask, mayRepeat, deadline, end };
       if (signal?.aborted) return abort();
       if (this.state.name === "closed") {
-        return end(new CallError("lost", "NotSent", `${type}: the client is closed`));
+        return end(new CallError(`${type}: the client is closed`, { kind: "lost", outcome: "NotSent" }));
       }
       // What cannot be cloned is refused here.
       this.#send({ ...ask, timeoutMs });
@@ -324,7 +324,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
     this.#setState(state);
     for (const { ask, leader, end } of [...this.#asked.values()]) {
       const outcome = leader ? "Unknown" : "NotSent";
-      end(new CallError("lost", outcome, `${ask.type}: the client stopped`));
+      end(new CallError(`${ask.type}: the client stopped`, { kind: "lost", outcome }));
     }
     const all = [...this.#listened.values()];
     this.#listened.clear();

@@ -60,7 +60,7 @@ export function subscription<T>(
     }
     if (on === "delivered") {
       const { type, payload, off } = event;
-      if (off === undefined && entries.length >= window) {
+      if (off == null && entries.length >= window) {
         // The oldest events give way; in their place stands how many there were.
         const dropped = entries
           .splice(0, 2)

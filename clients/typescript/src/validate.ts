@@ -62,7 +62,7 @@ class Validating implements Hooks {
 
   check_(type: string, payload: unknown): void {
     const it = this.#find("client", type, payload);
-    if (it) throw new CallError("invalid", "NotSent", text(type, it), it);
+    if (it) throw new CallError(text(type, it), { kind: "invalid", outcome: "NotSent", error: it });
   }
 
   receive_(frame: Envelope): boolean {

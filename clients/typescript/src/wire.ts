@@ -17,8 +17,6 @@ export interface Head {
 /** What arrives: a header and a payload of any type. */
 export interface Envelope extends Head {
   payload: any;
-  /** Bytes of the message, or characters where it was text. */
-  size?: number;
 }
 
 /** A payload as it travels: written once, the same in every attempt. */
@@ -103,7 +101,7 @@ export const SHAPES: Record<string, { seq?: 0; [field: string]: any }> = {
     },
   },
   $reject: { payload: { close: 0, error: { code: "", message: "", retry: "", after_ms: [0] } } },
-  $close: { payload: { code: 0, reason: "" } },
+  $close: { payload: { code: 0, reason: "", retry_after_ms: [{ 0: 0, 1: 0 }] } },
   $ping: { payload: { t: 0 } },
   $pong: { payload: { t: 0 } },
   $ack: { payload: {} },

@@ -140,7 +140,7 @@ test("an id is a UUID of version 7, and the clock does not go back", () => {
 });
 
 test("an error of a call says its outcome", () => {
-  const error = new CallError("lost", "Unknown", "join: the session was lost");
+  const error = new CallError("join: the session was lost", { kind: "lost", outcome: "Unknown" });
   assert.ok(error instanceof Error);
   assert.deepEqual([error.name, error.outcome], ["CallError", "Unknown"]);
 });

@@ -328,7 +328,7 @@ class Room {
         return short(by, code, ...(retry ? [`retry=${retry[0]}..${retry[1]}ms`] : []));
       }
       case "answered":
-        return this.#tellReply(event.reply, this.#calls.indexOf(event.call), !!event.call.ch);
+        return this.#tellReply(event.reply, this.#calls.indexOf(event.to_), !!event.to_.ch);
       case "item":
         return json(short(this.#calls.indexOf(event.call)), event.payload);
       case "granted":
