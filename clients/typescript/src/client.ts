@@ -1,3 +1,4 @@
+import { isFinal } from "./codes.js";
 import { ConnectionError, failure } from "./errors.js";
 import type { Call, Event, Part, Reply } from "./events.js";
 import type * as p from "./protocol.js";
@@ -5,7 +6,7 @@ import { outcomeOf, session, type Session } from "./session.js";
 import { BACKOFF, clock, delay, timer, uuid } from "./socket.js";
 import type { Backoff, Socket, SocketClass } from "./socket.js";
 import { subscription, type Subscription } from "./subscription.js";
-import { advice, json, type Format, type Position } from "./wire.js";
+import { json, type Format, type Position } from "./wire.js";
 
 /** Where the connection stands. */
 export type State =
@@ -14,7 +15,7 @@ export type State =
   /** The next attempt follows by itself. */
   | { name: "waiting"; delayMs: number; reason: string }
   /** The client will not connect by itself any more; without an error it was closed. */
-  | { name: "closed"; error?: ConnectionError };
+  | { name: "closed"; error?: ConnectionError | undefined };
 
 /** How to connect; the first fields are the contract that `wsp gen typescript` writes. */
 export interface Options extends p.Contract {
@@ -58,7 +59,6 @@ export interface SubscribeOptions {
 /** What the parts of this library use of a client. */
 export interface Inside {
   readonly options_: Options;
-  now_(): number;
   /** The session, at the present time. */
   at_(): Session;
   /** Does what can be done: call it after every input of the session. */
@@ -209,7 +209,7 @@ function drive(self: any, url: string, options: Options): Inside {
       if (by === "application") return stop();
       const text = `${code}: ${reason}`;
       // The range of the code says what follows.
-      if (advice(code) === "stop") stop(code, text);
+      if (isFinal(code)) stop(text, code);
       else retry(text, window);
     } else if (event.to_.take_?.(event, inside) === false) current.fail_(4500);
   };
@@ -243,14 +243,14 @@ function drive(self: any, url: string, options: Options): Inside {
     try {
       it = new (WebSocket as unknown as SocketClass)(url, [format.protocol]);
     } catch (error) {
-      return stop(undefined, String(error));
+      return stop(String(error));
     }
     socket = it;
     it.binaryType = "arraybuffer";
     it.onopen = () => {
       clearTimeout(waiting);
-      if (it.protocol !== format.protocol) return stop(4510, "4510");
-      at().connect_({ fingerprint, client, auth: token === undefined ? token : { token } });
+      if (it.protocol !== format.protocol) return stop("4510", 4510);
+      at().connect_({ fingerprint, client, auth: token ? { token } : undefined });
       pump();
     };
     it.onmessage = ({ data }: { data: any }) => {
@@ -271,20 +271,20 @@ function drive(self: any, url: string, options: Options): Inside {
     clear();
     // Credentials that come too late open nothing.
     attempt++;
-    if (failed >= backoff.attempts) return stop(undefined, `gave up: ${reason}`);
+    if (failed >= backoff.attempts) return stop(`gave up: ${reason}`);
     const delayMs = delay(backoff, failed++, window);
     waiting = timer(connect, delayMs);
     setState({ name: "waiting", delayMs, reason });
   };
 
   /** The client stopped: everything that waits has its outcome. */
-  const stop = (code?: number, reason?: string) => {
+  const stop = (reason?: string, code?: number) => {
     if (isClosed()) return;
     clear();
     clearTimeout(pulse);
     attempt++;
-    const error = reason && new ConnectionError(reason, { code, reject });
-    setState({ name: "closed", ...(error && { error }) });
+    const error = reason ? new ConnectionError(reason, { code, reject }) : undefined;
+    setState({ name: "closed", error });
     current.lose_(true);
     pump();
     for (const it of current.listened_.values()) (it as Subscription<any>).end_("lost");
@@ -410,7 +410,6 @@ function drive(self: any, url: string, options: Options): Inside {
   };
   const inside: Inside = {
     options_: options,
-    now_: now,
     at_: at,
     pump_: pump,
     make_: make,

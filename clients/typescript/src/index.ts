@@ -1,5 +1,7 @@
 export { callbacks } from "./callbacks.js";
 export { Client } from "./client.js";
+export { advice } from "./codes.js";
+export type { Advice } from "./codes.js";
 export type { CallOptions, Options, State, SubscribeOptions } from "./client.js";
 export { CallError, ConnectionError, Rejection } from "./errors.js";
 export type { Outcome, Part } from "./events.js";
@@ -13,5 +15,5 @@ export { stream } from "./streams.js";
 export type { Stream, StreamOptions } from "./streams.js";
 export type { Subscription } from "./subscription.js";
 export { upload } from "./uploads.js";
-export { address, advice } from "./wire.js";
-export type { Advice, Fault, Format, Position } from "./wire.js";
+export { address } from "./wire.js";
+export type { Fault, Format, Position } from "./wire.js";

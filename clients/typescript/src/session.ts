@@ -1,6 +1,7 @@
 import type { Call, Closed, Config, Event, Hooks, Queued, Reply } from "./events.js";
+import { isFinal } from "./codes.js";
 import { listening, type Listening } from "./listening.js";
-import { SHAPES, advice, byteLength, json } from "./wire.js";
+import { SHAPES, byteLength, json } from "./wire.js";
 import type { Envelope, Fault, Format, Head, Outgoing } from "./wire.js";
 
 /** A header's share of a message's size, generously. */
@@ -172,15 +173,20 @@ export function session(config: Config): Session {
     return it.head.id;
   };
 
-  const end = (it: Closed) => {
-    closed = it;
+  const end = (
+    by: Closed["by"],
+    code: number,
+    reason: string,
+    retry?: [number, number],
+  ) => {
+    closed = { by, code, reason, retry };
     isConnected = isOpen = false;
   };
 
   const fail: Session["fail_"] = (code, reason = "", by = "session") => {
     if (!isConnected) return;
     pushUrgent("$close", { code, reason });
-    end({ by, code, reason });
+    end(by, code, reason);
   };
 
   const has = (call: Call) => calls.get(call.id_ as string) === call;
@@ -262,16 +268,14 @@ export function session(config: Config): Session {
       case "$welcome":
         return onWelcome(payload);
       case "$reject": {
-        const { message: reason, after_ms: after } = payload.error;
+        const { message, after_ms: after } = payload.error;
         tell({ on: "rejected", reject: payload });
-        end({ by: "peer", code: payload.close, reason, retry: after && [after, after] });
+        end("peer", payload.close, message, after && [after, after]);
         break;
       }
-      case "$close": {
-        const { code, reason, retry_after_ms: retry } = payload;
-        end({ by: "peer", code, reason, retry });
+      case "$close":
+        end("peer", payload.code, payload.reason, payload.retry_after_ms);
         break;
-      }
       case "$ping":
         // Pongs are owed by the server's pings: one that reads none gets no more.
         if (urgent.length > 1024) return 4003;
@@ -424,7 +428,7 @@ export function session(config: Config): Session {
 
     disconnected_(code = 1006, reason = "") {
       urgent = [];
-      if (isConnected) end({ by: code === 1006 ? "network" : "peer", code, reason });
+      if (isConnected) end(code === 1006 ? "network" : "peer", code, reason);
     },
 
     receive_(it = 4500) {
@@ -483,7 +487,7 @@ export function session(config: Config): Session {
       const it = { on: "closed", closed } as const;
       closed = undefined;
       // What the end of the session settles is told after it.
-      if (/^[sf]/.test(advice(it.closed.code))) lose();
+      if (isFinal(it.closed.code) || /^41/.test(`${it.closed.code}`)) lose();
       return it;
     },
 

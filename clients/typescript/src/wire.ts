@@ -67,9 +67,6 @@ export interface Gap {
   dropped?: number;
 }
 
-/** What a client does after a close (section 10). */
-export type Advice = "resume" | "fresh_session" | "new_credentials" | "delay" | "stop";
-
 /** What is asked of a value by an example: `[x]` may be absent, `0` is a whole number, not below. */
 const ENVELOPE = {
   type: "",
@@ -157,13 +154,6 @@ export function sound(it: any): Envelope | undefined {
 /** How many bytes a payload has on the wire. */
 export function byteLength(body: Body): number {
   return typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
-}
-
-/** What the range of a close code says (section 10). */
-export function advice(code: number): Advice {
-  const ranges = ["resume", "fresh_session", "new_credentials", "delay", "delay"] as const;
-  const isPassing = [1001, 1005, 1006, 1011, 1012, 1013].includes(code);
-  return ranges[Math.floor(code / 100) - 40] ?? (isPassing ? "resume" : "stop");
 }
 
 /** The address of a channel: its kind and its fields, in their order (section 3). */

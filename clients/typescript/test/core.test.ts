@@ -7,15 +7,14 @@ import type * as all from "../src/index.js";
 import { ChatServer, HASTE, Scissors } from "./chat.js";
 import { Script } from "./script.js";
 
-/** The core as a program gets it: bundled, minified, without what it does not import. */
+/** The core as a program gets it: published, bundled, without what it does not import. */
 async function core(): Promise<Pick<typeof all, "Client" | "address">> {
-  const resolveDir = new URL("../../src", import.meta.url).pathname;
-  const contents = 'export { Client, address } from "./index.ts"';
+  const resolveDir = new URL("../../dist", import.meta.url).pathname;
+  const contents = 'export { Client, address } from "./index.js"';
   const { outputFiles } = await build({
-    stdin: { contents, resolveDir, loader: "ts" },
+    stdin: { contents, resolveDir },
     bundle: true,
     minify: true,
-    mangleProps: /_$/,
     format: "esm",
     target: "es2022",
     write: false,

@@ -4,7 +4,8 @@ import { CallError, address } from "../src/index.js";
 import { feed as makeFeed } from "../src/feed.js";
 import { BACKOFF, clock, delay, uuid } from "../src/socket.js";
 import { subscription } from "../src/subscription.js";
-import { advice, decode } from "../src/wire.js";
+import { advice } from "../src/codes.js";
+import { decode } from "../src/wire.js";
 
 test("a position is consumed when the next item is asked for", async () => {
   const told: (number | undefined)[] = [];

@@ -12,6 +12,7 @@ const made = await build({
   bundle: true,
   format: "esm",
   minify: true,
+  mangleProps: /_$/,
   target: "es2022",
   charset: "utf8",
   legalComments: "none",
