@@ -24,7 +24,7 @@ let mangleCache = {};
 for (const file of readdirSync(dist).sort()) {
   if (!file.endsWith(".js") || file === "pure.js") continue;
   const text = readFileSync(dist + file, "utf8");
-  const options = { format: "esm", target, minify: true, mangleProps: /_$/, mangleCache };
+  const options = { format: "esm", target, mangleProps: /_$/, mangleCache };
   const made = await transform(text, options);
   ({ mangleCache } = made);
   writeFileSync(dist + file, made.code);

@@ -8,8 +8,8 @@ import { minify } from "terser";
 const AIM = 6000;
 /** What a program imports, and how many bytes it may cost. */
 const PROGRAMS = {
-  core: ['export { Client } from "./index.js"', 7000],
-  everything: ['export * from "./index.js"', 9600],
+  core: ['export { Client } from "./index.js"', 6950],
+  everything: ['export * from "./index.js"', 9500],
 };
 /** Parts, each with the core: what they cost more. */
 const PARTS = {

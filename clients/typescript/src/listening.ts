@@ -36,11 +36,6 @@ export function listening(port: Core) {
   /** When a bare `$ack` is due. */
   let due = Infinity;
 
-  const live = (ch: string) => {
-    const it = all.get(ch);
-    return it?.isLive_ ? it : undefined;
-  };
-
   const say = (it: Listened, event: AboutChannel) =>
     port.tell_({ ...event, ch: it.ch_ as string, to_: it });
 
@@ -155,69 +150,54 @@ export function listening(port: Core) {
       }
     },
 
-    /** A frame that answers one of ours. */
-    onAnswer_({ type, re, payload }: Envelope): void {
-      for (const it of all.values()) {
-        if (it.out_ !== re) continue;
-        it.out_ = undefined;
-        if (type === "$ok") {
-          const { epoch, off } = payload as Done;
-          it.isLive_ = true;
-          it.at_ = epoch && off != null ? { epoch, off } : undefined;
-          it.told_ = off ?? 0;
-          if (it.snapshot_) say(it, { on: "snapshot", payload: it.snapshot_.payload });
-          say(it, { on: "subscribed", done: payload });
-          if (it.hasMissed_ && !it.at_) gap(it, { reason: "slow" });
-        } else forget(it, "not_subscribed", payload);
-      }
-    },
-
-    onUnsubbed_(ch: string, fault: Fault): void {
-      const it = live(ch);
-      if (it) forget(it, "ended", fault);
-    },
-
-    /** An event; false when it lacks its position. */
-    onEvent_({ ch = "", type, off, prev, payload }: Envelope): boolean {
-      const it = live(ch);
-      if (it?.at_) {
-        if (off == null || prev == null) return false;
-        if (!goTo(it, off, prev)) return true;
-      }
-      if (it) say(it, { on: "delivered", type, payload, off: it.at_ && off });
-      return true;
-    },
-
-    onGap_(ch: string, about: Gap): void {
-      const { after, until } = about;
-      const it = live(ch);
+    /** A frame about a channel, or the answer to a `$sub`; the code to close with, or nothing. */
+    hear_(frame: Envelope): number | void {
+      const { ch = "", re, type, off, prev, payload } = frame;
+      const isMessage = type[0] !== "$";
+      const asked = [...all.values()].find((it) => re && it.out_ === re);
+      const it = asked ?? all.get(ch);
       if (!it) return;
-      if (it.at_ && until != null) {
-        const { off } = it.at_;
-        // What lies between was in a gap whose word was lost with a connection.
-        if (!goTo(it, until, Math.max(after ?? off, off))) return;
-        if (after != null) about.after = Math.max(after, off);
+      const { at_: at } = it;
+      if (isMessage && re) {
+        // The state of a channel: the answer to its `$sub` follows, or the events after `off` do.
+        if (off == null) return 4500;
+        if (it.sub_ !== re || type !== `${ch.split("/")[0]}.snapshot`) return;
+        if (asked) it.snapshot_ = frame;
+        else if (at) {
+          if (off > at.off) say(it, { on: "snapshot", payload });
+          goTo(it, off, off);
+        }
+      } else if (asked) {
+        if (type === "$err") forget(it, "not_subscribed", payload);
+        if (type !== "$ok") return;
+        it.out_ = undefined;
+        const { epoch, off } = payload as Done;
+        it.isLive_ = true;
+        it.at_ = epoch && off != null ? { epoch, off } : undefined;
+        it.told_ = off ?? 0;
+        if (it.snapshot_) say(it, { on: "snapshot", payload: it.snapshot_.payload });
+        say(it, { on: "subscribed", done: payload });
+        if (it.hasMissed_ && !it.at_) gap(it, { reason: "slow" });
+      } else if (!it.isLive_) return;
+      else if (isMessage) {
+        if (at) {
+          if (off == null || prev == null) return 4500;
+          if (!goTo(it, off, prev)) return;
+        }
+        say(it, { on: "delivered", type, payload, off: at && off });
+      } else if (type === "$unsubbed") {
+        forget(it, "ended", { ...payload, message: payload.reason });
+      } else if (type === "$live") say(it, { on: "live", off: off as number });
+      else if (type === "$gap") {
+        const { after, until } = payload as Gap;
+        if (at && until != null) {
+          const { off } = at;
+          // What lies between was in a gap whose word was lost with a connection.
+          if (!goTo(it, until, Math.max(after ?? off, off))) return;
+          if (after != null) payload.after = Math.max(after, off);
+        }
+        gap(it, payload);
       }
-      gap(it, about);
-    },
-
-    onLive_(ch: string, off: number): void {
-      const it = live(ch);
-      if (it) say(it, { on: "live", off });
-    },
-
-    /** The state of a channel: the answer to its `$sub` follows, or the events after `off` do. */
-    onSnapshot_(frame: Envelope): boolean {
-      const { ch = "", re, type, off, payload } = frame;
-      const it = all.get(ch);
-      if (off == null) return false;
-      if (it?.sub_ !== re || type !== `${ch.split("/")[0]}.snapshot`) return true;
-      if (it?.out_) it.snapshot_ = frame;
-      else if (it?.at_) {
-        if (off > it.at_.off) say(it, { on: "snapshot", payload });
-        goTo(it, off, off);
-      }
-      return true;
     },
   };
 }

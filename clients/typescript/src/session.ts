@@ -263,7 +263,7 @@ export function session(config: Config): Session {
   };
 
   const onControl = (it: Envelope, call?: Call): number | void => {
-    const { type, payload, ch = "", off = 0 } = it;
+    const { type, payload } = it;
     switch (type) {
       case "$welcome":
         return onWelcome(payload);
@@ -283,27 +283,21 @@ export function session(config: Config): Session {
         break;
       case "$ok":
       case "$err":
-        if (!call) listened.onAnswer_(it);
-        else if (type === "$ok") settle(call, "ok", payload, "Processed");
+        if (!call) return listened.hear_(it);
+        if (type === "$ok") settle(call, "ok", payload, "Processed");
         else {
           const isOver = /never|safe|after/.test(payload.retry);
           settle(call, "fault", payload, isOver ? "NotProcessed" : "Unknown");
         }
         break;
-      case "$unsubbed":
-        listened.onUnsubbed_(ch, { ...payload, message: payload.reason });
-        break;
-      case "$live":
-        listened.onLive_(ch, off);
-        break;
-      case "$gap":
-        listened.onGap_(ch, payload);
+      default:
+        return listened.hear_(it);
     }
   };
 
   const onMessage = (it: Envelope, call?: Call): number | void => {
     const { id, re, ch, type, payload } = it;
-    if (ch) return (re ? listened.onSnapshot_(it) : listened.onEvent_(it)) ? undefined : 4500;
+    if (ch) return listened.hear_(it);
     if (!re) {
       // Serving is a part.
       push("$err", { re: id }, { code: "unimplemented", message: type, retry: "never" });
