@@ -3,6 +3,7 @@ import type { SubscribeOptions } from "./client.js";
 import { CallError, ConnectionError } from "./errors.js";
 import type { About } from "./events.js";
 import type * as p from "./protocol.js";
+import { signs } from "./signs.js";
 import { timer, uuid } from "./socket.js";
 import { subscription, type Subscription } from "./subscription.js";
 import { Leader, type FromLeader, type FromTab } from "./leader.js";
@@ -64,7 +65,11 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
 
   constructor(url: string, options: Options, share: ShareOptions = {}) {
     this.#options = options;
-    this.#make = () => new Client<P>(url, options);
+    this.#make = () => {
+      const client = new Client<P>(url, options);
+      signs(client as Client<any>);
+      return client;
+    };
     this.#name = `ws-proto:${share.name ?? url}`;
     this.#locks = "locks" in share ? share.locks : globalThis.navigator?.locks;
     if (!this.#locks) {

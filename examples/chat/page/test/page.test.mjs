@@ -79,6 +79,19 @@ test("a tab that was offline has missed nothing, and what it said is sent once",
   assert.deepEqual(ann.errors.filter((error) => !LOST.test(error)), []);
 });
 
+test("a page that wakes asks whether its server is there", LONG, async () => {
+  const ann = await tab(browser, gate.origin, "ann");
+  const devtools = await ann.page.createCDPSession();
+  await devtools.send("Network.enable");
+  const asked = new Promise((resolve) => {
+    devtools.on("Network.webSocketFrameSent", ({ response }) => {
+      if (JSON.parse(response.payloadData).type === "$ping") resolve();
+    });
+  });
+  await ann.page.evaluate(() => document.dispatchEvent(new Event("resume")));
+  await asked;
+});
+
 test("a server that starts again is found, and the room is entered again", LONG, async () => {
   const ann = await tab(browser, gate.origin, "ann");
   const bob = await tab(browser, gate.origin, "bob");
