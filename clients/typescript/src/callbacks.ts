@@ -2,7 +2,7 @@ import type { Inside } from "./client.js";
 import { Rejection } from "./errors.js";
 import type { Hooks, Part, PartEvent } from "./events.js";
 import type * as p from "./protocol.js";
-import type { Session } from "./session.js";
+import type { Session } from "./core.js";
 import { byteLength, type Envelope, type Fault } from "./wire.js";
 
 /** Requests of the server that wait for their turn, and bytes of those without an answer. */

@@ -2,7 +2,8 @@ import { isFinal } from "./codes.js";
 import { ConnectionError, failure } from "./errors.js";
 import type { Call, Event, Part, Reply } from "./events.js";
 import type * as p from "./protocol.js";
-import { outcomeOf, session, type Session } from "./session.js";
+import type { Session } from "./core.js";
+import { outcomeOf, session } from "./session.js";
 import { BACKOFF, clock, delay, timer, uuid } from "./socket.js";
 import type { Backoff, Socket, SocketClass } from "./socket.js";
 import { subscription, type Subscription } from "./subscription.js";
@@ -327,7 +328,7 @@ function drive(self: any, url: string, options: Options): Inside {
       };
       if (signal?.aborted) return abort();
       if (isClosed() || !at().call_(call)) {
-        const payload = { code: "overloaded", message: "", retry: "safe" };
+        const payload = { code: "overloaded", message: "no room", retry: "safe" };
         return resolve({ kind: isClosed() ? "lost" : "fault", outcome: "NotSent", payload });
       }
       signal?.addEventListener("abort", abort);
@@ -337,7 +338,8 @@ function drive(self: any, url: string, options: Options): Inside {
 
   /** Asks until there is an answer that the caller has to hear. */
   const request = async (type: string, payload: unknown, options: CallOptions, ch?: string) => {
-    const { idempotent, dedup, ...first } = make(type, payload, options, ch) as Call & p.RequestInfo;
+    const made: Call & p.RequestInfo = make(type, payload, options, ch);
+    const { idempotent, dedup, ...first } = made;
     const mayRepeat = idempotent || dedup;
     if (mayRepeat) first.key ??= uuid();
     let mayHaveRun = false;

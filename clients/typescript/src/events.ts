@@ -1,7 +1,7 @@
 import type { Request } from "./callbacks.js";
 import type { Inside } from "./client.js";
 import type { Listened } from "./listening.js";
-import type { Session } from "./session.js";
+import type { Session } from "./core.js";
 import type { Body, Done, Envelope, Fault, Format, Gap, Outgoing } from "./wire.js";
 
 /** Whether a call was worked on: what its caller may conclude. */

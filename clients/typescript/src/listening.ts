@@ -1,5 +1,5 @@
 import type { AboutChannel } from "./events.js";
-import type { Core } from "./session.js";
+import type { Core } from "./core.js";
 import type { Done, Envelope, Fault, Gap, Position } from "./wire.js";
 
 /** What is listened to, and where that stands. Whoever subscribes may keep more with it. */

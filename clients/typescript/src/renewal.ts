@@ -1,6 +1,6 @@
 import type { Inside } from "./client.js";
 import type { Hooks, Part } from "./events.js";
-import type { Session } from "./session.js";
+import type { Session } from "./core.js";
 import type { Envelope } from "./wire.js";
 
 /** How long before the end credentials are renewed; a tenth of their time if that is more. */

@@ -1,93 +1,17 @@
-import type { Call, Closed, Config, Event, Hooks, Queued, Reply } from "./events.js";
+import type { Call, Closed, Config, Event, Queued, Reply } from "./events.js";
 import { isFinal } from "./codes.js";
-import { listening, type Listening } from "./listening.js";
+import type { About, Core, Session } from "./core.js";
+import { listening } from "./listening.js";
 import { SHAPES, byteLength, json } from "./wire.js";
-import type { Envelope, Fault, Format, Head, Outgoing } from "./wire.js";
+import type { Envelope, Outgoing } from "./wire.js";
 
 /** A header's share of a message's size, generously. */
 export const HEAD = 512;
-
-/**
- * The client's end of the conversation. Pure: no socket, no clock, no randomness, no timer. Say the
- * time with `at_`, give an input, then poll `transmit_`, `event_` and `due_` until each is empty.
- */
-export type Session = Core & Listening;
-
-/** What there is of it besides the subscriptions. */
-export interface Core {
-  at_(now: number): Session;
-
-  // Inputs.
-
-  /** There is a connection: the hello leaves, with what `more` adds to it. */
-  connect_(more?: object): void;
-  /** The connection is over below the session; with 1006 it was lost. */
-  disconnected_(code?: number, reason?: string): void;
-  /** A message arrived; without an envelope there is the code to close with. */
-  receive_(it?: Envelope | number): void;
-  /** Ends the connection, and says so: the server broke a rule, or is not there. */
-  fail_(code: number, reason?: string, by?: Closed["by"]): void;
-  /** False where there is no room. */
-  call_(call: Call): boolean;
-  cancel_(call: Call): void;
-  /** Asks whether the server still lives, without waiting for the heartbeat. */
-  probe_(): void;
-  /** Does what is due. */
-  timeout_(): void;
-
-  // Outputs.
-
-  /** The next message to send. */
-  transmit_(): Outgoing | undefined;
-  /** The next thing to tell the application. */
-  event_(): Event | undefined;
-  /** When `timeout_` is due. */
-  due_(): number;
-  isOpen_(): boolean;
-  isConnected_(): boolean;
-
-  // What its parts use.
-
-  readonly format_: Format;
-  readonly parts_: Hooks[];
-  /** What waits for its answer, by `id`. */
-  readonly calls_: Map<string, Call>;
-  now_(): number;
-  version_(): number;
-  /** Bytes of the largest message that the server takes. */
-  maxFrame_(): number;
-  /** What waits to be sent. */
-  queue_(): Queued[];
-  /** Characters stand for bytes: the bound needs no exact figure. */
-  hasRoom_(share?: number): boolean;
-  tell_(event: Event): void;
-  /** Queues a frame of the session stream; its `id`. */
-  push_(type: string, about: About, payload?: unknown, more?: Partial<Queued>): string;
-  /** Queues a frame without a place; its `id`. */
-  pushUrgent_(type: string, payload: object): string;
-  /** Whether the call waits for its answer. */
-  has_(call: Call): boolean;
-  sendCancel_(call: Call): void;
-  settle_(call: Call, kind: Reply["kind"], payload?: unknown, outcome?: Reply["outcome"]): false;
-  /** A call ends by a fault of this side. */
-  fault_(
-    call: Call,
-    code: string,
-    retry: Fault["retry"],
-    outcome?: Reply["outcome"],
-    message?: string,
-  ): false;
-  /** The session is lost; where it ends here every call has its outcome. */
-  lose_(isOver?: boolean): void;
-}
 
 /** What its caller may conclude of a call when nothing more is known. */
 export function outcomeOf(call: Call): Reply["outcome"] {
   return call.isSent_ ? "Unknown" : "NotSent";
 }
-
-/** What a frame is about. */
-type About = Pick<Head, "re" | "ch" | "key">;
 
 export function session(config: Config): Session {
   const HELLO_MS = 5000;

@@ -3,7 +3,7 @@ import { failure } from "./errors.js";
 import type { Call, Failed } from "./events.js";
 import { feed as makeFeed } from "./feed.js";
 import type * as p from "./protocol.js";
-import type { Session } from "./session.js";
+import type { Session } from "./core.js";
 
 const CREDIT = 32;
 

@@ -2,7 +2,8 @@ import type { CallOptions, Client } from "./client.js";
 import { failure } from "./errors.js";
 import type { Call, Failed, Reply } from "./events.js";
 import type * as p from "./protocol.js";
-import { HEAD, type Session } from "./session.js";
+import type { Session } from "./core.js";
+import { HEAD } from "./session.js";
 import { byteLength, type Body } from "./wire.js";
 
 /** How often an upload looks for room: acknowledgements make some without a word. */

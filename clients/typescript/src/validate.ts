@@ -1,6 +1,6 @@
 import { CallError } from "./errors.js";
 import type { Hooks, Part } from "./events.js";
-import type { Session } from "./session.js";
+import type { Session } from "./core.js";
 import type { Envelope } from "./wire.js";
 
 /** A JSON Schema, of the words that `wsp schema export` writes; other words say nothing. */

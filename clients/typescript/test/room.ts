@@ -1,7 +1,8 @@
 import { Serving, type Request } from "../src/callbacks.js";
 import type { Call, Event, Reply } from "../src/events.js";
 import { Renewing } from "../src/renewal.js";
-import { session, type Session } from "../src/session.js";
+import type { Session } from "../src/core.js";
+import { session } from "../src/session.js";
 import { credit } from "../src/streams.js";
 import { Sending } from "../src/uploads.js";
 import { json, type Envelope, type Format } from "../src/wire.js";
