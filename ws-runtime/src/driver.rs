@@ -47,6 +47,9 @@ pub(crate) trait Application: Unpin {
     /// Takes one event.
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time);
 
+    /// A turn is over, and this is how it leaves the session.
+    fn on_rest(&mut self, _: &Session) {}
+
     /// Whether the connection belongs to somebody else from here on.
     fn is_handed_over(&self) -> bool {
         false
@@ -150,6 +153,7 @@ pub(crate) async fn idle(
                 break;
             }
         }
+        application.on_rest(session);
         until.as_mut().poll(cx)
     })
     .await;
@@ -206,6 +210,7 @@ impl Turn {
                 continue;
             }
             self.timer.arm(cx, session, now);
+            application.on_rest(session);
             if more_to_read || (is_held_back && session.wants_frames()) {
                 // A fast peer: let others have the worker, and go on after them.
                 cx.waker().wake_by_ref();

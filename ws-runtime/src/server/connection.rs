@@ -293,7 +293,6 @@ impl Application for Connection {
         self.pass_on(passing, session, now);
         self.serve_logs(session, now);
         self.give_back();
-        self.watch.report(session);
     }
 
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time) {
@@ -347,6 +346,10 @@ impl Application for Connection {
             | Event::Unsubscribed(_)
             | Event::SubscriptionEnded(..) => {}
         }
+    }
+
+    fn on_rest(&mut self, session: &Session) {
+        self.watch.report(session);
     }
 
     fn is_handed_over(&self) -> bool {
