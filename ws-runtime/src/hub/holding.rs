@@ -25,7 +25,9 @@ impl Channel {
                 self.awake += 1;
                 log.hold(after);
             }
-            (Some(_), None) => drop(self.sleepers.insert(who)),
+            (Some(_), None) => {
+                self.sleepers.insert(who);
+            }
             (None, _) => {}
         }
         self.subscribers.insert(who, cursor);
