@@ -34,6 +34,9 @@ fn lab() -> (Server<Lab>, App) {
     (Server::new(app.clone()), app)
 }
 
+/// More events than a log holds past its history for who was told of them.
+const MISSED: usize = 400;
+
 #[tokio::test(start_paused = true)]
 async fn a_call_under_way_is_answered_after_the_resume() {
     for format in Format::ALL {
@@ -195,13 +198,13 @@ async fn a_subscription_that_missed_more_than_the_log_has_goes_on_from_a_fresh_s
             let client = connect(&server, &scissors, format).await;
             let mut heard = client.subscribe(board()).await.unwrap();
             scissors.cut();
-            for n in 0..20 {
+            for n in 0..MISSED {
                 pin(&server, &app, &n.to_string()).await;
             }
             let gap = heard.next().await.unwrap().unwrap_err();
             assert!(matches!(gap, Gap::Restarted(Some(_))), "{gap:?}");
             let state = heard.snapshot().unwrap().expect("the state in place of what is lost");
-            assert_eq!(state.texts.len(), 20);
+            assert_eq!(state.texts.len(), MISSED);
             pin(&server, &app, "after").await;
             let after = HallEvent::Said { text: "after".into() };
             assert_eq!(heard.next().await, Some(Ok(after)));
@@ -241,7 +244,7 @@ async fn a_fresh_snapshot_that_a_second_loss_interrupts_is_made_anew() {
         app.0.go_on.notify_one();
         let mut heard = subscribing.await.unwrap().unwrap();
         scissors.cut();
-        for n in 0..20 {
+        for n in 0..MISSED {
             server.publish(slow(), &said(&n.to_string())).await.unwrap();
         }
         app.0.waiting.notified().await;
