@@ -20,7 +20,7 @@ static HEAP: PeakAlloc = PeakAlloc;
 /// Connections that are weighed together: what their tables grow by is shared among them.
 const COUNT: usize = 200;
 /// Bytes of one with a session and a subscription: those of its structures, and a little more.
-const IDLE: usize = 5_950;
+const IDLE: usize = 6_000;
 /// The codec keeps a buffer for one message like the last.
 const BUSY: usize = IDLE + LAST;
 const LAST: usize = 1_000;
