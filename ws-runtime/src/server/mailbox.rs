@@ -209,7 +209,9 @@ impl Mailbox {
     pub(crate) fn pass(&self, address: &Address, events: &[Arc<Publication>], replaced: u64) {
         self.change(|letters| {
             letters.passing.lose(address, replaced);
-            events.iter().for_each(|event| letters.passing.put(address, event));
+            for event in events {
+                letters.passing.put(address, event);
+            }
             letters.passing.bound(self.passing_bytes);
         });
     }

@@ -35,8 +35,8 @@ impl Running {
 }
 
 impl Connection {
-    pub(super) fn on_request(&mut self, request: Box<Request>, session: &mut Session, now: Time) {
-        let Request { work, id, kind, place, payload, credit, key, deadline, .. } = *request;
+    pub(super) fn on_request(&mut self, request: Request, session: &mut Session, now: Time) {
+        let Request { work, id, kind, place, payload, credit, key, deadline, .. } = request;
         let (Some(guest), Some(link)) = (self.guest.clone(), self.request_link(work, id, credit))
         else {
             let fault = Fault::internal("no session");

@@ -105,8 +105,14 @@ fn version<P: Protocol>(client: &Client<P>) -> u32 {
 #[test]
 fn the_frozen_types_are_those_of_the_published_contract() {
     let published = fs::read_to_string("../../schema/history/chat-1.json").unwrap();
-    let frozen = schema::to_text(&schema::document::<past::Chat>().unwrap());
-    assert_eq!(frozen, published);
+    let published = serde_json::from_str(&published).unwrap();
+    let frozen = schema::document::<past::Chat>().unwrap();
+    // Not by their text: a contract is written a little differently than it was then.
+    for (old, new) in [(&published, &frozen), (&frozen, &published)] {
+        let report = ws_schema::check(old, new);
+        assert!(report.findings().is_empty(), "{}", report);
+        assert!(report.not_compared().is_empty(), "{}", report);
+    }
 }
 
 #[tokio::test]
