@@ -26,6 +26,8 @@ use ws_runtime::{
 const HELLO: Duration = Duration::from_secs(5);
 /// Interval and timeout of the heartbeat.
 const SILENCE: Duration = Duration::from_secs(40);
+/// The same with the shortest interval that a server tells its clients.
+const SHORTEST: Duration = Duration::from_secs(34);
 /// What the other side's half of a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -143,7 +145,8 @@ async fn a_server_gives_up_half_a_message_after_interval_and_timeout() {
         peer.write(&bytes).await;
         let (time, said) = peer.end().await;
         assert!(said.contains("4002"), "{what}: {said}");
-        assert_eq!(time.as_secs(), SILENCE.as_secs(), "{what}");
+        let seconds = SHORTEST.as_secs()..=SILENCE.as_secs();
+        assert!(seconds.contains(&time.as_secs()), "{what}: {time:?}");
         serving.await.unwrap();
     }
 }
