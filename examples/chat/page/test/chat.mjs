@@ -1,5 +1,6 @@
 // The chat's server, a gate before it that can be shut, and the browser: what the tests start.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync } from "node:fs";
@@ -145,6 +146,24 @@ export function shows(page, text) {
 /** The messages that stand in the room, in their order. */
 export function messages(page) {
   return page.$$eval(".message:not(.pending) .said", (all) => all.map((said) => said.textContent));
+}
+
+/** That the page runs no script but its own, and speaks to no other server. */
+export async function keepsToItself(page) {
+  const blocked = () =>
+    new Promise((resolve) => {
+      const directives = [];
+      document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+        directives.push(effectiveDirective);
+        if (directives.length === 2) resolve(directives.sort());
+      });
+      const script = document.createElement("script");
+      script.textContent = "window.wasRun = true";
+      document.body.append(script);
+      fetch("http://127.0.0.1:1/").catch(() => {});
+    });
+  assert.deepEqual(await page.evaluate(blocked), ["connect-src", "script-src-elem"]);
+  assert.equal(await page.evaluate(() => window.wasRun), undefined);
 }
 
 function installed() {
