@@ -1,9 +1,12 @@
 //! What a client says right behind its hello (`docs/protocol.md`, section 4, "One flight").
 
+#[path = "support/greeting.rs"]
+mod greeting;
 #[path = "support/speaker.rs"]
 mod speaker;
 mod support;
 
+use greeting::{acceptance, hello, null};
 use serde_json::{Value, json};
 use speaker::Speaker;
 use std::{future::poll_fn, time::Duration};
@@ -11,13 +14,13 @@ use support::{App, Hall, HallEvent, Lab};
 use tokio::time::timeout;
 use ws_proto::{
     Address, CloseCode, Credentials, Envelope, Format, Frame, Head, IdSource, Limits, Position,
-    Raw, Secret, VersionRange, frame::Hello,
+    VersionRange,
 };
 use ws_runtime::{
     Client, Server, ServerConfig,
     session::{
-        Acceptance, Call, CallId, Command, Config, Contract, Event, Outcome, Reply, Session, Side,
-        Time, Transmit,
+        Call, CallId, Command, Config, Contract, Event, Outcome, Reply, Session, Side, Time,
+        Transmit,
     },
     transport::{Received, Transport, memory},
 };
@@ -32,34 +35,6 @@ fn config(seed: u64) -> Config {
     config.limits.rate_per_s = 50;
     config.limits.rate_burst = 10;
     config
-}
-
-fn hello() -> Hello {
-    Hello {
-        protocol: "chat".to_owned(),
-        version: VersionRange::new(1, 1),
-        fingerprint: String::new(),
-        client: None,
-        auth: None,
-        resume: None,
-        caps: Vec::new(),
-        limits: None,
-    }
-}
-
-fn acceptance() -> Acceptance {
-    Acceptance {
-        session: "session".to_owned(),
-        ticket: Secret::new("ticket"),
-        ttl: Duration::from_secs(120),
-        node: "node".to_owned(),
-        not_resumed: None,
-        expires_in: None,
-    }
-}
-
-fn null() -> Raw {
-    Raw::null(Format::Json)
 }
 
 fn client() -> Session {

@@ -1,5 +1,7 @@
 //! What holds for a pair of sessions whatever the applications, the peers and the network do.
 
+#[path = "support/greeting.rs"]
+mod greeting;
 mod session_pair;
 
 use bytestring::ByteString;

@@ -1,6 +1,6 @@
 //! What can happen to a pair of sessions.
 
-use super::setup::{hello, null};
+use super::{hello, null};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use ws_proto::{

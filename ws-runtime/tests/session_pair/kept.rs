@@ -1,9 +1,6 @@
 //! A server that keeps its sessions, a log that sends again, and what must hold over losses.
 
-use super::{
-    Pair, opened,
-    setup::{acceptance, room},
-};
+use super::{Pair, acceptance, opened, setup::room};
 use bytestring::ByteString;
 use std::{collections::BTreeMap, sync::Arc};
 use ws_proto::{

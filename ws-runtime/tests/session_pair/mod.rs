@@ -6,12 +6,13 @@ mod kept;
 mod uploads;
 mod setup;
 
+pub(crate) use crate::greeting::{acceptance, hello, null};
 use act::{Act, foreign_frame};
 pub(crate) use act::{acts, honest_acts, upload_acts};
 use asking::Asked;
 use bytestring::ByteString;
 use kept::{Kept, Log, Places};
-pub(crate) use setup::{acceptance, config, hello, null};
+pub(crate) use setup::config;
 use setup::{number, numbered, room};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use uploads::Uploads;

@@ -1,11 +1,8 @@
 //! How the sessions of the rules are made.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use std::time::Duration;
-use ws_proto::{
-    AckMeaning, Address, Format, Raw, RequestSpec, Resend, Secret, VersionRange, frame::Hello,
-};
-use ws_runtime::session::{Acceptance, Config, Contract};
+use ws_proto::{AckMeaning, Address, Format, Raw, RequestSpec, Resend, VersionRange};
+use ws_runtime::session::{Config, Contract};
 
 const REQUESTS: &[RequestSpec] = &[
     request("join", ["join.ok", "join.err"]),
@@ -54,36 +51,8 @@ pub(crate) fn config(seed: u64) -> Config {
     config
 }
 
-pub(crate) fn hello() -> Hello {
-    Hello {
-        protocol: "chat".to_owned(),
-        version: VersionRange::new(1, 1),
-        fingerprint: String::new(),
-        client: None,
-        auth: None,
-        resume: None,
-        caps: Vec::new(),
-        limits: None,
-    }
-}
-
-pub(crate) fn acceptance() -> Acceptance {
-    Acceptance {
-        session: "session".to_owned(),
-        ticket: Secret::new("ticket"),
-        ttl: Duration::from_secs(120),
-        node: "node".to_owned(),
-        not_resumed: None,
-        expires_in: None,
-    }
-}
-
 pub(crate) fn room() -> Address {
     Address::parse("room/lobby").expect("an address")
-}
-
-pub(crate) fn null() -> Raw {
-    Raw::null(Format::Json)
 }
 
 /// A payload that says which call it is about.
