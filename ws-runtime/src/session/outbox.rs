@@ -236,7 +236,9 @@ impl Outbox {
                 break;
             }
             self.bytes -= size_of(first);
-            self.sent.pop_front().into_iter().for_each(|acked| self.spare.put(acked));
+            if let Some(acked) = self.sent.pop_front() {
+                self.spare.put(acked);
+            }
             self.replayed = self.replayed.saturating_sub(1);
         }
         true
