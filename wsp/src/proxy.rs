@@ -30,13 +30,11 @@ use tokio_tungstenite::{
         },
     },
 };
-use ws_proto::{Envelope, Format};
+use ws_proto::{Envelope, Format, frame::SECRET_FIELDS};
 
 /// What the server is shown of the client's own request. An origin is that of a page that the
 /// proxy is not.
 const PASSED_ON: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
-/// Whoever has these is the client: they are never printed.
-const SECRETS: [&str; 2] = ["token", "ticket"];
 /// Requests without an answer whose time is measured.
 const MAX_ASKED: usize = 4096;
 /// How long the second half of a closing handshake may take.
@@ -66,7 +64,8 @@ impl Proxy {
         let listener = TcpListener::bind(&self.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         print(&json!({ "listening": format!("ws://{address}/") }))?;
-        let hidden = SECRETS.into_iter().map(str::to_owned).chain(self.redact.iter().cloned());
+        let hidden =
+            SECRET_FIELDS.into_iter().map(str::to_owned).chain(self.redact.iter().cloned());
         let hidden: Arc<[String]> = hidden.collect();
         let mut n = 0_u64;
         loop {

@@ -22,6 +22,10 @@ use crate::{
     raw::Raw,
 };
 
+/// The names of the fields of control frames that hold a [`Secret`](crate::Secret). Whoever has one
+/// is the client, so what shows frames to people shows none of these.
+pub const SECRET_FIELDS: [&str; 2] = ["token", "ticket"];
+
 /// What an envelope carries. Matched without `_` in the core, so that a new frame breaks exactly
 /// the places that must know it.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,4 +177,54 @@ control_frames! {
     "$unsubbed" => Unsubscribed(plain);
     "$live" => Live;
     "$gap" => Gap(plain);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Secret, VersionRange};
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    /// The names of fields whose text is one of the test's secrets.
+    fn secrets(value: &Value, found: &mut BTreeSet<String>) {
+        let Some(fields) = value.as_object() else { return };
+        for (name, value) in fields {
+            if value.as_str().is_some_and(|text| text.starts_with("secret")) {
+                found.insert(name.clone());
+            }
+            secrets(value, found);
+        }
+    }
+
+    // All fields are named, so that a new one is seen here.
+    #[test]
+    fn every_field_with_a_secret_is_known_by_name() {
+        let hello = Hello {
+            protocol: "chat".to_owned(),
+            version: VersionRange::new(1, 1),
+            fingerprint: String::new(),
+            client: None,
+            auth: Some(AuthToken { token: Secret::new("secret 1") }),
+            resume: Some(Resume {
+                session: "session".to_owned(),
+                ticket: Secret::new("secret 2"),
+                recv: 0,
+            }),
+            caps: Vec::new(),
+            limits: None,
+        };
+        let grant = SessionGrant {
+            id: "session".to_owned(),
+            ticket: Secret::new("secret 3"),
+            ttl_ms: 0,
+            resumed: false,
+            reason: None,
+        };
+        let mut found = BTreeSet::new();
+        for frame in [serde_json::to_value(hello), serde_json::to_value(grant)] {
+            secrets(&frame.expect("JSON"), &mut found);
+        }
+        assert_eq!(found, SECRET_FIELDS.map(str::to_owned).into());
+    }
 }

@@ -12,10 +12,10 @@ use std::{
     collections::{BTreeSet, VecDeque},
     time::Duration,
 };
-use ws_proto::{Envelope, Format, Frame, Head, MessageId, Protocol, RequestSet};
+use ws_proto::{
+    Envelope, Format, Frame, Head, MessageId, Protocol, RequestSet, frame::SECRET_FIELDS,
+};
 
-/// Whoever has these is the client: they are never shown, wherever they stand.
-const SECRETS: [&str; 2] = ["token", "ticket"];
 /// What stands in the place of what is not shown.
 const HIDDEN: &str = "(hidden)";
 /// Stands for a whole payload among the names of fields.
@@ -53,7 +53,7 @@ impl Reader {
         let marked = || marked.into_iter().flatten().copied();
         let named = marked().map(|(_, field)| field).filter(|field| *field != ALL);
         let fields =
-            SECRETS.into_iter().chain(named).map(str::to_owned).chain(more.iter().cloned());
+            SECRET_FIELDS.into_iter().chain(named).map(str::to_owned).chain(more.iter().cloned());
         let kinds = marked().filter(|(_, field)| *field == ALL).map(|(kind, _)| kind);
         Self { fields: fields.collect(), kinds: kinds.collect() }
     }
