@@ -2,14 +2,18 @@
 //!
 //! One turn reads what is ready, takes the application's commands, does what is due, tells the
 //! application, and writes until the transport is full; everything is flushed once, when nothing
-//! is left to do. A full transport stops the taking of frames and nothing else; a full application
-//! stops the reading and nothing else.
+//! is left to do. A full transport stops the taking of frames and nothing else. Messages go through
+//! the steps together, step by step: what they run through is more code than a processor keeps at
+//! hand.
+
+mod stall;
 
 use crate::{
     session::{Closed, Command, Event, Initiator, PeerFault, Session, Time, Transmit},
     transport::{Received, Transport},
 };
 use bytes::Bytes;
+use stall::Stall;
 use std::{
     cell::Cell,
     future::{Future, poll_fn},
@@ -17,13 +21,13 @@ use std::{
     task::{Context, Poll, ready},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use ws_proto::{CloseCode, Envelope};
 
 /// Messages read in one turn, so that a fast peer does not keep a worker to itself.
 const BATCH: usize = 64;
-/// Nothing written could be delivered for this long: the peer is too slow.
-const STALLED: Duration = Duration::from_secs(10);
+/// Messages that take each step together.
+const STAGE: usize = 16;
 /// How long the closing handshake of the transport may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -36,6 +40,8 @@ const KEPT: usize = 64 * 1024;
 thread_local! {
     /// What a message is encoded into, for all connections of a thread.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// What was received and is not taken yet; empty between two readings.
+    static ARRIVED: Cell<Vec<Received>> = const { Cell::new(Vec::new()) };
 }
 
 /// What stands behind a session: the server's or the client's half that the application uses.
@@ -54,9 +60,6 @@ pub(crate) trait Application: Unpin {
     fn is_handed_over(&self) -> bool {
         false
     }
-
-    /// Whether more events can be taken; until then the transport is not read.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// The time that drivers tell their sessions.
@@ -230,14 +233,42 @@ impl Turn {
     ) -> bool {
         // One moment for the whole batch: it was there when the reading began.
         let now = self.clock.now();
-        for _ in 0..BATCH {
-            let is_full = session.is_ending() || !session.wants_frames();
-            if is_full || application.poll_room(cx).is_pending() {
+        // Taken, so that a transport that drives another session finds none.
+        let mut arrived = ARRIVED.take();
+        let mut may_be_more = true;
+        for _ in 0..BATCH / STAGE {
+            may_be_more = self.receive(cx, session, &mut arrived);
+            for received in arrived.drain(..) {
+                self.take(received, session, now);
+            }
+            self.tell(session, application, Some(now));
+            if !may_be_more {
+                break;
+            }
+        }
+        ARRIVED.set(arrived);
+        may_be_more
+    }
+
+    /// Receives as much as is worked on together; false when there is no more for now.
+    fn receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &Session,
+        arrived: &mut Vec<Received>,
+    ) -> bool {
+        if session.is_ending() || !session.wants_frames() {
+            return false;
+        }
+        // Until the session is open, what a message leads to decides whether another is wanted.
+        let most = if session.version().is_some() { STAGE } else { 1 };
+        for _ in 0..most {
+            let Poll::Ready(received) = self.transport.poll_recv(cx) else { return false };
+            let is_last = received.is_last();
+            arrived.push(received);
+            if is_last {
                 return false;
             }
-            let Poll::Ready(received) = self.transport.poll_recv(cx) else { return false };
-            self.take(received, session, now);
-            self.tell(session, application, Some(now));
         }
         true
     }
@@ -408,44 +439,6 @@ struct Written {
     any: bool,
     /// The transport takes no more for now.
     blocked: bool,
-}
-
-/// Since when the transport has been full and nothing of it got anywhere.
-struct Stall {
-    /// Bytes unwritten at the end of the last turn, while the transport was full.
-    before: Option<usize>,
-    /// Bytes that came in since.
-    added: usize,
-    /// Made when the transport is full for the first time: most never are.
-    sleep: Option<Pin<Box<Sleep>>>,
-    is_over: bool,
-}
-
-impl Stall {
-    const fn new() -> Self {
-        Self { before: None, added: 0, sleep: None, is_over: false }
-    }
-
-    fn added(&mut self, before: usize, after: usize) {
-        self.added += after.saturating_sub(before);
-    }
-
-    /// Ready when the time is up: fewer bytes than there should be mean that the peer reads.
-    fn end(&mut self, cx: &mut Context<'_>, blocked: bool, unwritten: usize) -> Poll<()> {
-        let added = std::mem::take(&mut self.added);
-        let before = self.before.take();
-        if !blocked {
-            return Poll::Pending;
-        }
-        if before.is_none_or(|before| unwritten < before + added) {
-            self.sleep = None;
-        }
-        self.before = Some(unwritten);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(STALLED)));
-        ready!(sleep.as_mut().poll(cx));
-        self.is_over = true;
-        Poll::Ready(())
-    }
 }
 
 /// One timer per connection, for the session's earliest deadline.

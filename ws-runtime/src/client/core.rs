@@ -394,11 +394,6 @@ impl Application for Core {
             | Event::Consumed(..) => {}
         }
     }
-
-    fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        // Events are bounded by windows and credit, answers by the calls that are open.
-        Poll::Ready(())
-    }
 }
 
 fn resolve(to: Answers, reply: Reply) {

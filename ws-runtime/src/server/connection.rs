@@ -23,7 +23,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, MutexGuard},
-    task::{Context, Poll},
+    task::Context,
 };
 use tokio::task::AbortHandle;
 use ws_proto::{
@@ -354,11 +354,6 @@ impl Application for Connection {
 
     fn is_handed_over(&self) -> bool {
         self.handing_over.is_some()
-    }
-
-    fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        // Requests are bounded by the session; each is its own task.
-        Poll::Ready(())
     }
 }
 

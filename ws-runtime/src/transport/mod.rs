@@ -165,6 +165,16 @@ pub enum Received {
     Lost(String),
 }
 
+impl Received {
+    /// Whether nothing follows.
+    pub(crate) const fn is_last(&self) -> bool {
+        match self {
+            Self::TooLarge | Self::Malformed { .. } | Self::Closed { .. } | Self::Lost(_) => true,
+            Self::Message(_) | Self::WrongKind | Self::Activity => false,
+        }
+    }
+}
+
 /// Nothing can be sent any more; why, for logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection is gone: {0}")]
