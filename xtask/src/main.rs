@@ -5,6 +5,7 @@ mod browser;
 mod chaos;
 mod counts;
 mod faults;
+mod go;
 mod mutants;
 mod npm;
 mod packages;

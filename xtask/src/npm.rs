@@ -27,14 +27,19 @@ pub(crate) fn tools(workspace: &Workspace) -> Step {
             let failure = Some(Failure { output, repeat: version.to_string() });
             return Verdict { failure, ..Verdict::default() };
         }
-        let missing = FOLDERS.into_iter().filter(|folder| !is_installed(&workspace, folder));
-        let mut installed = missing.map(|folder| {
-            let install = ["--prefix", folder, "ci", "--silent", "--no-fund", "--no-audit"];
-            steps::verdict(&Call::new(&workspace, "npm", install))
-        });
+        let mut installed = FOLDERS.into_iter().map(|folder| install(&workspace, folder));
         installed.find(|one| one.failure.is_some()).unwrap_or_default()
     };
     Step { name: "node packages", run: Box::new(run) }
+}
+
+/// Installs what a folder's lock file names, where that is not done.
+pub(crate) fn install(workspace: &Workspace, folder: &str) -> Verdict {
+    if is_installed(workspace, folder) {
+        return Verdict::default();
+    }
+    let install = ["--prefix", folder, "ci", "--silent", "--no-fund", "--no-audit"];
+    steps::verdict(&Call::new(workspace, "npm", install))
 }
 
 /// Checks the types, the tests and the size of the TypeScript client.

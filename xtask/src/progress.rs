@@ -21,6 +21,14 @@ pub(crate) struct Verdict {
     pub failure: Option<Failure>,
 }
 
+impl Verdict {
+    /// A failure with what there is to say about it, and the command that shows it again.
+    pub(crate) fn failed(output: &str, repeat: &str) -> Self {
+        let failure = Failure { output: output.to_owned(), repeat: repeat.to_owned() };
+        Self { failure: Some(failure), ..Self::default() }
+    }
+}
+
 /// Why a step failed.
 #[derive(Debug)]
 pub(crate) struct Failure {

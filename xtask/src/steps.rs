@@ -1,7 +1,7 @@
 //! The checks, in the order in which a mistake is cheapest to find.
 
 use crate::{
-    browser, counts, mutants, npm,
+    browser, counts, go, mutants, npm,
     process::{Call, Ran, Workspace},
     progress::{Failure, Step, Verdict},
     python, python_client, sim,
@@ -24,6 +24,7 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         npm::client(workspace),
         browser::step(workspace),
         python_client::step(workspace),
+        go::step(workspace),
         sim::step(workspace),
         documentation(workspace),
         pure_build(workspace),
@@ -198,6 +199,7 @@ mod tests {
             "python",
             "counts",
             "python client",
+            "go",
             "node packages",
             "typescript client",
             "browser",
