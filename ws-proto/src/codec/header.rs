@@ -24,25 +24,89 @@ pub(super) enum Field {
 }
 
 impl Field {
+    const ALL: [(Self, &str); 13] = [
+        (Self::Type, "type"),
+        (Self::Id, "id"),
+        (Self::Ts, "ts"),
+        (Self::Re, "re"),
+        (Self::Seq, "seq"),
+        (Self::Ack, "ack"),
+        (Self::Ch, "ch"),
+        (Self::Off, "off"),
+        (Self::Prev, "prev"),
+        (Self::Key, "key"),
+        (Self::Ttl, "ttl"),
+        (Self::Tp, "tp"),
+        (Self::Payload, "payload"),
+    ];
+
     /// The field of this name; `None` for one of a newer peer.
-    #[inline]
     pub(super) fn named(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"type" => Self::Type,
-            b"id" => Self::Id,
-            b"ts" => Self::Ts,
-            b"re" => Self::Re,
-            b"seq" => Self::Seq,
-            b"ack" => Self::Ack,
-            b"ch" => Self::Ch,
-            b"off" => Self::Off,
-            b"prev" => Self::Prev,
-            b"key" => Self::Key,
-            b"ttl" => Self::Ttl,
-            b"tp" => Self::Tp,
-            b"payload" => Self::Payload,
-            _ => return None,
-        })
+        let known = |(_, known): &&(Self, &str)| known.as_bytes() == name;
+        Self::ALL.iter().find(known).map(|(field, _)| *field)
+    }
+}
+
+/// What the names of the fields look like in a format, so that what stands next is compared with one
+/// of them and not with each.
+pub(super) struct Names([Name; Self::PLACES]);
+
+/// The first bytes of a name, at most eight, and how many they are.
+#[derive(Clone, Copy)]
+struct Name {
+    start: u64,
+    mask: u64,
+    len: usize,
+    field: Field,
+}
+
+impl Names {
+    const PLACES: usize = 16;
+
+    /// Names with one byte before their letters and `after` behind them. `before` makes that byte
+    /// of the number of letters.
+    pub(super) const fn new(before: [u8; 8], after: &[u8]) -> Self {
+        let nothing = Name { start: 1, mask: 0, len: 0, field: Field::Payload };
+        let mut names = [nothing; Self::PLACES];
+        let mut at = 0;
+        while at < Field::ALL.len() {
+            let (field, letters) = Field::ALL[at];
+            let name = Name::new(before[letters.len()], letters.as_bytes(), after, field);
+            let place = Self::place(name.start);
+            assert!(names[place].mask == 0, "each name has a place of its own");
+            names[place] = name;
+            at += 1;
+        }
+        Self(names)
+    }
+
+    /// The field whose name stands at the start of eight bytes, and how many of them belong to it.
+    #[inline]
+    pub(super) const fn find(&self, eight: u64) -> Option<(Field, usize)> {
+        let name = &self.0[Self::place(eight)];
+        if eight & name.mask == name.start { Some((name.field, name.len)) } else { None }
+    }
+
+    /// The first two letters tell the names apart; the factor was searched for.
+    #[inline]
+    const fn place(eight: u64) -> usize {
+        let letters = (eight >> 8) & 0xffff;
+        ((letters * 1797) >> 12) as usize % Self::PLACES
+    }
+}
+
+impl Name {
+    const fn new(before: u8, letters: &[u8], after: &[u8], field: Field) -> Self {
+        let (mut start, mut mask, mut len) = (before as u64, 0xff, 1);
+        while len < 8 && len <= letters.len() + after.len() {
+            let at = len - 1;
+            let byte =
+                if at < letters.len() { letters[at] } else { after[at - letters.len()] };
+            start |= (byte as u64) << (8 * len);
+            mask |= 0xff << (8 * len);
+            len += 1;
+        }
+        Self { start, mask, len, field }
     }
 }
 
@@ -58,6 +122,12 @@ impl Seen {
         let first = self.0 & bit == 0;
         self.0 |= bit;
         first
+    }
+
+    /// Whether a field came.
+    #[inline]
+    pub(super) const fn has(self, field: Field) -> bool {
+        self.0 & (1 << field as u16) != 0
     }
 
     /// The first field that must be there and is not.
@@ -176,4 +246,26 @@ fn texts(head: &Head) -> Result<(), &'static str> {
         return Err("`tp` longer than 128 bytes");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_where_it_stands_and_nothing_else_is() {
+        let names = Names::new([b'"'; 8], b"\":");
+        for (field, name) in Field::ALL {
+            assert_eq!(Field::named(name.as_bytes()), Some(field));
+            let text = format!("\"{name}\":1234567");
+            let start = text.as_bytes().first_chunk().expect("eight bytes");
+            let len = (name.len() + 3).min(8);
+            assert_eq!(names.find(u64::from_le_bytes(*start)), Some((field, len)), "{name}");
+            for place in 0..len {
+                let mut other = *start;
+                other[place] ^= 1;
+                assert_eq!(names.find(u64::from_le_bytes(other)), None, "{name}, {place}");
+            }
+        }
+    }
 }

@@ -3,47 +3,20 @@
 const ONES: u64 = u64::MAX / 255;
 const HIGHS: u64 = ONES * 0x80;
 
-/// 1 where a string of JSON has to be looked at: a quote, a backslash, a control character.
+/// 1 where a string of JSON has to be looked at: a quote, a backslash, a control character. With one
+/// bit changed a quote stands right behind the control characters, and nothing else does.
 #[inline]
 pub(super) fn stop(byte: u8) -> u8 {
-    u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20)
+    u8::from(byte ^ 2 < 0x21) | u8::from(byte == b'\\')
 }
 
 /// Marks, by the highest bit, the first such byte of eight; bytes after it may be marked wrongly,
 /// since a subtraction borrows from them.
 #[inline]
 pub(super) const fn stops(eight: u64) -> u64 {
-    let quote = eight ^ (ONES * b'"' as u64);
-    let backslash = eight ^ (ONES * b'\\' as u64);
-    let quotes = quote.wrapping_sub(ONES) & !quote;
-    let backslashes = backslash.wrapping_sub(ONES) & !backslash;
-    let controls = eight.wrapping_sub(ONES * 0x20) & !eight;
-    (quotes | backslashes | controls) & HIGHS
-}
-
-/// Whether a control character is among the bytes.
-pub(super) fn has_control(text: &[u8]) -> bool {
-    let (eights, rest) = text.as_chunks();
-    let controls = |eight: &[u8; 8]| {
-        let eight = u64::from_le_bytes(*eight);
-        eight.wrapping_sub(ONES * 0x20) & !eight
-    };
-    let all = eights.iter().fold(0, |all, eight| all | controls(eight));
-    all & HIGHS != 0 || rest.iter().any(|byte| *byte < 0x20)
-}
-
-/// The value of the digits at the start, and how many there are: as many as the text has when that
-/// is more than 16, and the value is then that of something else.
-pub(super) fn integer(text: &[u8]) -> (u64, usize) {
-    let eight = |at| text.get(at..).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes);
-    let (Some(first), Some(second)) = (eight(0), eight(8)) else { return few_digits(text) };
-    let ((value, 8), (more, count)) = (some_digits(first), some_digits(second)) else {
-        return few_digits(text);
-    };
-    if count == 8 && text.get(16).is_some_and(u8::is_ascii_digit) {
-        return few_digits(text);
-    }
-    (value * TENS[count as usize & 15] + more, 8 + count as usize)
+    let quotes = (eight ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslashes = (eight ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (quotes | backslashes) & !eight & HIGHS
 }
 
 /// The value of the digits at the start of eight bytes, and how many there are.
@@ -58,7 +31,9 @@ pub(super) const fn some_digits(eight: u64) -> (u64, u32) {
     (eight_digits(digits), count)
 }
 
-fn few_digits(text: &[u8]) -> (u64, usize) {
+/// The value of the digits at the start, and how many there are: as many as the text has; of more
+/// than 19 digits, the value is that of something else.
+pub(super) fn digits(text: &[u8]) -> (u64, usize) {
     let (mut value, mut count) = (0_u64, 0);
     for byte in text {
         let digit = byte.wrapping_sub(b'0');
@@ -71,11 +46,11 @@ fn few_digits(text: &[u8]) -> (u64, usize) {
     (value, count)
 }
 
-/// Powers of ten; as many as four bits number.
-const TENS: [u64; 16] = {
-    let mut tens = [1; 16];
+/// Powers of ten; as many as three bits number.
+pub(super) const TENS: [u64; 8] = {
+    let mut tens = [1; 8];
     let mut exponent = 1;
-    while exponent < 16 {
+    while exponent < 8 {
         tens[exponent] = tens[exponent - 1] * 10;
         exponent += 1;
     }
@@ -137,14 +112,20 @@ pub(super) fn is_plain_text(text: &str) -> bool {
     text.iter().all(|byte| stop(*byte) == 0)
 }
 
-/// The first byte of a text that does not stand in JSON as it is, and its place.
-#[inline]
-pub(super) fn first_stop(text: &[u8]) -> Option<(usize, u8)> {
-    let (eights, _) = text.as_chunks();
-    let plain = eights.iter().take_while(|eight| stops(u64::from_le_bytes(**eight)) == 0).count();
-    let rest = text.get(plain * 8..)?;
-    let at = plain * 8 + rest.iter().position(|byte| stop(*byte) != 0)?;
-    Some((at, *text.get(at)?))
+/// How many bytes at the start of a text stand in JSON as they are.
+#[inline(always)]
+pub(super) fn plain(text: &[u8]) -> usize {
+    let (blocks, _) = text.as_chunks::<16>();
+    let mut at = 16 * blocks.iter().take_while(|block| is_plain(block)).count();
+    while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let stops = stops(u64::from_le_bytes(*eight));
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| stop(**byte) == 0).count()
 }
 
 #[cfg(test)]
@@ -173,9 +154,8 @@ mod tests {
             eight[3] = byte;
             let found = u8::from(stops(u64::from_le_bytes(eight)) != 0);
             assert_eq!(found, stop(byte), "{byte:#x}");
-            let mut text = [b'a'; 21];
-            text[17] = byte;
-            assert_eq!(has_control(&text), byte < 0x20, "{byte:#x}");
+            let is_stop = matches!(byte, b'"' | b'\\' | ..0x20);
+            assert_eq!(found, u8::from(is_stop), "{byte:#x}");
         }
     }
 
@@ -184,14 +164,14 @@ mod tests {
         for len in 0..100 {
             let mut text = vec![b'a'; len];
             assert!(is_plain_text(str::from_utf8(&text).expect("ASCII")));
-            assert_eq!(first_stop(&text), None);
+            assert_eq!(plain(&text), len);
             for place in 0..len {
                 for stop in [b'"', b'\\', 0, 0x1f] {
                     text[place] = stop;
                     text[len - 1] = if place < len - 1 { b'"' } else { stop };
                     let as_text = str::from_utf8(&text).expect("ASCII");
                     assert!(!is_plain_text(as_text), "{stop:#x} at {place} of {len}");
-                    assert_eq!(first_stop(&text), Some((place, stop)), "of {len}");
+                    assert_eq!(plain(&text), place, "{stop:#x} of {len}");
                 }
                 text[place] = b'a';
                 text[len - 1] = b'a';
@@ -220,7 +200,7 @@ mod tests {
             for after in after {
                 let text = format!("{number}{after}");
                 let value = number.parse().unwrap_or(0);
-                assert_eq!(integer(text.as_bytes()), (value, digits), "{text}");
+                assert_eq!(super::digits(text.as_bytes()), (value, digits), "{text}");
                 if let Some(eight) = text.as_bytes().first_chunk() {
                     let eight = u64::from_le_bytes(*eight);
                     let value = number.get(..8).unwrap_or(number).parse().unwrap_or(0);
@@ -229,8 +209,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(integer(b"12345678901234567,").1, 17);
-        assert_eq!(integer(b"12345678901234567").1, 17);
+        assert_eq!(super::digits(b"12345678901234567,").1, 17);
+        assert_eq!(super::digits(b"12345678901234567").1, 17);
     }
 
     #[test]

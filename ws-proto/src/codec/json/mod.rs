@@ -7,10 +7,11 @@ mod write;
 use super::{
     Codec, DecodeError, EncodeError, Format,
     checked::Checked,
+    digits,
     error::{Broken, without_values},
-    header::{self, Field, Seen},
+    header::{self, Field, Names, Seen},
     value::Value,
-    whole, word,
+    whole,
 };
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use scan::{Scanner, Text};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_transcode::Transcoder;
 use source::JsonSource;
-use std::{borrow::Cow, collections::BTreeSet, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt, mem};
 use uuid::Uuid;
 
 /// `wsp1.json`.
@@ -28,6 +29,9 @@ pub struct Json;
 
 /// The envelope's object is the first level.
 const PAYLOAD_DEPTH: usize = Limits::JSON_DEPTH - 1;
+
+/// `"seq":`
+static NAMES: Names = Names::new([b'"'; 8], b"\":");
 
 const NOT_UTF8: &str = "text that is not UTF-8";
 
@@ -156,75 +160,60 @@ impl<'a> Reader<'a> {
             self.scanner.step(1);
             return self.scanner.end();
         }
-        let mut is_after_value = self.usual()?;
         loop {
-            if !is_after_value {
-                self.scanner.space();
+            let start = self.scanner.at();
+            if self.usual().is_none() {
+                self.scanner.back_to(start);
                 self.named()?;
             }
-            self.scanner.space();
-            if self.scanner.peek() == b'}' {
-                self.scanner.step(1);
-                return self.scanner.end();
+            if self.scanner.peek() <= b' ' {
+                self.scanner.space();
             }
-            self.scanner.take(b',', "expected `,` or `}`")?;
-            is_after_value = false;
+            if self.scanner.peek() != b',' {
+                break;
+            }
+            self.scanner.step(1);
         }
+        self.scanner.take(b'}', "expected `,` or `}`")?;
+        self.scanner.end()
     }
 
-    /// Reads fields for as long as they stand as we write them: in the order of the document, and
-    /// without white space or escapes in their names. Says whether it stopped after a value; it
-    /// stopped before a name otherwise.
+    /// Reads one field that stands as we write it, without white space and escapes; `None` where it
+    /// does not, or is not good: it is to be read again then.
     #[inline]
-    fn usual(&mut self) -> Result<bool, Broken> {
-        let mut next = self.scanner.eight();
-        macro_rules! fields {
-            ($($name:literal => $field:ident, |$reader:ident| $set:expr;)+) => {
-                $({
-                    const NAME: &[u8] = concat!("\"", $name, "\":").as_bytes();
-                    const START: (u64, u64) = word::start(NAME);
-                    if next & START.0 == START.1 {
-                        self.scanner.step(NAME.len());
-                        self.scanner.space();
-                        self.seen.note(Field::$field);
-                        let $reader = &mut *self;
-                        $set;
-                        if self.scanner.peek() != b',' {
-                            return Ok(true);
-                        }
-                        self.scanner.step(1);
-                        next = self.scanner.eight();
-                    }
-                })+
-            };
+    fn usual(&mut self) -> Option<()> {
+        let (field, len) = NAMES.find(self.scanner.eight())?;
+        if self.seen.has(field) {
+            return None;
         }
-        fields! {
-            "type" => Type, |this| this.head.kind = this.string()?;
-            "id" => Id, |this| this.head.id = this.id()?;
-            "ts" => Ts, |this| this.head.ts = this.scanner.integer()?;
-            "re" => Re, |this| this.head.re = Some(this.id()?);
-            "seq" => Seq, |this| this.head.seq = Some(this.scanner.integer()?);
-            "ack" => Ack, |this| this.head.ack = Some(this.scanner.integer()?);
-            "ch" => Ch, |this| this.head.ch = Some(this.string()?);
-            "off" => Off, |this| this.head.off = Some(this.scanner.integer()?);
-            "prev" => Prev, |this| this.head.prev = Some(this.scanner.integer()?);
-            "key" => Key, |this| this.head.key = Some(this.string()?);
-            "ttl" => Ttl, |this| this.head.ttl = Some(this.scanner.integer()?);
-            "tp" => Tp, |this| this.head.tp = Some(this.string()?);
+        self.scanner.step(len);
+        match field {
+            Field::Type => put(self.plain()?, &mut self.head.kind),
+            Field::Id => self.head.id = self.hyphenated()?,
+            Field::Ts => self.head.ts = self.number()?,
+            Field::Re => self.head.re = Some(self.hyphenated()?),
+            Field::Seq => self.head.seq = Some(self.number()?),
+            Field::Ack => self.head.ack = Some(self.number()?),
+            Field::Ch => put(Some(self.plain()?), &mut self.head.ch),
+            Field::Off => self.head.off = Some(self.number()?),
+            Field::Prev => self.head.prev = Some(self.number()?),
+            Field::Key => put(Some(self.plain()?), &mut self.head.key),
+            Field::Ttl => self.head.ttl = Some(self.number()?),
+            Field::Tp => put(Some(self.plain()?), &mut self.head.tp),
+            // A name longer than eight bytes, of which two are left.
+            Field::Payload if self.scanner.literal(b"\":") => {
+                put(self.body().ok()?, &mut self.payload);
+            }
+            Field::Payload => return None,
         }
-        // The last one: only another order or a newer peer's fields can follow.
-        if next & 0xff == u64::from(b'"') && self.scanner.literal(b"\"payload\":") {
-            self.scanner.space();
-            self.seen.note(Field::Payload);
-            self.payload = self.body()?;
-            return Ok(true);
-        }
-        Ok(false)
+        self.seen.note(field);
+        Some(())
     }
 
     /// Reads one field, however it is written.
     #[cold]
     fn named(&mut self) -> Result<(), Broken> {
+        self.scanner.space();
         let name = self.scanner.text("name of a header field that is not text")?;
         self.scanner.colon()?;
         let plain;
@@ -284,45 +273,56 @@ impl<'a> Reader<'a> {
         check_utf8(name.inner).and(check_utf8(value)).map_err(|_| self.scanner.broken(NOT_UTF8))
     }
 
-    #[inline]
     fn string(&mut self) -> Result<ByteString, Broken> {
-        match self.scanner.plain() {
-            Some(text) => {
-                let end = self.scanner.at() - 1;
-                let start = end - text.len();
-                checked(self.message.slice(start..end), start)
-            }
-            None => self.unusual_string(),
-        }
-    }
-
-    #[cold]
-    fn unusual_string(&mut self) -> Result<ByteString, Broken> {
+        let start = self.scanner.at();
         let text = self.scanner.text(header::TEXT)?;
-        self.scanner.unescaped(text).map(ByteString::from)
+        if text.escaped {
+            return self.scanner.unescaped(text).map(ByteString::from);
+        }
+        checked(self.message.slice(start + 1..self.scanner.at() - 1), start + 1)
     }
 
-    #[inline]
     fn id(&mut self) -> Result<MessageId, Broken> {
-        // As everybody writes it: no escapes, 36 bytes between two quotes.
-        if let Some([b'"', text @ .., b'"']) = self.scanner.next::<38>()
-            && let Some(id) = hyphenated(text)
-        {
-            self.scanner.step(38);
-            return Ok(MessageId(id));
-        }
         let text = self.scanner.text(header::UUID)?;
         let id = if text.escaped {
             hyphenated(self.scanner.unescaped(text)?.as_bytes())
         } else {
             hyphenated(text.inner)
         };
-        id.map(MessageId).ok_or_else(|| self.scanner.broken(header::UUID))
+        id.ok_or_else(|| self.scanner.broken(header::UUID))
     }
+
+    /// One copy for all fields.
+    #[inline(never)]
+    fn number(&mut self) -> Option<u64> {
+        self.scanner.small()
+    }
+
+    /// A text without escapes.
+    #[inline(never)]
+    fn plain(&mut self) -> Option<ByteString> {
+        let place = self.scanner.plain()?;
+        ByteString::try_from(self.message.slice(place)).ok()
+    }
+
+    /// An id without escapes: 36 bytes between two quotes.
+    #[inline]
+    fn hyphenated(&mut self) -> Option<MessageId> {
+        let Some([b'"', text @ .., b'"']) = self.scanner.next::<38>() else { return None };
+        self.scanner.step(38);
+        hyphenated(text)
+    }
+}
+
+/// Fills what was empty, without the code that drops what was there.
+#[inline]
+fn put<T>(value: T, place: &mut T) {
+    mem::forget(mem::replace(place, value));
 }
 
 /// The 36 bytes of a UUID with hyphens, and none of the other spellings.
 #[inline]
-fn hyphenated(text: &[u8]) -> Option<Uuid> {
-    if text.len() == 36 { Uuid::try_parse_ascii(text).ok() } else { None }
+fn hyphenated(text: &[u8]) -> Option<MessageId> {
+    let id = digits::from_hyphenated(text.as_array()?)?;
+    Some(MessageId(Uuid::from_bytes(id)))
 }

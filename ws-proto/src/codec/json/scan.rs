@@ -5,7 +5,7 @@ use crate::codec::{
     header, word,
 };
 use crate::limits::Limits;
-use memchr::memchr2;
+use std::ops::Range;
 
 /// A place in a text, which may still turn out not to be UTF-8: only ASCII is looked at.
 #[derive(Clone, Copy)]
@@ -34,6 +34,11 @@ impl<'a> Scanner<'a> {
 
     pub(super) const fn at(&self) -> usize {
         self.at
+    }
+
+    #[inline]
+    pub(super) const fn back_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     #[cold]
@@ -162,26 +167,20 @@ impl<'a> Scanner<'a> {
         Ok(self.at)
     }
 
-    /// Skips a string without escapes, if that is what comes next, and says what it is.
+    /// Skips a string without escapes, if that is what comes next, and says where it stands.
     #[inline]
-    pub(super) fn plain(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn plain(&mut self) -> Option<Range<usize>> {
         let (start, end) = (self.at, string(self.bytes, self.at)?);
         self.at = end;
-        Some(inside(self.bytes, start, end))
-    }
-
-    /// The same for bytes that were scanned, which no control character is in.
-    #[inline]
-    pub(super) fn plain_again(&mut self) -> Option<&'a [u8]> {
-        let start = self.at;
-        self.at = short(self.bytes, start).or_else(|| longer(self.bytes, start))?;
-        Some(inside(self.bytes, start, self.at))
+        Some(start + 1..end - 1)
     }
 
     /// Skips a colon and the white space around it.
     #[inline]
     pub(super) fn colon(&mut self) -> Result<(), Broken> {
-        self.space();
+        if self.peek() != b':' {
+            self.space();
+        }
         self.take(b':', "expected `:`")?;
         self.space();
         Ok(())
@@ -194,11 +193,7 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let (plain, _) = rest.split_at(memchr2(b'"', b'\\', rest).unwrap_or(rest.len()));
-            if word::has_control(plain) {
-                return Err(self.broken(STRING));
-            }
-            self.at += plain.len();
+            self.at += word::plain(rest);
             match self.peek() {
                 b'"' => break,
                 b'\\' => {
@@ -234,17 +229,36 @@ impl<'a> Scanner<'a> {
         let [first, ..] = eight.to_le_bytes();
         let [after, ..] = eight.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes();
         let is_zero = first == b'0' && count > 1;
+        if count == 8 {
+            return self.long(value, first == b'0');
+        }
         if count == 0 || is_zero || matches!(after, b'.' | b'e' | b'E') {
-            return self.long();
+            return self.unusual_integer();
         }
         self.at += count as usize;
         Some(value)
     }
 
-    /// The same for eight digits and more, and where fewer bytes are left.
-    fn long(&mut self) -> Option<u64> {
+    /// The same where eight digits have this value.
+    fn long(&mut self, value: u64, is_zero: bool) -> Option<u64> {
+        let Some([.., after]) = self.next::<16>().map(|sixteen| sixteen.as_chunks::<8>().0) else {
+            return self.unusual_integer();
+        };
+        let after = u64::from_le_bytes(*after);
+        let (more, count) = word::some_digits(after);
+        let next = after.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes()[0];
+        if is_zero || matches!(next, b'.' | b'e' | b'E') {
+            return self.unusual_integer();
+        }
+        self.at += 8 + count as usize;
+        Some(value * word::TENS[count as usize & 7] + more)
+    }
+
+    /// The same for 16 digits and more, where fewer bytes are left, and for what is none.
+    #[cold]
+    fn unusual_integer(&mut self) -> Option<u64> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (value, digits) = word::integer(rest);
+        let (value, digits) = word::digits(rest);
         let zero = digits > 1 && rest.first() == Some(&b'0');
         let more = matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
         if digits == 0 || digits > DIGITS || zero || more || value > Limits::MAX_INTEGER {
@@ -371,21 +385,15 @@ fn after_spaces(bytes: &[u8], mut at: usize) -> usize {
 /// Where a string without escapes ends whose first quote would be here.
 #[inline]
 fn string(bytes: &[u8], at: usize) -> Option<usize> {
-    short(bytes, at).or_else(|| checked(bytes, at))
+    short(bytes, at).or_else(|| long_string(bytes, at))
 }
 
-/// The same for every length.
-fn checked(bytes: &[u8], at: usize) -> Option<usize> {
-    // Types and addresses end not much later.
-    if let Some([b'"', sixteen @ ..]) = bytes.get(at..)?.first_chunk::<17>()
-        && let ([first, second], []) = sixteen.as_chunks()
-        && word::stops(u64::from_le_bytes(*first)) == 0
-        && let Some(end) = end_among(*second, at + 9)
-    {
-        return Some(end);
-    }
-    let end = longer(bytes, at)?;
-    (!word::has_control(inside(bytes, at, end))).then_some(end)
+/// The same for every length. One copy for whoever reads a string.
+#[inline(never)]
+fn long_string(bytes: &[u8], at: usize) -> Option<usize> {
+    let [b'"', rest @ ..] = bytes.get(at..)? else { return None };
+    let len = word::plain(rest);
+    (rest.get(len) == Some(&b'"')).then_some(at + len + 2)
 }
 
 /// The same, if it ends within eight bytes: names and the numbers of things are short.
@@ -395,15 +403,6 @@ fn short(bytes: &[u8], at: usize) -> Option<usize> {
     end_among(*eight, at + 1)
 }
 
-/// The same for every length, where no control character can be.
-fn longer(bytes: &[u8], at: usize) -> Option<usize> {
-    if byte(bytes, at) != b'"' {
-        return None;
-    }
-    let end = at + 1 + memchr2(b'"', b'\\', bytes.get(at + 1..)?)?;
-    (byte(bytes, end) == b'"').then_some(end + 1)
-}
-
 /// Where a string ends with one of these bytes, which start here.
 #[inline]
 fn end_among(eight: [u8; 8], at: usize) -> Option<usize> {
@@ -411,12 +410,6 @@ fn end_among(eight: [u8; 8], at: usize) -> Option<usize> {
     let stop = word::stops(eight).trailing_zeros() & !7;
     let is_end = eight.checked_shr(stop)? & 0xff == u64::from(b'"');
     is_end.then_some(at + 1 + stop as usize / 8)
-}
-
-/// What stands between the quotes.
-#[inline]
-fn inside(bytes: &[u8], at: usize, end: usize) -> &[u8] {
-    bytes.get(at + 1..end - 1).unwrap_or_default()
 }
 
 /// Where a number ends that is digits alone and starts here.

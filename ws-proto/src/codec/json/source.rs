@@ -50,19 +50,20 @@ impl<'de> JsonSource<'de> {
     /// Whether another one follows, unless `end` does.
     #[inline]
     fn next(&mut self, bracket: u8, end: u8) -> Result<bool, Refused> {
+        let mut separator = self.scanner.peek();
+        if separator <= b' ' {
+            self.scanner.space();
+            separator = self.scanner.peek();
+        }
+        if separator == end {
+            return Ok(false);
+        }
+        if separator != b',' && separator != bracket {
+            return Err(Refused::new(SEPARATOR));
+        }
+        self.scanner.step(1);
         self.scanner.space();
-        let separator = self.scanner.peek();
-        if separator == b',' {
-            self.scanner.step(1);
-            self.scanner.space();
-            return Ok(true);
-        }
-        if separator == bracket {
-            self.scanner.step(1);
-            self.scanner.space();
-            return Ok(self.scanner.peek() != end);
-        }
-        if separator == end { Ok(false) } else { Err(Refused::new(SEPARATOR)) }
+        Ok(separator == b',' || self.scanner.peek() != end)
     }
 
     #[inline]
@@ -144,9 +145,8 @@ impl<'de> Source<'de> for JsonSource<'de> {
 
     #[inline]
     fn plain(&mut self) -> Option<&'de str> {
-        let len = self.scanner.plain_again()?.len();
-        let end = self.scanner.at() - 1;
-        self.text.get(end - len..end)
+        let place = self.scanner.plain()?;
+        self.text.get(place)
     }
 
     fn text(&mut self) -> Result<Option<Cow<'de, str>>, Refused> {

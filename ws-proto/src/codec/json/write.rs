@@ -227,10 +227,12 @@ fn unquoted(text: &str, out: &mut Vec<u8>) {
 /// Copies what stands as it is in one go, up to the next character that does not.
 #[cold]
 fn escape(mut text: &[u8], out: &mut Vec<u8>) {
-    while let Some((at, stop)) = word::first_stop(text) {
-        out.extend_from_slice(&text[..at]);
-        match stop {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', stop]),
+    loop {
+        let (plain, rest) = text.split_at(word::plain(text));
+        out.extend_from_slice(plain);
+        let Some((stop, rest)) = rest.split_first() else { return };
+        match *stop {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *stop]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
@@ -238,12 +240,11 @@ fn escape(mut text: &[u8], out: &mut Vec<u8>) {
             0x0c => out.extend_from_slice(b"\\f"),
             _ => {
                 out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&digits::two(stop));
+                out.extend_from_slice(&digits::two(*stop));
             }
         }
-        text = &text[at + 1..];
+        text = rest;
     }
-    out.extend_from_slice(text);
 }
 
 /// Takes the pieces of a text inside its quotes.
