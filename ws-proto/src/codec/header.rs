@@ -3,6 +3,7 @@
 use super::{DecodeError, EncodeError};
 use crate::{envelope::Head, ids::MessageId, limits::Limits};
 use bytestring::ByteString;
+use std::mem;
 use uuid::Uuid;
 
 /// A name of the envelope.
@@ -170,6 +171,12 @@ pub(super) fn check_read(head: &Head) -> Result<(), DecodeError> {
 #[inline]
 pub(super) fn check_written(head: &Head) -> Result<(), EncodeError> {
     bounds(head).map_err(|rule| EncodeError(rule.to_owned()))
+}
+
+/// Fills what was empty, without the code that drops what was there.
+#[inline]
+pub(super) fn put<T>(value: T, place: &mut T) {
+    mem::forget(mem::replace(place, value));
 }
 
 impl Head {

@@ -20,7 +20,7 @@ use scan::{Scanner, Text};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_transcode::Transcoder;
 use source::JsonSource;
-use std::{borrow::Cow, collections::BTreeSet, fmt, mem};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 use uuid::Uuid;
 
 /// `wsp1.json`.
@@ -188,21 +188,21 @@ impl<'a> Reader<'a> {
         }
         self.scanner.step(len);
         match field {
-            Field::Type => put(self.plain()?, &mut self.head.kind),
+            Field::Type => header::put(self.plain()?, &mut self.head.kind),
             Field::Id => self.head.id = self.hyphenated()?,
             Field::Ts => self.head.ts = self.number()?,
             Field::Re => self.head.re = Some(self.hyphenated()?),
             Field::Seq => self.head.seq = Some(self.number()?),
             Field::Ack => self.head.ack = Some(self.number()?),
-            Field::Ch => put(Some(self.plain()?), &mut self.head.ch),
+            Field::Ch => header::put(Some(self.plain()?), &mut self.head.ch),
             Field::Off => self.head.off = Some(self.number()?),
             Field::Prev => self.head.prev = Some(self.number()?),
-            Field::Key => put(Some(self.plain()?), &mut self.head.key),
+            Field::Key => header::put(Some(self.plain()?), &mut self.head.key),
             Field::Ttl => self.head.ttl = Some(self.number()?),
-            Field::Tp => put(Some(self.plain()?), &mut self.head.tp),
+            Field::Tp => header::put(Some(self.plain()?), &mut self.head.tp),
             // A name longer than eight bytes, of which two are left.
             Field::Payload if self.scanner.literal(b"\":") => {
-                put(self.body().ok()?, &mut self.payload);
+                header::put(self.body().ok()?, &mut self.payload);
             }
             Field::Payload => return None,
         }
@@ -312,12 +312,6 @@ impl<'a> Reader<'a> {
         self.scanner.step(38);
         hyphenated(text)
     }
-}
-
-/// Fills what was empty, without the code that drops what was there.
-#[inline]
-fn put<T>(value: T, place: &mut T) {
-    mem::forget(mem::replace(place, value));
 }
 
 /// The 36 bytes of a UUID with hyphens, and none of the other spellings.

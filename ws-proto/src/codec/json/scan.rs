@@ -258,7 +258,7 @@ impl<'a> Scanner<'a> {
     #[cold]
     fn unusual_integer(&mut self) -> Option<u64> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (value, digits) = word::digits(rest);
+        let (value, digits) = word::leading_digits(rest);
         let zero = digits > 1 && rest.first() == Some(&b'0');
         let more = matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
         if digits == 0 || digits > DIGITS || zero || more || value > Limits::MAX_INTEGER {

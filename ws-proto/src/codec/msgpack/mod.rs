@@ -8,9 +8,9 @@ use super::{
     Codec, DecodeError, EncodeError, Format,
     checked::Checked,
     error::{Broken, rule, without_values},
-    header::{self, Field, Seen},
+    header::{self, Field, Names, Seen},
     value::Value,
-    whole, word,
+    whole,
 };
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
 use bytes::Bytes;
@@ -31,6 +31,9 @@ const PAYLOAD_DEPTH: usize = Limits::MSGPACK_DEPTH - 1;
 /// The header's map is the second.
 const HEADER_DEPTH: usize = Limits::MSGPACK_DEPTH - 2;
 
+/// A text of so many letters, and they.
+static NAMES: Names = Names::new([0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7], b"");
+
 /// `[type, id, ts, header, payload]`.
 const FIELDS: u8 = 5;
 
@@ -38,15 +41,16 @@ impl MessagePack {
     /// Decodes the header into a blank one, where it stays.
     #[inline]
     pub(super) fn read_head(message: &Bytes, head: &mut Head) -> Result<Raw, DecodeError> {
-        let mut scanner = Scanner::new(message);
-        if scanner.array()? != Some(usize::from(FIELDS)) {
-            return Err(scanner.broken("message that is not an array of five").into());
+        let scanner = Scanner::new(message);
+        let mut reader =
+            Reader { message, scanner, head, seen: Seen::default(), unknown: BTreeSet::new() };
+        if reader.scanner.array()? != Some(usize::from(FIELDS)) {
+            return Err(reader.scanner.broken("message that is not an array of five").into());
         }
-        head.kind = text(&mut scanner, message)?;
-        head.id = id(&mut scanner)?;
-        head.ts = scanner.integer()?;
-        read_header(&mut scanner, message, head)?;
-        header::check_read(head)?;
+        reader.places()?;
+        reader.entries()?;
+        header::check_read(reader.head)?;
+        let mut scanner = reader.scanner;
         let start = scanner.at();
         scanner.value(PAYLOAD_DEPTH)?;
         scanner.end()?;
@@ -112,111 +116,151 @@ fn refused(error: &dyn fmt::Display) -> DecodeError {
     DecodeError::Invalid(format!("payload: {error}"))
 }
 
-fn read_header(scanner: &mut Scanner<'_>, message: &Bytes, head: &mut Head) -> Result<(), Broken> {
-    if scanner.nil() {
-        return Ok(());
-    }
-    let Some(entries) = scanner.map()? else {
-        return Err(scanner.broken("header that is neither a map nor nil"));
-    };
-    let mut seen = Seen::default();
-    let usual = read_usual(scanner, message, head, &mut seen, entries)?;
-    if usual == entries {
-        return Ok(());
-    }
-    let mut unknown = BTreeSet::new();
-    for _ in usual..entries {
-        let name = scanner.text(rule::KEY)?;
-        match Field::named(name) {
-            Some(field) if !seen.note(field) => return Err(scanner.broken(header::TWICE)),
-            Some(field) => read_field(field, scanner, message, head)?,
-            None if !unknown.insert(name) => return Err(scanner.broken(header::TWICE)),
-            None => scanner.value(HEADER_DEPTH)?,
-        }
-    }
-    Ok(())
+/// A header while it is read.
+struct Reader<'a> {
+    message: &'a Bytes,
+    scanner: Scanner<'a>,
+    head: &'a mut Head,
+    seen: Seen,
+    /// Names of header fields of a newer peer: they must not repeat either.
+    unknown: BTreeSet<&'a [u8]>,
 }
 
-/// Reads fields of the header for as long as they stand as we write them, in the order of the
-/// document: how many.
-#[inline]
-fn read_usual(
-    scanner: &mut Scanner<'_>,
-    message: &Bytes,
-    head: &mut Head,
-    seen: &mut Seen,
-    entries: usize,
-) -> Result<usize, Broken> {
-    let (mut read, mut next) = (0, scanner.eight());
-    macro_rules! fields {
-        ($($name:literal => $field:ident;)+) => {
-            $({
-                const START: (u64, u64) = word::start($name);
-                if read < entries && next & START.0 == START.1 {
-                    scanner.step($name.len());
-                    seen.note(Field::$field);
-                    read_field(Field::$field, scanner, message, head)?;
-                    read += 1;
-                    next = scanner.eight();
-                }
-            })+
+impl Reader<'_> {
+    /// The fields that have their places in the array.
+    #[inline]
+    fn places(&mut self) -> Result<(), Broken> {
+        let start = self.scanner.at();
+        if self.usual_places().is_none() {
+            self.scanner.back_to(start);
+            self.value(Field::Type)?;
+            self.value(Field::Id)?;
+            self.value(Field::Ts)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn usual_places(&mut self) -> Option<()> {
+        header::put(self.short_text()?, &mut self.head.kind);
+        self.head.id = self.id()?;
+        self.head.ts = self.number()?;
+        Some(())
+    }
+
+    /// The fields of the map.
+    #[inline]
+    fn entries(&mut self) -> Result<(), Broken> {
+        if self.scanner.nil() {
+            return Ok(());
+        }
+        let Some(entries) = self.scanner.map()? else {
+            return Err(self.scanner.broken("header that is neither a map nor nil"));
         };
+        for _ in 0..entries {
+            let start = self.scanner.at();
+            if self.usual().is_none() {
+                self.scanner.back_to(start);
+                self.named()?;
+            }
+        }
+        Ok(())
     }
-    fields! {
-        b"\xa2re" => Re;
-        b"\xa3seq" => Seq;
-        b"\xa3ack" => Ack;
-        b"\xa2ch" => Ch;
-        b"\xa3off" => Off;
-        b"\xa4prev" => Prev;
-        b"\xa3key" => Key;
-        b"\xa3ttl" => Ttl;
-        b"\xa2tp" => Tp;
-    }
-    Ok(read)
-}
 
-#[inline]
-fn read_field(
-    field: Field,
-    scanner: &mut Scanner<'_>,
-    message: &Bytes,
-    head: &mut Head,
-) -> Result<(), Broken> {
-    match field {
-        Field::Re => head.re = Some(id(scanner)?),
-        Field::Seq => head.seq = Some(scanner.integer()?),
-        Field::Ack => head.ack = Some(scanner.integer()?),
-        Field::Ch => head.ch = Some(text(scanner, message)?),
-        Field::Off => head.off = Some(scanner.integer()?),
-        Field::Prev => head.prev = Some(scanner.integer()?),
-        Field::Key => head.key = Some(text(scanner, message)?),
-        Field::Ttl => head.ttl = Some(scanner.integer()?),
-        Field::Tp => head.tp = Some(text(scanner, message)?),
-        // They have their places in the array.
-        Field::Type | Field::Id | Field::Ts | Field::Payload => {
-            return Err(scanner.broken(header::TWICE));
+    /// Reads one field that stands as we write it; `None` where it does not, or is not good: it is
+    /// to be read again then.
+    #[inline]
+    fn usual(&mut self) -> Option<()> {
+        let (field, len) = NAMES.find(self.scanner.eight())?;
+        if self.seen.has(field) {
+            return None;
+        }
+        self.scanner.step(len);
+        match field {
+            Field::Re => self.head.re = Some(self.id()?),
+            Field::Seq => self.head.seq = Some(self.number()?),
+            Field::Ack => self.head.ack = Some(self.number()?),
+            Field::Ch => header::put(Some(self.short_text()?), &mut self.head.ch),
+            Field::Off => self.head.off = Some(self.number()?),
+            Field::Prev => self.head.prev = Some(self.number()?),
+            Field::Key => header::put(Some(self.short_text()?), &mut self.head.key),
+            Field::Ttl => self.head.ttl = Some(self.number()?),
+            Field::Tp => header::put(Some(self.short_text()?), &mut self.head.tp),
+            Field::Type | Field::Id | Field::Ts | Field::Payload => return None,
+        }
+        self.seen.note(field);
+        Some(())
+    }
+
+    /// Reads one field, however it is written.
+    #[cold]
+    fn named(&mut self) -> Result<(), Broken> {
+        let name = self.scanner.text(rule::KEY)?;
+        match Field::named(name) {
+            // They have their places in the array.
+            Some(Field::Type | Field::Id | Field::Ts | Field::Payload) => {
+                Err(self.scanner.broken(header::TWICE))
+            }
+            Some(field) if !self.seen.note(field) => Err(self.scanner.broken(header::TWICE)),
+            Some(field) => self.value(field),
+            None if !self.unknown.insert(name) => Err(self.scanner.broken(header::TWICE)),
+            None => self.scanner.value(HEADER_DEPTH),
         }
     }
-    Ok(())
-}
 
-fn text(scanner: &mut Scanner<'_>, message: &Bytes) -> Result<ByteString, Broken> {
-    let text = scanner.unchecked_text(header::TEXT)?;
-    let end = scanner.at();
-    // This looks whether it is UTF-8.
-    let text = ByteString::try_from(message.slice(end - text.len()..end));
-    text.map_err(|_| scanner.broken(NOT_UTF8))
-}
-
-fn id(scanner: &mut Scanner<'_>) -> Result<MessageId, Broken> {
-    // As everybody writes it: a length of one byte.
-    if let Some([0xc4, 16, id @ ..]) = scanner.next::<18>() {
-        scanner.step(18);
-        return Ok(MessageId(Uuid::from_bytes(*id)));
+    #[cold]
+    fn value(&mut self, field: Field) -> Result<(), Broken> {
+        match field {
+            Field::Type => self.head.kind = self.text()?,
+            Field::Id => self.head.id = self.any_id()?,
+            Field::Ts => self.head.ts = self.scanner.integer()?,
+            Field::Re => self.head.re = Some(self.any_id()?),
+            Field::Seq => self.head.seq = Some(self.scanner.integer()?),
+            Field::Ack => self.head.ack = Some(self.scanner.integer()?),
+            Field::Ch => self.head.ch = Some(self.text()?),
+            Field::Off => self.head.off = Some(self.scanner.integer()?),
+            Field::Prev => self.head.prev = Some(self.scanner.integer()?),
+            Field::Key => self.head.key = Some(self.text()?),
+            Field::Ttl => self.head.ttl = Some(self.scanner.integer()?),
+            Field::Tp => self.head.tp = Some(self.text()?),
+            Field::Payload => {}
+        }
+        Ok(())
     }
-    match scanner.bin()?.map(Uuid::from_slice) {
-        Some(Ok(id)) => Ok(MessageId(id)),
-        _ => Err(scanner.broken(header::UUID)),
+
+    /// A text whose length is in one byte. One copy for all fields.
+    #[inline(never)]
+    fn short_text(&mut self) -> Option<ByteString> {
+        let place = self.scanner.short_text()?;
+        ByteString::try_from(self.message.slice(place)).ok()
+    }
+
+    /// One copy for all fields.
+    #[inline(never)]
+    fn number(&mut self) -> Option<u64> {
+        self.scanner.small()
+    }
+
+    /// As everybody writes it: a length of one byte.
+    #[inline]
+    fn id(&mut self) -> Option<MessageId> {
+        let Some([0xc4, 16, id @ ..]) = self.scanner.next::<18>() else { return None };
+        self.scanner.step(18);
+        Some(MessageId(Uuid::from_bytes(*id)))
+    }
+
+    fn text(&mut self) -> Result<ByteString, Broken> {
+        let text = self.scanner.text(header::TEXT)?;
+        let end = self.scanner.at();
+        // It is looked at again, which is how safe Rust comes to know that it is UTF-8.
+        let text = ByteString::try_from(self.message.slice(end - text.len()..end));
+        text.map_err(|_| self.scanner.broken(NOT_UTF8))
+    }
+
+    fn any_id(&mut self) -> Result<MessageId, Broken> {
+        match self.scanner.bin()?.map(Uuid::from_slice) {
+            Some(Ok(id)) => Ok(MessageId(id)),
+            _ => Err(self.scanner.broken(header::UUID)),
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::codec::{
     word,
 };
 use crate::limits::Limits;
+use std::ops::Range;
 
 /// A place in a message.
 #[derive(Clone, Copy)]
@@ -32,6 +33,11 @@ impl<'a> Scanner<'a> {
 
     pub(super) const fn at(&self) -> usize {
         self.at
+    }
+
+    #[inline]
+    pub(super) const fn back_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     #[cold]
@@ -184,6 +190,59 @@ impl<'a> Scanner<'a> {
             return Err(self.broken(header::INTEGER));
         }
         Ok(value)
+    }
+
+    /// The same in an encoding without a sign, if that is what comes next.
+    #[inline]
+    pub(super) fn small(&mut self) -> Option<u64> {
+        let (value, len) = match self.peek()? {
+            marker @ 0x00..=0x7f => (u64::from(marker), 1),
+            0xcc => (u8::from_be_bytes(self.behind()?).into(), 2),
+            0xcd => (u16::from_be_bytes(self.behind()?).into(), 3),
+            0xce => (u32::from_be_bytes(self.behind()?).into(), 5),
+            0xcf => (u64::from_be_bytes(self.behind()?), 9),
+            _ => return None,
+        };
+        if value > Limits::MAX_INTEGER {
+            return None;
+        }
+        self.at += len;
+        Some(value)
+    }
+
+    /// What stands behind the next byte.
+    #[inline]
+    fn behind<const N: usize>(&self) -> Option<[u8; N]> {
+        self.bytes.get(self.at + 1..)?.first_chunk().copied()
+    }
+
+    /// Skips a text whose length is in its marker or the byte behind it, if that is what comes next,
+    /// and says where it stands. It may be anything.
+    #[inline]
+    pub(super) fn short_text(&mut self) -> Option<Range<usize>> {
+        let (start, len) = match self.peek()? {
+            marker @ 0xa0..=0xbf => (self.at + 1, usize::from(marker & 0x1f)),
+            0xd9 => (self.at + 2, usize::from(*self.bytes.get(self.at + 1)?)),
+            _ => return None,
+        };
+        let end = start + len;
+        if end > self.bytes.len() {
+            return None;
+        }
+        self.at = end;
+        Some(start..end)
+    }
+
+    /// The same where it is UTF-8.
+    #[inline]
+    pub(super) fn short_str(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        let place = self.short_text()?;
+        let text = self.bytes.get(place).and_then(|text| str::from_utf8(text).ok());
+        if text.is_none() {
+            self.at = start;
+        }
+        text
     }
 
     /// Skips a number that is not one of the bytes 0 to 127.

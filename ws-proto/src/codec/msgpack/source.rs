@@ -96,11 +96,8 @@ impl<'de> Source<'de> for MessagePackSource<'de> {
 
     #[inline]
     fn plain(&mut self) -> Option<&'de str> {
-        let mut ahead = self.scanner;
         // The scan knew that it is UTF-8, and this is how safe Rust comes to know.
-        let text = str::from_utf8(ahead.unchecked_text(rule::VALUE).ok()?).ok()?;
-        self.scanner = ahead;
-        Some(text)
+        self.scanner.short_str()
     }
 
     fn text(&mut self) -> Result<Option<Cow<'de, str>>, Refused> {
