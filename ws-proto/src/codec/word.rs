@@ -105,7 +105,14 @@ pub(super) fn is_plain_text(text: &str) -> bool {
 #[inline(always)]
 pub(super) fn plain(text: &[u8]) -> usize {
     let (blocks, _) = text.as_chunks::<16>();
-    let mut at = 16 * blocks.iter().take_while(|block| is_plain(block)).count();
+    let mut at = 0;
+    // Not an adapter of iterators, which the compiler leaves as a function of its own.
+    for block in blocks {
+        if !is_plain(block) {
+            break;
+        }
+        at += block.len();
+    }
     while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
         let stops = stops(u64::from_le_bytes(*eight));
         if stops != 0 {

@@ -190,15 +190,15 @@ impl<'a> Reader<'a> {
         match field {
             Field::Type => header::put(self.plain()?, &mut self.head.kind),
             Field::Id => self.head.id = self.hyphenated()?,
-            Field::Ts => self.head.ts = self.number()?,
+            Field::Ts => self.head.ts = self.scanner.small()?,
             Field::Re => self.head.re = Some(self.hyphenated()?),
-            Field::Seq => self.head.seq = Some(self.number()?),
-            Field::Ack => self.head.ack = Some(self.number()?),
+            Field::Seq => self.head.seq = Some(self.scanner.small()?),
+            Field::Ack => self.head.ack = Some(self.scanner.small()?),
             Field::Ch => header::put(Some(self.plain()?), &mut self.head.ch),
-            Field::Off => self.head.off = Some(self.number()?),
-            Field::Prev => self.head.prev = Some(self.number()?),
+            Field::Off => self.head.off = Some(self.scanner.small()?),
+            Field::Prev => self.head.prev = Some(self.scanner.small()?),
             Field::Key => header::put(Some(self.plain()?), &mut self.head.key),
-            Field::Ttl => self.head.ttl = Some(self.number()?),
+            Field::Ttl => self.head.ttl = Some(self.scanner.small()?),
             Field::Tp => header::put(Some(self.plain()?), &mut self.head.tp),
             // A name longer than eight bytes, of which two are left.
             Field::Payload if self.scanner.literal(b"\":") => {
@@ -290,12 +290,6 @@ impl<'a> Reader<'a> {
             hyphenated(text.inner)
         };
         id.ok_or_else(|| self.scanner.broken(header::UUID))
-    }
-
-    /// One copy for all fields.
-    #[inline(never)]
-    fn number(&mut self) -> Option<u64> {
-        self.scanner.small()
     }
 
     /// A text without escapes.

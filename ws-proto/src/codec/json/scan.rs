@@ -221,17 +221,16 @@ impl<'a> Scanner<'a> {
         self.small().ok_or_else(|| self.broken(header::INTEGER))
     }
 
-    /// Skips such an integer, if that is what comes next.
-    #[inline]
+    /// Skips such an integer, if that is what comes next. One copy for whoever reads one.
+    #[inline(never)]
     pub(super) fn small(&mut self) -> Option<u64> {
         let eight = self.eight();
         let (value, count) = word::some_digits(eight);
-        let [first, ..] = eight.to_le_bytes();
-        let [after, ..] = eight.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes();
-        let is_zero = first == b'0' && count > 1;
         if count == 8 {
-            return self.long(value, first == b'0');
+            return self.long(value);
         }
+        let [after, ..] = (eight >> (8 * count)).to_le_bytes();
+        let is_zero = eight & 0xff == u64::from(b'0') && count > 1;
         if count == 0 || is_zero || matches!(after, b'.' | b'e' | b'E') {
             return self.unusual_integer();
         }
@@ -240,14 +239,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// The same where eight digits have this value.
-    fn long(&mut self, value: u64, is_zero: bool) -> Option<u64> {
-        let Some([.., after]) = self.next::<16>().map(|sixteen| sixteen.as_chunks::<8>().0) else {
+    #[inline(never)]
+    fn long(&mut self, value: u64) -> Option<u64> {
+        let Some([first, .., after]) = self.next().map(|next: &[u8; 16]| next.as_chunks().0) else {
             return self.unusual_integer();
         };
         let after = u64::from_le_bytes(*after);
         let (more, count) = word::some_digits(after);
-        let next = after.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes()[0];
-        if is_zero || matches!(next, b'.' | b'e' | b'E') {
+        let [next, ..] = after.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes();
+        if first[0] == b'0' || matches!(next, b'.' | b'e' | b'E') {
             return self.unusual_integer();
         }
         self.at += 8 + count as usize;
@@ -256,6 +256,7 @@ impl<'a> Scanner<'a> {
 
     /// The same for 16 digits and more, where fewer bytes are left, and for what is none.
     #[cold]
+    #[inline(never)]
     fn unusual_integer(&mut self) -> Option<u64> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let (value, digits) = word::leading_digits(rest);

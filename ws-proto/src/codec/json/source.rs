@@ -185,6 +185,26 @@ impl<'de> Source<'de> for JsonSource<'de> {
         self.next(b'{', b'}')
     }
 
+    /// One copy for all types.
+    #[inline(never)]
+    fn name(&mut self) -> Option<&'de str> {
+        let mut ahead = self.scanner;
+        if !matches!(ahead.peek(), b',' | b'{') {
+            return None;
+        }
+        ahead.step(1);
+        let place = ahead.plain()?;
+        if ahead.peek() != b':' {
+            return None;
+        }
+        ahead.step(1);
+        if ahead.peek() <= b' ' {
+            return None;
+        }
+        self.scanner = ahead;
+        self.text.get(place)
+    }
+
     #[inline]
     fn colon(&mut self) -> Result<(), Refused> {
         Ok(self.scanner.colon()?)

@@ -138,6 +138,14 @@ impl<'de> Source<'de> for MessagePackSource<'de> {
     }
 
     #[inline]
+    fn name(&mut self) -> Option<&'de str> {
+        let left = self.left.checked_sub(1)?;
+        let name = self.scanner.short_str()?;
+        self.left = left;
+        Some(name)
+    }
+
+    #[inline]
     fn colon(&mut self) -> Result<(), Refused> {
         Ok(())
     }

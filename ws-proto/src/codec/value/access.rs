@@ -41,15 +41,9 @@ impl<'de, S: Source<'de>> MapAccess<'de> for Fields<'_, S> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Refused> {
-        if !self.0.entry()? {
-            return Ok(None);
-        }
-        match self.0.plain() {
-            Some(name) => {
-                self.0.colon()?;
-                seed.deserialize(Key(Cow::Borrowed(name))).map(Some)
-            }
-            None => unusual_name(self.0, seed).map(Some),
+        match self.0.name() {
+            Some(name) => seed.deserialize(Key(Cow::Borrowed(name))).map(Some),
+            None => unusual_name(self.0, seed),
         }
     }
 
@@ -64,13 +58,17 @@ impl<'de, S: Source<'de>> MapAccess<'de> for Fields<'_, S> {
     }
 }
 
-#[cold]
+/// Another name, or the end of them.
+#[inline(never)]
 fn unusual_name<'de, S: Source<'de>, T: DeserializeSeed<'de>>(
     source: &mut S,
     seed: T,
-) -> Result<T::Value, Refused> {
+) -> Result<Option<T::Value>, Refused> {
+    if !source.entry()? {
+        return Ok(None);
+    }
     let name = key(source)?;
-    seed.deserialize(Key(name))
+    seed.deserialize(Key(name)).map(Some)
 }
 
 #[inline]

@@ -69,6 +69,10 @@ pub(super) trait Source<'de> {
     /// ends.
     fn entry(&mut self) -> Result<bool, Refused>;
 
+    /// Goes on to the next key and from there to its value, where all of it stands as it usually
+    /// does; `None` where it does not, or no key is left, and nothing was read.
+    fn name(&mut self) -> Option<&'de str>;
+
     /// Goes on from a key to its value.
     fn colon(&mut self) -> Result<(), Refused>;
 
