@@ -2,8 +2,9 @@
 
 use super::{DecodeError, EncodeError};
 use crate::{envelope::Head, ids::MessageId, limits::Limits};
+use bytes::Bytes;
 use bytestring::ByteString;
-use std::mem;
+use std::{mem, ops::Range};
 use uuid::Uuid;
 
 /// A name of the envelope.
@@ -171,6 +172,12 @@ pub(super) fn check_read(head: &Head) -> Result<(), DecodeError> {
 #[inline]
 pub(super) fn check_written(head: &Head) -> Result<(), EncodeError> {
     bounds(head).map_err(|rule| EncodeError(rule.to_owned()))
+}
+
+/// A part of the message, if it is UTF-8. One copy for all of them.
+#[inline(never)]
+pub(super) fn text(message: &Bytes, place: Range<usize>) -> Option<ByteString> {
+    ByteString::try_from(message.slice(place)).ok()
 }
 
 /// Fills what was empty, without the code that drops what was there.

@@ -134,7 +134,6 @@ fn utf8(bytes: &[u8]) -> Result<&str, Broken> {
 }
 
 /// A part of the message that starts at this byte.
-#[inline]
 fn checked(part: Bytes, start: usize) -> Result<ByteString, Broken> {
     ByteString::try_from(part)
         .map_err(|error| Broken { rule: NOT_UTF8, at: start + error.valid_up_to() })
@@ -202,7 +201,10 @@ impl<'a> Reader<'a> {
             Field::Tp => header::put(Some(self.plain()?), &mut self.head.tp),
             // A name longer than eight bytes, of which two are left.
             Field::Payload if self.scanner.literal(b"\":") => {
-                header::put(self.body().ok()?, &mut self.payload);
+                let start = self.scanner.at();
+                self.scanner.value(PAYLOAD_DEPTH).ok()?;
+                let payload = header::text(self.message, start..self.scanner.at())?;
+                header::put(payload, &mut self.payload);
             }
             Field::Payload => return None,
         }
@@ -229,6 +231,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[cold]
     fn value(&mut self, field: Field) -> Result<(), Broken> {
         if !self.seen.note(field) {
             return Err(self.scanner.broken(header::TWICE));
@@ -251,7 +254,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    #[inline]
     fn body(&mut self) -> Result<ByteString, Broken> {
         let start = self.scanner.at();
         self.scanner.value(PAYLOAD_DEPTH)?;
@@ -293,10 +295,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A text without escapes.
-    #[inline(never)]
+    #[inline]
     fn plain(&mut self) -> Option<ByteString> {
         let place = self.scanner.plain()?;
-        ByteString::try_from(self.message.slice(place)).ok()
+        header::text(self.message, place)
     }
 
     /// An id without escapes: 36 bytes between two quotes.

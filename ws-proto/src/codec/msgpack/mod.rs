@@ -231,8 +231,7 @@ impl Reader<'_> {
     /// A text whose length is in one byte. One copy for all fields.
     #[inline(never)]
     fn short_text(&mut self) -> Option<ByteString> {
-        let place = self.scanner.short_text()?;
-        ByteString::try_from(self.message.slice(place)).ok()
+        header::text(self.message, self.scanner.short_text()?)
     }
 
     /// One copy for all fields.
