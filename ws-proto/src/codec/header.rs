@@ -102,8 +102,7 @@ impl Name {
         let (mut start, mut mask, mut len) = (before as u64, 0xff, 1);
         while len < 8 && len <= letters.len() + after.len() {
             let at = len - 1;
-            let byte =
-                if at < letters.len() { letters[at] } else { after[at - letters.len()] };
+            let byte = if at < letters.len() { letters[at] } else { after[at - letters.len()] };
             start |= (byte as u64) << (8 * len);
             mask |= 0xff << (8 * len);
             len += 1;

@@ -42,8 +42,7 @@ impl MessagePack {
     #[inline]
     pub(super) fn read_head(message: &Bytes, head: &mut Head) -> Result<Raw, DecodeError> {
         let scanner = Scanner::new(message);
-        let mut reader =
-            Reader { message, scanner, head, seen: Seen::default(), unknown: BTreeSet::new() };
+        let mut reader = Reader { message, scanner, head, seen: Seen::default(), unknown: None };
         if reader.scanner.array()? != Some(usize::from(FIELDS)) {
             return Err(reader.scanner.broken("message that is not an array of five").into());
         }
@@ -123,7 +122,7 @@ struct Reader<'a> {
     head: &'a mut Head,
     seen: Seen,
     /// Names of header fields of a newer peer: they must not repeat either.
-    unknown: BTreeSet<&'a [u8]>,
+    unknown: Option<BTreeSet<&'a [u8]>>,
 }
 
 impl Reader<'_> {
@@ -203,7 +202,9 @@ impl Reader<'_> {
             }
             Some(field) if !self.seen.note(field) => Err(self.scanner.broken(header::TWICE)),
             Some(field) => self.value(field),
-            None if !self.unknown.insert(name) => Err(self.scanner.broken(header::TWICE)),
+            None if !self.unknown.get_or_insert_default().insert(name) => {
+                Err(self.scanner.broken(header::TWICE))
+            }
             None => self.scanner.value(HEADER_DEPTH),
         }
     }
