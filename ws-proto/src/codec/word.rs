@@ -104,24 +104,31 @@ pub(super) fn is_plain_text(text: &str) -> bool {
 /// How many bytes at the start of a text stand in JSON as they are.
 #[inline(always)]
 pub(super) fn plain(text: &[u8]) -> usize {
-    let (blocks, _) = text.as_chunks::<16>();
+    let (blocks, rest) = text.as_chunks::<16>();
     let mut at = 0;
     // Not an adapter of iterators, which the compiler leaves as a function of its own.
     for block in blocks {
         if !is_plain(block) {
-            break;
+            return at + first_stop(block);
         }
         at += block.len();
     }
-    while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let stops = stops(u64::from_le_bytes(*eight));
-        if stops != 0 {
-            return at + stops.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().take_while(|byte| stop(**byte) == 0).count()
+    at + few_plain(rest)
+}
+
+/// The place of the first byte of a block that has to be looked at.
+#[inline]
+fn first_stop(block: &[u8; 16]) -> usize {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = *block;
+    let first = stops(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    let second = stops(u64::from_le_bytes(rest));
+    let place = if first == 0 { 64 + second.trailing_zeros() } else { first.trailing_zeros() };
+    place as usize / 8
+}
+
+#[inline(never)]
+fn few_plain(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| stop(**byte) == 0).count()
 }
 
 #[cfg(test)]
