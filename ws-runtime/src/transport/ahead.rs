@@ -38,43 +38,62 @@ impl Ahead {
         Self { bytes: read.to_vec(), begin: 0, end: read.len() }
     }
 
-    /// Gives what is there, or else reads.
+    /// Gives what is there, but at most so many bytes, or else reads.
     pub(super) fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
+        most: usize,
     ) -> Poll<io::Result<()>> {
         if self.begin == self.end {
             ready!(self.poll_fill(stream, cx))?;
         }
-        let count = buf.remaining().min(self.end - self.begin);
+        let count = buf.remaining().min(self.end - self.begin).min(most);
         buf.put_slice(&self.bytes[self.begin..self.begin + count]);
         self.begin += count;
         self.settle();
         Poll::Ready(Ok(()))
     }
 
-    fn poll_fill<S: AsyncRead + Unpin>(
+    /// What was read and not yet asked for.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.bytes[self.begin..self.end]
+    }
+
+    /// So many bytes of that were taken. What is left stays where it is until [`Ahead::settle`].
+    pub(super) fn taken(&mut self, count: usize) {
+        self.begin += count;
+        if self.begin == self.end {
+            self.settle();
+        }
+    }
+
+    /// Reads once, behind what is there: less than [`COPIED`] bytes.
+    pub(super) fn poll_fill<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        self.settle();
         // Taken, so that a stream that reads from another one of ours finds none.
         let mut scratch = SCRATCH.take();
         scratch.resize(READ, 0);
-        let mut read = ReadBuf::new(&mut scratch);
+        let rest = self.unread().len();
+        scratch[..rest].copy_from_slice(self.unread());
+        let mut read = ReadBuf::new(&mut scratch[rest..]);
         let polled = Pin::new(stream).poll_read(cx, &mut read);
         let count = if matches!(polled, Poll::Ready(Ok(()))) { read.filled().len() } else { 0 };
-        (self.bytes, self.begin, self.end) = (scratch, 0, count);
         if count == 0 {
-            self.settle();
+            SCRATCH.set(scratch);
+        } else {
+            (self.bytes, self.begin, self.end) = (scratch, 0, rest + count);
         }
         polled
     }
 
     /// Keeps what is still to be asked for, and no more.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let is_shared = self.bytes.len() == READ;
         let rest = &self.bytes[self.begin..self.end];
         let own = if rest.is_empty() {
@@ -104,7 +123,7 @@ mod tests {
             let mut bytes = vec![0; piece];
             let mut buf = ReadBuf::new(&mut bytes);
             let mut cx = Context::from_waker(Waker::noop());
-            assert!(ahead.poll_read(&mut stream, &mut cx, &mut buf).is_ready());
+            assert!(ahead.poll_read(&mut stream, &mut cx, &mut buf, usize::MAX).is_ready());
             if buf.filled().is_empty() {
                 return all;
             }
@@ -131,7 +150,7 @@ mod tests {
             let mut cx = Context::from_waker(Waker::noop());
             let sent = vec![7; sent];
             let mut buf = ReadBuf::new(&mut piece);
-            assert!(ahead.poll_read(&mut &*sent, &mut cx, &mut buf).is_ready());
+            assert!(ahead.poll_read(&mut &*sent, &mut cx, &mut buf, usize::MAX).is_ready());
             assert_eq!(ahead.bytes.len(), kept);
             ahead = Ahead::default();
         }
@@ -143,7 +162,8 @@ mod tests {
         let mut ahead = Ahead::default();
         let mut cx = Context::from_waker(Waker::noop());
         let mut bytes = [0; 8];
-        assert!(ahead.poll_read(&mut near, &mut cx, &mut ReadBuf::new(&mut bytes)).is_pending());
+        let mut buf = ReadBuf::new(&mut bytes);
+        assert!(ahead.poll_read(&mut near, &mut cx, &mut buf, 8).is_pending());
         assert_eq!(ahead.bytes.capacity(), 0);
         drop(far);
         assert!(read_all(&mut ahead, &[], 8).is_empty());

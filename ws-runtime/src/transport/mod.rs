@@ -12,6 +12,8 @@ pub mod memory;
 #[cfg(feature = "suite")]
 pub mod suite;
 #[cfg(feature = "net")]
+mod plain;
+#[cfg(feature = "net")]
 pub mod tungstenite;
 #[cfg(feature = "server")]
 pub mod upgrade;

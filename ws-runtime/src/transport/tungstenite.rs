@@ -1,7 +1,8 @@
 //! WebSocket over any byte stream, by tokio-tungstenite (`docs/protocol.md`, sections 1 and 12).
 //!
-//! Nothing of that crate shows in a signature. It reads frames, answers pings and closes; data
-//! frames are written by `wire`.
+//! Nothing of that crate shows in a signature. It reads fragments, long messages and the frames of
+//! control, answers pings and closes, and judges what is wrong. A server's `wire` reads the messages
+//! that are plain, as nearly all are, and data frames are written by it.
 
 use super::{Lost, Received, Transport, closing_words, wire::Wire};
 use bytes::Bytes;
@@ -122,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
     }
 
     fn poll_flushed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        self.frames.get_mut().rest();
         // The first moves what the codec holds into the wire, and is content too early when the
         // peer has closed; the second makes sure.
         let codec = ready!(Pin::new(&mut self.frames).poll_flush(cx));
@@ -176,7 +178,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
         if self.end.is_some() {
             return Poll::Ready(Received::Lost("the connection has ended".into()));
         }
-        let next = Pin::new(&mut self.frames).poll_next(cx);
+        let next = match self.frames.get_mut().poll_plain(cx, self.format) {
+            Poll::Ready(Ok(Some(message))) => return Poll::Ready(Received::Message(message)),
+            Poll::Ready(Ok(None)) => Pin::new(&mut self.frames).poll_next(cx),
+            Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Pending => Poll::Pending,
+        };
         if next.is_pending() && self.last.is_unique() {
             self.last = Bytes::new();
         }

@@ -1,8 +1,11 @@
 //! The bytes below the WebSocket codec: what waits to be written, and how much may be read for
 //! nothing.
 
-use super::ahead::Ahead;
-use bytes::Bytes;
+use super::{
+    ahead::Ahead,
+    plain::{self, FrameHead, MASK},
+};
+use bytes::{Bytes, BytesMut};
 use std::{
     cell::Cell,
     io, mem,
@@ -12,8 +15,9 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{FRAME_HEAD, Format, Limits, write_frame_head};
 
-// Bytes that a mask takes.
-const MASK: usize = 4;
+// Messages that are read together share memory of this many bytes: whoever keeps one of them keeps
+// no more than that.
+const BLOCK: usize = 4 * 1024;
 // A queue that was larger is given back to the allocator.
 const SPARE: usize = 64 * 1024;
 
@@ -37,14 +41,23 @@ pub(super) struct Wire<S> {
     high: usize,
     fruitless: usize,
     patience: usize,
+    // Bytes of the frame under way that the codec has still to read, if all before it were counted:
+    // what follows them need not be the codec's. `None` when all that comes is.
+    codec: Option<usize>,
+    // The codec holds fragments of a message.
+    is_open: bool,
+    // Memory for the messages that follow. It holds none.
+    block: BytesMut,
+    longest: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// The stream of a client, whose codec has read what came with the answer to the upgrade.
     pub(super) fn new(stream: S, limits: &Limits) -> Self {
-        Self::begun(stream, &Bytes::new(), limits)
+        Self { codec: None, ..Self::begun(stream, &Bytes::new(), limits) }
     }
 
-    /// The same for a stream of which somebody has read this much.
+    /// The stream of a server, of which somebody has read this much and the codec nothing.
     pub(super) fn begun(stream: S, read: &Bytes, limits: &Limits) -> Self {
         Self {
             stream,
@@ -56,6 +69,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             // One message in honest fragments and the codec's read-ahead fit twice; the answer to
             // a client's upgrade (at most 64 KiB) fits too.
             patience: limits.max_frame.saturating_mul(2).saturating_add(64 * 1024),
+            codec: Some(0),
+            is_open: false,
+            block: BytesMut::new(),
+            longest: limits.max_frame,
         }
     }
 
@@ -86,9 +103,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.out.extend_from_slice(&mask);
         let begin = self.out.len();
         self.out.extend_from_slice(payload);
-        for chunk in self.out[begin..].chunks_mut(mask.len()) {
-            chunk.iter_mut().zip(mask).for_each(|(byte, key)| *byte ^= key);
+        plain::mask(&mut self.out[begin..], mask);
+    }
+
+    /// The next message, where it needs no codec; `None` where the codec has to say what comes.
+    pub(super) fn poll_plain(
+        &mut self,
+        cx: &mut Context<'_>,
+        format: Format,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        if self.codec != Some(0) || self.is_open {
+            return Poll::Ready(Ok(None));
         }
+        let Some(head) = ready!(self.poll_head(cx))? else { return Poll::Ready(Ok(None)) };
+        let unread = self.ahead.unread();
+        let Some((begin, end, mask)) = head.plain(format, unread) else {
+            return Poll::Ready(Ok(None));
+        };
+        let (body, is_last) = (&unread[begin..end], end == unread.len());
+        if body.len() > self.longest {
+            return Poll::Ready(Ok(None));
+        }
+        if self.block.capacity() < body.len() {
+            self.block = BytesMut::with_capacity(unread.len().min(BLOCK).max(body.len()));
+        }
+        self.block.extend_from_slice(body);
+        plain::mask(&mut self.block, mask);
+        if !plain::is_sound(format, &self.block) {
+            self.block.clear();
+            return Poll::Ready(Ok(None));
+        }
+        self.ahead.taken(end);
+        self.fruitless = 0;
+        let message = if is_last { mem::take(&mut self.block) } else { self.block.split() };
+        Poll::Ready(Ok(Some(message.freeze())))
+    }
+
+    /// Gives back memory until more is read: what was read is worked on.
+    pub(super) fn rest(&mut self) {
+        self.ahead.settle();
+        self.block = BytesMut::new();
     }
 
     /// Queues whole unmasked frames.
@@ -127,6 +181,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    // The head of the frame that comes next, which stays unread; `None` at the end of the stream.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<FrameHead>>> {
+        loop {
+            let unread = self.ahead.unread();
+            if let Some(head) = FrameHead::read(unread) {
+                return Poll::Ready(Ok(Some(head)));
+            }
+            let before = unread.len();
+            ready!(self.ahead.poll_fill(&mut self.stream, cx))?;
+            if self.ahead.unread().len() == before {
+                return Poll::Ready(Ok(None));
+            }
+        }
+    }
+
+    // How many bytes the codec may read now: those of one frame at a time.
+    fn poll_codec(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.codec == Some(0) {
+            let head = ready!(self.poll_head(cx))?;
+            self.is_open = head.is_some_and(|head| head.leaves_open(self.is_open));
+            self.codec = head.and_then(|head| head.end());
+        }
+        Poll::Ready(Ok(self.codec.unwrap_or(usize::MAX)))
     }
 
     fn poll_write_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -177,9 +256,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
             return Poll::Ready(Err(io::Error::other("a message in endless fragments")));
         }
         let before = buf.filled().len();
+        let most = ready!(self.poll_codec(cx))?;
         let Self { stream, ahead, .. } = &mut *self;
-        ready!(ahead.poll_read(stream, cx, buf))?;
-        self.fruitless += buf.filled().len() - before;
+        ready!(ahead.poll_read(stream, cx, buf, most))?;
+        let count = buf.filled().len() - before;
+        self.codec = self.codec.map(|left| left - count);
+        self.fruitless += count;
         Poll::Ready(Ok(()))
     }
 }
