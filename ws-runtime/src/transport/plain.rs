@@ -58,24 +58,23 @@ impl FrameHead {
     }
 }
 
-/// Masks bytes, or takes their mask away.
-pub(super) fn mask(bytes: &mut [u8], mask: [u8; MASK]) {
+/// Masks bytes, or takes their mask away; whether each of them is then ASCII.
+pub(super) fn mask(bytes: &mut [u8], mask: [u8; MASK]) -> bool {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut seen = 0;
     let (words, rest) = bytes.as_chunks_mut();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        let masked = u64::from_ne_bytes(*word) ^ wide;
+        *word = masked.to_ne_bytes();
+        seen |= masked;
     }
-    rest.iter_mut().zip(mask.into_iter().cycle()).for_each(|(byte, key)| *byte ^= key);
-}
-
-/// Whether bytes may be a message of this format: those of JSON are UTF-8.
-pub(super) fn is_sound(format: Format, bytes: &[u8]) -> bool {
-    match format {
-        // Most texts are, and that is seen faster.
-        Format::Json => bytes.is_ascii() || std::str::from_utf8(bytes).is_ok(),
-        Format::MessagePack => true,
+    for (byte, key) in rest.iter_mut().zip(mask.into_iter().cycle()) {
+        *byte ^= key;
+        seen |= u64::from(*byte);
     }
+    seen & HIGH == 0
 }
 
 #[cfg(test)]
@@ -137,16 +136,18 @@ mod tests {
     fn a_mask_goes_round_its_four_bytes() {
         for length in 0..40 {
             let mut bytes = vec![0; length];
-            mask(&mut bytes, KEY);
+            assert!(mask(&mut bytes, KEY));
             let cycled: Vec<u8> = KEY.into_iter().cycle().take(length).collect();
             assert_eq!(bytes, cycled);
         }
     }
 
     #[test]
-    fn a_text_that_is_no_utf8_is_not_sound() {
-        assert!(is_sound(Format::Json, "\"é\"".as_bytes()));
-        assert!(!is_sound(Format::Json, b"\"\xff\""));
-        assert!(is_sound(Format::MessagePack, b"\xff"));
+    fn one_byte_that_is_not_ascii_is_noticed_wherever_it_is() {
+        for place in 0..40 {
+            let mut bytes = vec![b'a'; 40];
+            bytes[place] = 0x80;
+            assert!(!mask(&mut bytes, KEY), "{place}");
+        }
     }
 }

@@ -128,8 +128,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             self.block = BytesMut::with_capacity(unread.len().min(BLOCK).max(body.len()));
         }
         self.block.extend_from_slice(body);
-        plain::mask(&mut self.block, mask);
-        if !plain::is_sound(format, &self.block) {
+        let is_ascii = plain::mask(&mut self.block, mask);
+        if format == Format::Json && !is_ascii && std::str::from_utf8(&self.block).is_err() {
             self.block.clear();
             return Poll::Ready(Ok(None));
         }
