@@ -289,8 +289,8 @@ impl Turn {
     }
 
     fn take_message(&self, message: &Bytes, session: &mut Session, now: Time) {
-        match Envelope::decode(self.transport.format(), message) {
-            Ok(envelope) => session.handle_frame(envelope, now),
+        match &mut Envelope::decode(self.transport.format(), message) {
+            Ok(envelope) => session.handle_frame_in_place(envelope, now),
             Err(error) => {
                 tracing::debug!(%error, "the peer sent what is no envelope");
                 session.handle_fault(PeerFault::Malformed, now);

@@ -299,7 +299,7 @@ impl Application for Connection {
         match event {
             Event::Hello(hello, version) => self.on_hello(*hello, version, session, now),
             Event::Auth(ticket, token) => self.on_auth(ticket, token),
-            Event::Request(request) => self.on_request(*request, session, now),
+            Event::Request(request) => self.on_request(request, session, now),
             Event::Stop(work, _) => self.on_running(work, Running::stop),
             Event::Credit(work, n) => self.on_running(work, |it| it.link.credit(n)),
             Event::Answered(call, reply) => self.asking.answered(call, reply),

@@ -13,9 +13,9 @@ use crate::{
     session::{Command, Request, Session, Time, WorkId},
 };
 use bytestring::ByteString;
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 use tokio::task::AbortHandle;
-use ws_proto::{Answer, Fault, MessageId, RequestSpec, Resend, serve::Link};
+use ws_proto::{Answer, Fault, MessageId, Raw, RequestSpec, Resend, serve::Link};
 
 /// A handler that goes on in a task of its own.
 pub(super) struct Running {
@@ -35,8 +35,16 @@ impl Running {
 }
 
 impl Connection {
-    pub(super) fn on_request(&mut self, request: Request, session: &mut Session, now: Time) {
-        let Request { work, id, kind, place, payload, credit, key, deadline, .. } = request;
+    pub(super) fn on_request(
+        &mut self,
+        mut request: Box<Request>,
+        session: &mut Session,
+        now: Time,
+    ) {
+        let Request { work, id, place, credit, deadline, .. } = *request;
+        let (kind, key) = (mem::take(&mut request.kind), request.key.take());
+        let payload = mem::replace(&mut request.payload, Raw::null(self.format));
+        session.reuse(request);
         let (Some(guest), Some(link)) = (self.guest.clone(), self.request_link(work, id, credit))
         else {
             let fault = Fault::internal("no session");
@@ -76,11 +84,10 @@ impl Connection {
         };
         drop(handler);
         self.spare = Some(link);
-        let answer = Command::Answer(work, answer);
         if session.has_room() {
-            self.apply(answer, session, now);
+            session.handle_answer(work, answer, now);
         } else {
-            self.mailbox.put(Letter::Work(answer));
+            self.mailbox.put(Letter::Work(Command::Answer(work, answer)));
         }
     }
 

@@ -341,7 +341,7 @@ impl Channels {
             return None;
         }
         let question = channel.queue.pop_front()?;
-        relieve(&mut channel.queue);
+        relieve(&mut channel.queue, 0);
         self.waiting -= 1;
         Some(question)
     }

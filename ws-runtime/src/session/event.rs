@@ -8,7 +8,7 @@ use super::{
 use bytestring::ByteString;
 use std::time::Duration;
 use ws_proto::{
-    Address, CloseCode, Fault, MessageId, Position, Raw, Secret,
+    Address, CloseCode, Fault, Format, MessageId, Position, Raw, Secret,
     frame::{Done, Gap, Hello, Reject, Unsubscribed, Welcome},
 };
 
@@ -166,6 +166,23 @@ pub struct Request {
     pub deadline: Option<Time>,
     /// Items that may be sent at once, for a request that streams.
     pub credit: u32,
+}
+
+impl Request {
+    /// None yet.
+    pub(super) const fn blank(format: Format) -> Self {
+        Self {
+            work: WorkId(0),
+            id: MessageId(uuid::Uuid::nil()),
+            kind: ByteString::new(),
+            place: 0,
+            payload: Raw::null(format),
+            key: None,
+            tp: None,
+            deadline: None,
+            credit: 0,
+        }
+    }
 }
 
 /// Why nobody waits for an answer any more.

@@ -20,10 +20,10 @@ impl<K: Copy + Ord, V> Flat<K, V> {
 
     /// Puts an entry in; the caller knows that its key is new.
     pub(super) fn insert(&mut self, key: K, value: V) {
-        if self.0.back().is_none_or(|(last, _)| *last < key) {
+        let (Ok(place) | Err(place)) = self.place(key);
+        if place == self.0.len() {
             return self.0.push_back((key, value));
         }
-        let (Ok(place) | Err(place)) = self.place(key);
         self.0.insert(place, (key, value));
     }
 
@@ -66,9 +66,9 @@ impl<K: Copy + Ord, V> Flat<K, V> {
         self.0 = VecDeque::new();
     }
 
-    /// Gives back room that nothing uses.
-    pub(super) fn rest(&mut self) {
-        relieve(&mut self.0);
+    /// Gives back room that nothing uses, but for so many entries.
+    pub(super) fn rest(&mut self, kept: usize) {
+        relieve(&mut self.0, kept);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,10 +77,13 @@ impl<K: Copy + Ord, V> Flat<K, V> {
 
     fn place(&self, key: K) -> Result<usize, usize> {
         // What is looked for is most often the oldest or the only one.
-        match self.0.front() {
-            None => Err(0),
-            Some((first, _)) if *first == key => Ok(0),
-            Some(_) => self.0.binary_search_by(|(other, _)| other.cmp(&key)),
+        // Or it is new.
+        match (self.0.front(), self.0.back()) {
+            (Some((first, _)), _) if *first == key => Ok(0),
+            (_, Some((last, _))) if *last >= key => {
+                self.0.binary_search_by(|(other, _)| other.cmp(&key))
+            }
+            _ => Err(self.0.len()),
         }
     }
 }

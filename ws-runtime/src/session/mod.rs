@@ -62,7 +62,7 @@ use std::{collections::VecDeque, sync::Arc};
 use time::{earliest, millis};
 use work::Work;
 use ws_proto::{
-    Batch, CloseCode, Envelope, Fault, Frame, Head, IdSource, Publication,
+    Answer, Batch, CloseCode, Envelope, Fault, Frame, Head, IdSource, Publication,
     frame::{Ack, Close, Ping},
 };
 
@@ -89,6 +89,8 @@ pub struct Session {
     pace: Pace,
     events: VecDeque<Event>,
     counters: Counters,
+    /// Server: requests came since the last rest.
+    was_asked: bool,
     /// Messages above the rate; it falls with each that keeps to it.
     excess: u32,
     /// Bytes of the largest message that the peer takes.
@@ -136,6 +138,7 @@ impl Session {
             pace: Pace::new(limits.rate_per_s, limits.rate_burst, now),
             events: VecDeque::new(),
             counters: Counters::default(),
+            was_asked: false,
             excess: 0,
             peer_frame: limits.max_frame,
             agreed: None,
@@ -146,7 +149,13 @@ impl Session {
 
     /// Takes one decoded message of the peer. Whatever the peer does, this cannot fail: a bad
     /// frame becomes a close and one [`Event::Closed`].
-    pub fn handle_frame(&mut self, envelope: Envelope, now: Time) {
+    pub fn handle_frame(&mut self, mut envelope: Envelope, now: Time) {
+        self.handle_frame_in_place(&mut envelope, now);
+    }
+
+    /// The same, and what is left of the message is nobody's: to move it costs more than to take
+    /// what is in it.
+    pub fn handle_frame_in_place(&mut self, envelope: &mut Envelope, now: Time) {
         self.advance(now);
         if !self.state.is_connected() {
             return;
@@ -244,6 +253,12 @@ impl Session {
             }
             Command::EndSubscription(address, why) => self.end_subscription(&address, why),
         }
+    }
+
+    /// Takes [`Command::Answer`], which most commands of a server are, without its detour.
+    pub fn handle_answer(&mut self, work: WorkId, answer: Answer, now: Time) {
+        self.advance(now);
+        self.answer(work, answer);
     }
 
     /// Does what is due. A call too early or too often is harmless.

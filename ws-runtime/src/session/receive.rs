@@ -15,11 +15,13 @@ enum Sender {
 }
 
 impl Session {
-    pub(super) fn receive(&mut self, envelope: Envelope) -> Result<(), PeerFault> {
+    /// Takes a frame where it stands: a header is large. What is left there is nobody's.
+    pub(super) fn receive(&mut self, envelope: &mut Envelope) -> Result<(), PeerFault> {
         self.expect_greeting(&envelope.frame)?;
-        let Some(mut envelope) = self.hold_early(envelope)? else { return Ok(()) };
-        // A header is large: it stays where it is.
-        let Envelope { head, frame } = &mut envelope;
+        if self.hold_early(envelope)? {
+            return Ok(());
+        }
+        let Envelope { head, frame } = envelope;
         let peer = match self.side {
             Side::Client => Sender::Server,
             Side::Server => Sender::Client,

@@ -28,17 +28,7 @@ impl Session {
                 // the same memory: what is counted is what is kept.
                 let starts = self.outbox.has_room() && self.work.starts_at_once(spec);
                 let payload = if starts { payload } else { payload.detached() };
-                let request = Box::new(Request {
-                    work: self.work.name(),
-                    id,
-                    kind: ByteString::from_static(spec.kind),
-                    place,
-                    payload,
-                    key: head.key.as_ref().map(copied),
-                    tp: head.tp.as_ref().map(copied),
-                    deadline: head.ttl.map(|ttl| self.now + Duration::from_millis(ttl)),
-                    credit: 0,
-                });
+                let request = self.request(head, place, spec, payload);
                 let admitted = room.and_then(|()| self.work.admit(request, seq, spec, starts));
                 let started = match admitted {
                     Ok(started) => started,
@@ -53,6 +43,40 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// A request as it came, in memory of one before.
+    fn request(
+        &mut self,
+        head: &Head,
+        place: usize,
+        spec: &'static RequestSpec,
+        payload: Raw,
+    ) -> Box<Request> {
+        self.was_asked = true;
+        let mut request =
+            self.work.take_spare().unwrap_or_else(|| Box::new(Request::blank(payload.format())));
+        request.work = self.work.name();
+        request.id = head.id;
+        request.kind = ByteString::from_static(spec.kind);
+        request.place = place;
+        request.payload = payload;
+        request.key = head.key.as_ref().map(copied);
+        request.tp = head.tp.as_ref().map(copied);
+        request.deadline = head.ttl.map(|ttl| self.now + Duration::from_millis(ttl));
+        request.credit = 0;
+        request
+    }
+
+    /// Takes back the memory of a request, for the next ones: whoever has taken what it said and
+    /// drops it loses only that.
+    pub fn reuse(&mut self, mut request: Box<Request>) {
+        // What it held must not wait here.
+        request.kind = ByteString::new();
+        request.payload = Raw::null(request.payload.format());
+        request.key = None;
+        request.tp = None;
+        self.work.put_spare(request);
     }
 
     pub(super) fn on_cancel(&mut self, re: MessageId) {

@@ -5,6 +5,9 @@ use super::{Time, event::Request, flat::Flat, resting::relieve};
 use std::collections::VecDeque;
 use ws_proto::{Fault, FaultCode, Limits, MessageId, RequestSpec};
 
+/// Requests whose memory is used again: more than these wait only where the application is slow.
+const SPARE: usize = 16;
+
 /// Names a request of the peer towards our application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkId(pub u64);
@@ -22,6 +25,8 @@ pub(super) struct Work {
     running: usize,
     ordered_running: bool,
     next: u64,
+    /// Memory of requests that the application has taken.
+    spare: Vec<Box<Request>>,
     /// Bytes of the payloads of all entries, and of the parts that wait.
     bytes: usize,
     in_flight_max: usize,
@@ -90,6 +95,7 @@ impl Work {
             running: 0,
             ordered_running: false,
             next: 0,
+            spare: Vec::new(),
             bytes: 0,
             in_flight_max: limits.max_in_flight,
             queued_max: limits.max_queued,
@@ -97,12 +103,27 @@ impl Work {
         }
     }
 
-    pub(super) fn rest(&mut self) {
-        relieve(&mut self.queue);
-        relieve(&mut self.ordered);
-        self.entries.rest();
-        self.by_id.rest();
-        self.deadlines.rest();
+    pub(super) fn rest(&mut self, kept: usize) {
+        relieve(&mut self.queue, kept);
+        relieve(&mut self.ordered, kept);
+        self.entries.rest(kept);
+        self.by_id.rest(kept);
+        self.deadlines.rest(kept);
+        if kept == 0 {
+            self.spare = Vec::new();
+        }
+    }
+
+    /// Memory for the next request, most often that of one before.
+    pub(super) fn take_spare(&mut self) -> Option<Box<Request>> {
+        self.spare.pop()
+    }
+
+    /// Takes back the memory of a request, with nothing of it.
+    pub(super) fn put_spare(&mut self, request: Box<Request>) {
+        if self.spare.len() < SPARE {
+            self.spare.push(request);
+        }
     }
 
     /// Names the next request.

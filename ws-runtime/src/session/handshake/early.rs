@@ -24,21 +24,21 @@ impl Session {
         early.0.len() < Limits::EARLY_FRAMES && early.bytes() < Limits::EARLY_BYTES
     }
 
-    /// Server: keeps a frame that came before the decision about its hello; gives back every other.
+    /// Server: keeps a frame that came before the decision about its hello; false for every other.
     pub(in crate::session) fn hold_early(
         &mut self,
-        envelope: Envelope,
-    ) -> Result<Option<Envelope>, PeerFault> {
+        envelope: &mut Envelope,
+    ) -> Result<bool, PeerFault> {
         let is_farewell = matches!(envelope.frame, Frame::Close(_));
         if is_farewell || !matches!(self.state, State::Deciding { .. }) {
-            return Ok(Some(envelope));
+            return Ok(false);
         }
         let has_place = envelope.head.seq.is_some() && may_wait(&envelope.frame);
         let has_room = self.wants_frames();
         match &mut self.inbox.early {
             Some(early) if has_room && has_place => {
                 early.keep(envelope);
-                Ok(None)
+                Ok(true)
             }
             // Nobody knows yet whose session a frame behind a resuming hello would be of.
             _ => Err(PeerFault::NoHello),
@@ -47,11 +47,11 @@ impl Session {
 
     /// Server: the client is taken in, and so is what it said.
     pub(in crate::session) fn take_early(&mut self) {
-        for envelope in self.inbox.early.take().unwrap_or_default().0 {
+        for mut envelope in self.inbox.early.take().unwrap_or_default().0 {
             if self.state.is_ending() {
                 break;
             }
-            if let Err(fault) = self.receive(envelope) {
+            if let Err(fault) = self.receive(&mut envelope) {
                 self.handle_fault(fault, self.now);
             }
         }
@@ -101,8 +101,8 @@ impl Early {
     }
 
     /// In memory of its own: a slice would keep the whole message, and what came with it.
-    fn keep(&mut self, Envelope { head, frame }: Envelope) {
-        let frame = match frame {
+    fn keep(&mut self, Envelope { head, frame }: &mut Envelope) {
+        let frame = match std::mem::replace(frame, Frame::End) {
             Frame::Message(payload) => Frame::Message(payload.detached()),
             Frame::Unknown(payload) => Frame::Unknown(payload.detached()),
             other => other,
@@ -110,7 +110,7 @@ impl Early {
         let text = |text: &Option<_>| text.as_ref().map(copied);
         let (kind, ch) = (copied(&head.kind), text(&head.ch));
         let (key, tp) = (text(&head.key), text(&head.tp));
-        self.0.push(Envelope { head: Head { kind, ch, key, tp, ..head }, frame });
+        self.0.push(Envelope { head: Head { kind, ch, key, tp, ..head.clone() }, frame });
     }
 }
 

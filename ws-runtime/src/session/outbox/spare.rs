@@ -15,11 +15,14 @@ impl Outbox {
         self.spare.share(envelope)
     }
 
-    /// Gives back memory that nothing uses.
-    pub(in crate::session) fn rest(&mut self) {
-        relieve(&mut self.queue);
-        relieve(&mut self.sent);
-        self.spare.0.clear();
+    /// Gives back memory that nothing uses, but for so many frames.
+    pub(in crate::session) fn rest(&mut self, kept: usize) {
+        relieve(&mut self.queue, kept);
+        relieve(&mut self.sent, kept);
+        self.spare.0.truncate(kept);
+        if kept == 0 {
+            self.spare.0 = Vec::new();
+        }
     }
 }
 
@@ -91,7 +94,9 @@ mod tests {
         let mut outbox = Outbox::new(&Limits::default());
         outbox.spare = spare;
         assert_eq!(outbox.spare.0.len(), KEPT);
-        outbox.rest();
-        assert!(outbox.spare.0.is_empty());
+        outbox.rest(KEPT);
+        assert_eq!(outbox.spare.0.len(), KEPT);
+        outbox.rest(0);
+        assert_eq!(outbox.spare.0.capacity(), 0);
     }
 }
