@@ -9,7 +9,7 @@
 mod stall;
 
 use crate::{
-    session::{Closed, Command, Event, Initiator, PeerFault, Session, Time, Transmit},
+    session::{Closed, Command, Event, Initiator, Leaving, PeerFault, Session, Time},
     transport::{Received, Transport},
 };
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::time::{Instant, Sleep, sleep_until};
-use ws_proto::{CloseCode, Envelope};
+use ws_proto::{CloseCode, Envelope, Format};
 
 /// Messages read in one turn, so that a fast peer does not keep a worker to itself.
 const BATCH: usize = 64;
@@ -326,44 +326,40 @@ impl Turn {
                 }
                 Poll::Ready(Ok(())) => {}
             }
-            let Some(transmit) = session.poll_transmit(now) else {
+            let Some(sent) = self.send(scratch, session, now) else {
                 return Written { any, blocked: false };
             };
-            any |= self.send(&transmit, scratch, session, now);
+            any |= sent;
         }
     }
 
-    /// Gives one message, or one batch, to the transport; false when it cannot be encoded.
-    fn send(
-        &mut self,
-        transmit: &Transmit,
-        scratch: &mut Vec<u8>,
-        session: &mut Session,
-        now: Time,
-    ) -> bool {
-        let format = self.transport.format();
+    /// Gives one message, or one batch, to the transport; false when it cannot be encoded, and
+    /// `None` when there is none.
+    fn send(&mut self, scratch: &mut Vec<u8>, session: &mut Session, now: Time) -> Option<bool> {
         let unwritten = self.transport.unwritten();
-        let sent = match transmit {
-            Transmit::Shared(publication) => self.transport.start_send(publication.bytes(format)),
-            Transmit::Batch(batch) => self.transport.start_send_batch(batch),
-            Transmit::Envelope(envelope) => {
-                scratch.clear();
-                if let Err(error) = envelope.encode(format, scratch) {
-                    // A place in the session stream is given: without this frame the peer would
-                    // wait for it, so the connection cannot go on.
-                    tracing::error!(kind = %envelope.head.kind, %error, "cannot encode a frame");
-                    let close = Command::Close(CloseCode::INTERNAL, "internal error".into());
-                    let _ = session.handle_command(close, now);
-                    return false;
-                }
+        let format = self.transport.format();
+        let sent = match session.poll_leaving(now)? {
+            Leaving::Shared(publication) => self.transport.start_send(publication.bytes(format)),
+            Leaving::Batch(batch) => self.transport.start_send_batch(&batch),
+            Leaving::Kept(envelope) if is_encoded(envelope, format, scratch) => {
                 self.transport.start_send(scratch)
+            }
+            Leaving::Once(envelope) if is_encoded(&envelope, format, scratch) => {
+                self.transport.start_send(scratch)
+            }
+            Leaving::Kept(_) | Leaving::Once(_) => {
+                // A place in the session stream is given: without this frame the peer would wait
+                // for it, so the connection cannot go on.
+                let close = Command::Close(CloseCode::INTERNAL, "internal error".into());
+                let _ = session.handle_command(close, now);
+                return Some(false);
             }
         };
         if let Err(error) = sent {
             lost(session, None, error.to_string(), now);
         }
         self.stall.added(unwritten, self.transport.unwritten());
-        true
+        Some(true)
     }
 
     /// Hands over what is queued; true when the transport takes no more of it now.
@@ -427,6 +423,16 @@ impl Turn {
             if closed.code == CloseCode::HEARTBEAT_MISSED { Duration::ZERO } else { CLOSING };
         let _ = tokio::time::timeout(patience, goodbye).await;
     }
+}
+
+/// Encodes a message in the place of another; false when it cannot be.
+fn is_encoded(envelope: &Envelope, format: Format, scratch: &mut Vec<u8>) -> bool {
+    scratch.clear();
+    let encoded = envelope.encode(format, scratch);
+    if let Err(error) = &encoded {
+        tracing::error!(kind = %envelope.head.kind, %error, "cannot encode a frame");
+    }
+    encoded.is_ok()
 }
 
 fn lost(session: &mut Session, code: Option<CloseCode>, reason: String, now: Time) {

@@ -8,7 +8,7 @@ use super::{
     event::{Event, Outcome, Reply},
 };
 use bytestring::ByteString;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use ws_proto::{
     Envelope, Fault, FaultCode, Frame, Head, MessageId, Raw, Retry,
     frame::{Credit, Done},
@@ -63,9 +63,9 @@ impl Session {
     /// settled here.
     pub(super) fn ready_to_leave(
         &mut self,
-        mut envelope: Arc<Envelope>,
+        mut envelope: Box<Envelope>,
         call: Option<CallId>,
-    ) -> Option<Arc<Envelope>> {
+    ) -> Option<Box<Envelope>> {
         let Some(call) = call else { return Some(envelope) };
         let is_message = matches!(envelope.frame, Frame::Message(_));
         let version = self.state.version().unwrap_or_default();
@@ -90,8 +90,7 @@ impl Session {
             return None;
         }
         open.sent = true;
-        let head = &mut Arc::make_mut(&mut envelope).head;
-        head.ttl = open.deadline.map(|deadline| self.now.millis_until(deadline));
+        envelope.head.ttl = open.deadline.map(|deadline| self.now.millis_until(deadline));
         Some(envelope)
     }
 

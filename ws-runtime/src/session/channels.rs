@@ -2,19 +2,17 @@
 //! the order of `seq`, and what subscribers are sent (`docs/protocol.md`, section 8).
 
 use super::{
-    Session, Side, Transmit,
+    Session, Side,
     calling::too_large,
     command::{Delivery, Misuse, Ticket},
     event::{Event, Incoming},
     fault::PeerFault,
     few::Few,
+    leaving::Left,
     resting::relieve,
     serving::copied,
 };
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, VecDeque};
 use ws_proto::{
     Address, AddressError, Envelope, Fault, FaultCode, Frame, Head, MessageId, Position, Raw,
     frame::{Done, Unsubscribed},
@@ -192,11 +190,11 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn transmit_delivery(&mut self, address: &Address, delivery: Delivery) -> Transmit {
+    pub(super) fn transmit_delivery(&mut self, address: &Address, delivery: Delivery) -> Left {
         let (frame, off) = match delivery {
-            Delivery::Kept(event) | Delivery::Passing(event) => return Transmit::Shared(event),
+            Delivery::Kept(event) | Delivery::Passing(event) => return Left::Shared(event),
             Delivery::KeptBatch(batch) | Delivery::PassingBatch(batch) => {
-                return Transmit::Batch(batch);
+                return Left::Batch(batch);
             }
             Delivery::Gap(gap) => (Frame::Gap(gap), None),
             Delivery::Live(off) => (Frame::Live, Some(off)),
@@ -205,7 +203,7 @@ impl Session {
             head.ch = Some(address.text().clone());
             head.off = off;
         });
-        Transmit::Envelope(Arc::new(envelope))
+        Left::Once(Box::new(envelope))
     }
 
     fn queue_question(

@@ -21,6 +21,7 @@ mod handshake;
 mod receive;
 mod resuming;
 mod outbox;
+mod leaving;
 mod inbox;
 mod calls;
 mod calling;
@@ -43,6 +44,7 @@ pub use config::{Config, Contract, Side};
 pub use counters::{Counters, Figures};
 pub use event::{Closed, Delivered, Event, Incoming, Initiator, Outcome, Reply, Request, Stop};
 pub use fault::PeerFault;
+pub use leaving::{Leaving, Transmit};
 pub use resuming::outlives;
 pub use time::Time;
 pub use work::WorkId;
@@ -53,17 +55,17 @@ use calls::Calls;
 use channels::Channels;
 use inbox::Inbox;
 use listening::Listening;
-use outbox::{Next, Outbox};
+use outbox::Outbox;
 use pace::Pace;
 use renewing::Renewing;
 use resuming::Grant;
 use state::State;
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 use time::{earliest, millis};
 use work::Work;
 use ws_proto::{
-    Answer, Batch, CloseCode, Envelope, Fault, Frame, Head, IdSource, Publication,
-    frame::{Ack, Close, Ping},
+    Answer, CloseCode, Envelope, Fault, Frame, Head, IdSource,
+    frame::{Close, Ping},
 };
 
 /// One end of the conversation; see the module's contract.
@@ -99,17 +101,6 @@ pub struct Session {
     agreed: Option<u32>,
     /// Client: how to go on with the session over another connection.
     grant: Option<Grant>,
-}
-
-/// What the driver sends.
-#[derive(Clone, Debug)]
-pub enum Transmit {
-    /// To be encoded. Shared with what is kept until it is acknowledged.
-    Envelope(Arc<Envelope>),
-    /// Already encoded, once for all subscribers.
-    Shared(Arc<Publication>),
-    /// Several of those, each a message of its own, in this order.
-    Batch(Arc<Batch>),
 }
 
 impl Session {
@@ -291,22 +282,6 @@ impl Session {
         self.check_renewing();
     }
 
-    /// The next message to send at this moment: what waited longer than it is worth does not leave.
-    /// A closing session gives its last frames here and then nothing.
-    #[must_use]
-    pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
-        self.advance(now);
-        if let Some(envelope) = self.next_urgent() {
-            return Some(self.leave(Arc::new(envelope)));
-        }
-        if let Some(transmit) = self.next_in_turn() {
-            return Some(transmit);
-        }
-        // The last frame of a draining session has left: `$close` follows it.
-        self.close_when_drained();
-        self.next_urgent().map(|envelope| self.leave(Arc::new(envelope)))
-    }
-
     /// The next thing to tell the application.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -423,72 +398,6 @@ impl Session {
     /// Answers a message of the peer with a fault.
     fn push_fault(&mut self, re: ws_proto::MessageId, fault: Fault) {
         self.push(Frame::Fault(fault), |head| head.re = Some(re));
-    }
-
-    fn leave(&mut self, mut envelope: Arc<Envelope>) -> Transmit {
-        self.stamp(Arc::make_mut(&mut envelope));
-        Transmit::Envelope(envelope)
-    }
-
-    /// The last touch before a frame leaves: what we have received rides on it.
-    fn stamp(&mut self, envelope: &mut Envelope) {
-        let says_nothing_yet = matches!(envelope.frame, Frame::Hello(_) | Frame::Reject(_));
-        if !says_nothing_yet {
-            envelope.head.ack = self.inbox.tell();
-        }
-        self.counters.sent += 1;
-    }
-
-    /// What passes the queue: urgent frames, and an acknowledgement that waited long enough.
-    fn next_urgent(&mut self) -> Option<Envelope> {
-        let is_pressing = self.inbox.is_pressing() || self.listening.is_pressing();
-        let envelope = match self.urgent.pop_front() {
-            Some(envelope) => envelope,
-            None if self.state.is_open() && is_pressing => {
-                let ch = self.listening.tell(self.peer_frame);
-                self.control(Frame::Ack(Ack { ch }), |_| {})
-            }
-            None => return None,
-        };
-        self.pace_spend();
-        Some(envelope)
-    }
-
-    fn next_in_turn(&mut self) -> Option<Transmit> {
-        if !self.state.is_open() {
-            return self.next_early();
-        }
-        if self.side == Side::Client && !self.pace.has(self.now) {
-            return None;
-        }
-        loop {
-            match self.outbox.next()? {
-                Next::Again(envelope) => {
-                    self.pace_spend();
-                    return Some(self.leave(envelope));
-                }
-                Next::Frame(envelope, call) => {
-                    let Some(mut envelope) = self.ready_to_leave(envelope, call) else { continue };
-                    self.pace_spend();
-                    let leaving = Arc::make_mut(&mut envelope);
-                    self.outbox.place(leaving);
-                    self.stamp(leaving);
-                    self.outbox.keep(Arc::clone(&envelope));
-                    return Some(Transmit::Envelope(envelope));
-                }
-                Next::Delivery(address, delivery) => {
-                    self.counters.sent += delivery.messages() as u64;
-                    return Some(self.transmit_delivery(&address, delivery));
-                }
-            }
-        }
-    }
-
-    /// A client keeps to the server's rate, which counts every frame.
-    fn pace_spend(&mut self) {
-        if self.side == Side::Client {
-            self.pace.spend(self.now);
-        }
     }
 
     /// Ends the connection with a code and a reason, unless it is ending already.

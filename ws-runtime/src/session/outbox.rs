@@ -39,7 +39,7 @@ pub(super) struct Outbox {
     dropped: BTreeMap<Address, u64>,
     /// The events behind [`Queued::Latest`]: there is one for each.
     latest: BTreeMap<(Address, ByteString), Arc<Publication>>,
-    sent: VecDeque<Arc<Envelope>>,
+    sent: VecDeque<Box<Envelope>>,
     spare: Spare,
     /// How many of `sent` were sent on this connection; the rest is to be sent again.
     replayed: usize,
@@ -57,7 +57,7 @@ pub(super) struct Outbox {
 
 #[derive(Debug)]
 enum Queued {
-    Frame(Arc<Envelope>, Option<CallId>),
+    Frame(Box<Envelope>, Option<CallId>),
     Delivery(Address, Delivery),
     /// The place of a best-effort event; what stands in it is the newest that says the same thing.
     Latest(Address, ByteString),
@@ -67,9 +67,9 @@ enum Queued {
 #[derive(Debug)]
 pub(super) enum Next {
     /// A frame whose place is not yet given: take it with [`Outbox::place`] or drop it.
-    Frame(Arc<Envelope>, Option<CallId>),
-    /// A frame that was sent before, on a lost connection.
-    Again(Arc<Envelope>),
+    Frame(Box<Envelope>, Option<CallId>),
+    /// A frame that was sent before, on a lost connection: [`Outbox::leaving`].
+    Again,
     /// An event, or what is to be said about events.
     Delivery(Address, Delivery),
 }
@@ -119,10 +119,10 @@ impl Outbox {
     }
 
     pub(super) fn push(&mut self, envelope: Envelope, call: Option<CallId>) {
-        self.push_shared(Arc::new(envelope), call);
+        self.push_boxed(Box::new(envelope), call);
     }
 
-    pub(super) fn push_shared(&mut self, envelope: Arc<Envelope>, call: Option<CallId>) {
+    pub(super) fn push_boxed(&mut self, envelope: Box<Envelope>, call: Option<CallId>) {
         self.queued_frames += 1;
         self.bytes += size_of(&envelope);
         self.queue.push_back(Queued::Frame(envelope, call));
@@ -161,9 +161,9 @@ impl Outbox {
         if self.is_withheld() {
             return None;
         }
-        if let Some(envelope) = self.sent.get(self.replayed) {
+        if self.replayed < self.sent.len() {
             self.replayed += 1;
-            return Some(Next::Again(Arc::clone(envelope)));
+            return Some(Next::Again);
         }
         let next = if self.is_held() { self.passing_frame()? } else { 0 };
         let Some(queued) = self.queue.remove(next) else {
@@ -219,8 +219,18 @@ impl Outbox {
         envelope.head.seq = Some(self.last_seq);
     }
 
-    /// Keeps a frame until it is acknowledged.
-    pub(super) fn keep(&mut self, envelope: Arc<Envelope>) {
+    /// The frame that leaves now, among those that are kept.
+    pub(super) fn leaving(&self) -> Option<&Envelope> {
+        self.sent.get(self.replayed.checked_sub(1)?).map(|envelope| &**envelope)
+    }
+
+    /// The same, for the last touch.
+    pub(super) fn leaving_mut(&mut self) -> Option<&mut Envelope> {
+        self.sent.get_mut(self.replayed.checked_sub(1)?).map(|envelope| &mut **envelope)
+    }
+
+    /// Keeps a frame until it is acknowledged. It leaves now.
+    pub(super) fn keep(&mut self, envelope: Box<Envelope>) {
         self.bytes += size_of(&envelope);
         self.sent.push_back(envelope);
         self.replayed = self.sent.len();
@@ -300,7 +310,7 @@ impl Outbox {
         for queued in &mut self.queue {
             if let Queued::Frame(envelope, Some(other)) = queued
                 && *other == call
-                && let Frame::Credit(credit) = &mut Arc::make_mut(envelope).frame
+                && let Frame::Credit(credit) = &mut envelope.frame
             {
                 credit.n = credit.n.saturating_add(more);
                 return true;

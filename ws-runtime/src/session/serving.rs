@@ -13,7 +13,7 @@ use super::{
 use bytestring::ByteString;
 use std::time::Duration;
 use ws_proto::{
-    AckMeaning, Answer, Envelope, Fault, FaultCode, Frame, Head, MessageId, Raw, RequestSpec, Retry,
+    AckMeaning, Answer, Fault, FaultCode, Frame, Head, MessageId, Raw, RequestSpec, Retry,
 };
 
 impl Session {
@@ -193,11 +193,15 @@ impl Session {
     }
 
     fn push_message(&mut self, kind: &'static str, re: MessageId, payload: Raw) {
-        let mut head = self.head(ByteString::from_static(kind));
-        head.re = Some(re);
-        let envelope = self.outbox.shared(Envelope { head, frame: Frame::Message(payload) });
+        let ts = self.config.wall_ms + self.now.as_millis();
+        // Built where it stays: a header is large.
+        let mut envelope = self.outbox.blank();
+        let head = &mut envelope.head;
+        head.kind = ByteString::from_static(kind);
+        (head.id, head.ts, head.re) = (self.ids.next(ts), ts, Some(re));
+        envelope.frame = Frame::Message(payload);
         match too_large(&envelope, self.peer_frame) {
-            None => self.outbox.push_shared(envelope, None),
+            None => self.outbox.push_boxed(envelope, None),
             Some(fault) => self.push_fault(re, fault.retry(Retry::Unknown)),
         }
     }

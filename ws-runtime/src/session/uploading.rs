@@ -11,7 +11,6 @@ use super::{
     fault::PeerFault,
     work::{Taken, WorkId},
 };
-use std::sync::Arc;
 use ws_proto::{Envelope, Fault, FaultCode, Frame, MessageId, Raw, Retry, frame::Credit};
 
 impl Session {
@@ -52,9 +51,9 @@ impl Session {
     /// The last check before a part leaves.
     pub(super) fn part_ready_to_leave(
         &mut self,
-        envelope: Arc<Envelope>,
+        envelope: Box<Envelope>,
         call: CallId,
-    ) -> Option<Arc<Envelope>> {
+    ) -> Option<Box<Envelope>> {
         let open = self.calls.get(call).filter(|open| !open.cancelled)?;
         let id = open.id;
         let Some(fault) = too_large(&envelope, self.peer_frame) else { return Some(envelope) };

@@ -2,9 +2,8 @@
 //! (`docs/protocol.md`, section 4, "One flight").
 
 use crate::session::{
-    PeerFault, Session, Side, Transmit, outbox::Next, serving::copied, state::State,
+    PeerFault, Session, Side, leaving::Left, outbox::Next, serving::copied, state::State,
 };
-use std::sync::Arc;
 use ws_proto::{Envelope, Frame, Head, Limits};
 
 /// Bytes of an epoch that such a frame may have, so that it stays below the smallest `max_frame`.
@@ -76,7 +75,7 @@ impl Session {
     /// Client: the next frame that need not wait for the welcome. Only a `$sub`: it means the same
     /// in every version, and without a welcome it is asked for again. A request would have left
     /// without anybody knowing whether it arrived.
-    pub(in crate::session) fn next_early(&mut self) -> Option<Transmit> {
+    pub(in crate::session) fn next_early(&mut self) -> Option<Left> {
         let has_more = self.early_frames() < Limits::EARLY_FRAMES as u64;
         if self.side == Side::Server || !self.may_speak_early() || !has_more {
             return None;
@@ -86,12 +85,10 @@ impl Session {
             return None;
         }
         let Some(Next::Frame(mut envelope, _)) = self.outbox.next() else { return None };
-        self.outbox.place(Arc::make_mut(&mut envelope));
-        let transmit = self.leave(envelope);
-        if let Transmit::Envelope(envelope) = &transmit {
-            self.outbox.keep(Arc::clone(envelope));
-        }
-        Some(transmit)
+        self.outbox.place(&mut envelope);
+        self.stamp(&mut envelope);
+        self.outbox.keep(envelope);
+        Some(Left::Kept)
     }
 }
 

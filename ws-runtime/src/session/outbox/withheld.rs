@@ -4,7 +4,6 @@
 
 use super::{Outbox, Queued};
 use bytestring::ByteString;
-use std::sync::Arc;
 use ws_proto::{Address, Envelope, Frame};
 
 impl Outbox {
@@ -36,7 +35,6 @@ impl Outbox {
             return;
         }
         for envelope in self.sent.iter_mut().filter(|envelope| is_snapshot(envelope, address)) {
-            let envelope = Arc::make_mut(envelope);
             envelope.head.kind = ByteString::from_static("$cancel");
             envelope.head.ch = None;
             envelope.head.off = None;

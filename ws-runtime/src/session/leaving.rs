@@ -1,0 +1,151 @@
+//! What leaves, in which order, and what rides on it (`docs/protocol.md`, section 6).
+
+use super::{Session, Side, Time, outbox::Next};
+use std::sync::Arc;
+use ws_proto::{Batch, Envelope, Frame, Publication, frame::Ack};
+
+/// What the driver sends.
+#[derive(Clone, Debug)]
+pub enum Transmit {
+    /// To be encoded.
+    Envelope(Arc<Envelope>),
+    /// Already encoded, once for all subscribers.
+    Shared(Arc<Publication>),
+    /// Several of those, each a message of its own, in this order.
+    Batch(Arc<Batch>),
+}
+
+/// The same where it stands: a session keeps most messages until they are acknowledged.
+#[derive(Debug)]
+pub enum Leaving<'a> {
+    /// To be encoded; the session keeps it.
+    Kept(&'a Envelope),
+    /// To be encoded; nobody keeps it.
+    Once(Box<Envelope>),
+    /// As [`Transmit::Shared`].
+    Shared(Arc<Publication>),
+    /// As [`Transmit::Batch`].
+    Batch(Arc<Batch>),
+}
+
+impl From<Leaving<'_>> for Transmit {
+    fn from(leaving: Leaving<'_>) -> Self {
+        match leaving {
+            Leaving::Kept(envelope) => Self::Envelope(Arc::new(envelope.clone())),
+            Leaving::Once(envelope) => Self::Envelope(Arc::from(envelope)),
+            Leaving::Shared(event) => Self::Shared(event),
+            Leaving::Batch(batch) => Self::Batch(batch),
+        }
+    }
+}
+
+/// What leaves now.
+pub(super) enum Left {
+    /// The frame that [`super::outbox::Outbox::leaving`] gives.
+    Kept,
+    Once(Box<Envelope>),
+    Shared(Arc<Publication>),
+    Batch(Arc<Batch>),
+}
+
+impl Session {
+    /// The next message to send at this moment: what waited longer than it is worth does not leave.
+    /// A closing session gives its last frames here and then nothing.
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
+        self.poll_leaving(now).map(Transmit::from)
+    }
+
+    /// [`Session::poll_transmit`] for whoever encodes the message at once, and copies nothing.
+    #[must_use]
+    pub fn poll_leaving(&mut self, now: Time) -> Option<Leaving<'_>> {
+        self.advance(now);
+        Some(match self.next_left()? {
+            Left::Kept => Leaving::Kept(self.outbox.leaving()?),
+            Left::Once(envelope) => Leaving::Once(envelope),
+            Left::Shared(event) => Leaving::Shared(event),
+            Left::Batch(batch) => Leaving::Batch(batch),
+        })
+    }
+
+    fn next_left(&mut self) -> Option<Left> {
+        if let Some(envelope) = self.next_urgent() {
+            return Some(self.leave(envelope));
+        }
+        if let Some(left) = self.next_in_turn() {
+            return Some(left);
+        }
+        // The last frame of a draining session has left: `$close` follows it.
+        self.close_when_drained();
+        self.next_urgent().map(|envelope| self.leave(envelope))
+    }
+
+    fn leave(&mut self, envelope: Envelope) -> Left {
+        let mut envelope = Box::new(envelope);
+        self.stamp(&mut envelope);
+        Left::Once(envelope)
+    }
+
+    /// The last touch before a frame leaves: what we have received rides on it.
+    pub(super) fn stamp(&mut self, envelope: &mut Envelope) {
+        let says_nothing_yet = matches!(envelope.frame, Frame::Hello(_) | Frame::Reject(_));
+        if !says_nothing_yet {
+            envelope.head.ack = self.inbox.tell();
+        }
+        self.counters.sent += 1;
+    }
+
+    /// What passes the queue: urgent frames, and an acknowledgement that waited long enough.
+    fn next_urgent(&mut self) -> Option<Envelope> {
+        let is_pressing = self.inbox.is_pressing() || self.listening.is_pressing();
+        let envelope = match self.urgent.pop_front() {
+            Some(envelope) => envelope,
+            None if self.state.is_open() && is_pressing => {
+                let ch = self.listening.tell(self.peer_frame);
+                self.control(Frame::Ack(Ack { ch }), |_| {})
+            }
+            None => return None,
+        };
+        self.pace_spend();
+        Some(envelope)
+    }
+
+    fn next_in_turn(&mut self) -> Option<Left> {
+        if !self.state.is_open() {
+            return self.next_early();
+        }
+        if self.side == Side::Client && !self.pace.has(self.now) {
+            return None;
+        }
+        loop {
+            match self.outbox.next()? {
+                Next::Again => {
+                    self.pace_spend();
+                    self.counters.sent += 1;
+                    let ack = self.inbox.tell();
+                    self.outbox.leaving_mut()?.head.ack = ack;
+                    return Some(Left::Kept);
+                }
+                Next::Frame(envelope, call) => {
+                    let Some(mut envelope) = self.ready_to_leave(envelope, call) else { continue };
+                    self.pace_spend();
+                    self.outbox.place(&mut envelope);
+                    self.stamp(&mut envelope);
+                    self.outbox.keep(envelope);
+                    return Some(Left::Kept);
+                }
+                Next::Delivery(address, delivery) => {
+                    self.counters.sent += delivery.messages() as u64;
+                    return Some(self.transmit_delivery(&address, delivery));
+                }
+            }
+        }
+    }
+
+    /// A client keeps to the server's rate, which counts every frame.
+    fn pace_spend(&mut self) {
+        if self.side == Side::Client {
+            self.pace.spend(self.now);
+        }
+    }
+}
