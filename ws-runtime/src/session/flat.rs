@@ -18,13 +18,20 @@ impl<K: Copy + Ord, V> Flat<K, V> {
         Self(VecDeque::new())
     }
 
-    /// Puts an entry in; the caller knows that its key is new.
-    pub(super) fn insert(&mut self, key: K, value: V) {
-        let (Ok(place) | Err(place)) = self.place(key);
-        if place == self.0.len() {
-            return self.0.push_back((key, value));
+    /// Puts an entry in; false, and nothing is changed, where there is one of that key.
+    pub(super) fn insert(&mut self, key: K, value: V) -> bool {
+        match self.place(key) {
+            Ok(_) => return false,
+            Err(place) if place == self.0.len() => self.0.push_back((key, value)),
+            Err(place) => self.0.insert(place, (key, value)),
         }
-        self.0.insert(place, (key, value));
+        true
+    }
+
+    /// Puts an entry in whose key is above all others, as the caller knows.
+    pub(super) fn push(&mut self, key: K, value: V) {
+        debug_assert!(self.0.back().is_none_or(|(last, _)| *last < key), "keys grow");
+        self.0.push_back((key, value));
     }
 
     pub(super) fn get(&self, key: K) -> Option<&V> {
@@ -33,10 +40,6 @@ impl<K: Copy + Ord, V> Flat<K, V> {
 
     pub(super) fn get_mut(&mut self, key: K) -> Option<&mut V> {
         self.place(key).ok().map(|place| &mut self.0[place].1)
-    }
-
-    pub(super) fn contains(&self, key: K) -> bool {
-        self.place(key).is_ok()
     }
 
     pub(super) fn remove(&mut self, key: K) -> Option<V> {
@@ -101,10 +104,9 @@ mod tests {
         ) {
             let (mut flat, mut map) = (Flat::new(), BTreeMap::new());
             for (at, (puts, key)) in steps.into_iter().enumerate() {
-                prop_assert_eq!(flat.contains(key), map.contains_key(&key));
-                if puts && !flat.contains(key) {
-                    flat.insert(key, at);
-                    map.insert(key, at);
+                if puts {
+                    prop_assert_eq!(flat.insert(key, at), !map.contains_key(&key));
+                    map.entry(key).or_insert(at);
                 } else {
                     prop_assert_eq!(flat.get(key), map.get(&key));
                     prop_assert_eq!(flat.get_mut(key), map.get_mut(&key));
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn an_empty_map_keeps_little_room() {
         let mut flat = Flat::new();
-        (0..1000).for_each(|key| flat.insert(key, ()));
+        (0..1000).for_each(|key| flat.push(key, ()));
         (0..1000).for_each(|key| assert_eq!(flat.remove(key), Some(())));
         assert!(flat.0.capacity() <= KEPT);
         flat.insert(1, ());

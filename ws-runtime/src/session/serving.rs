@@ -8,7 +8,7 @@ use super::{
     event::{Event, Request, Stop},
     handshake::draining,
     state::State,
-    work::{Ended, Entry, WorkId},
+    work::{Ended, Entry, Finished, WorkId},
 };
 use bytestring::ByteString;
 use std::time::Duration;
@@ -113,13 +113,13 @@ impl Session {
     }
 
     pub(super) fn answer(&mut self, work: WorkId, answer: Answer) {
-        let Some((entry, awaited)) = self.work.finish(work) else { return };
-        self.inbox.handled(entry.seq, self.now);
+        let Some(Finished { id, seq, spec, awaited }) = self.work.finish(work) else { return };
+        self.inbox.handled(seq, self.now);
         if awaited {
             match answer {
-                Answer::Ok(payload) => self.push_message(entry.spec.ok, entry.id, payload),
-                Answer::Err(payload) => self.push_message(entry.spec.err, entry.id, payload),
-                Answer::Fault(fault) => self.push_fault(entry.id, fault),
+                Answer::Ok(payload) => self.push_message(spec.ok, id, payload),
+                Answer::Err(payload) => self.push_message(spec.err, id, payload),
+                Answer::Fault(fault) => self.push_fault(id, fault),
             }
         }
         self.start_work();

@@ -50,6 +50,16 @@ pub(super) struct Entry {
     upload: Option<Box<Upload>>,
 }
 
+/// A request whose handler is done.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) id: MessageId,
+    pub(super) seq: u64,
+    pub(super) spec: &'static RequestSpec,
+    /// Whether its answer is still waited for.
+    pub(super) awaited: bool,
+}
+
 /// The parts of a request's upload.
 #[derive(Debug, Default)]
 struct Upload {
@@ -141,25 +151,24 @@ impl Work {
         spec: &'static RequestSpec,
         starts: bool,
     ) -> Result<Option<Box<Request>>, Fault> {
-        if self.by_id.contains(request.id) {
-            return Err(Fault::invalid("a request with this `id` is being worked on"));
-        }
         if self.queue.len() + self.ordered.len() >= self.queued_max {
-            let text = "too many requests of this connection wait for their turn";
-            return Err(Fault::new(FaultCode::Overloaded, text).detail("limit", self.queued_max));
+            return Err(self.refusal(request.id));
         }
         let (work, id, deadline) = (request.work, request.id, request.deadline);
+        if !self.by_id.insert(id, work) {
+            return Err(self.refusal(id));
+        }
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, work), ());
         }
-        self.by_id.insert(id, work);
         let bytes = request.payload.bytes().len();
         self.bytes += bytes;
         let (now, request) = if starts { (Some(request), None) } else { (None, Some(request)) };
         let upload = spec.part.map(|_| Box::default());
         let answered = false;
         let entry = Entry { id, seq, spec, credit: 0, bytes, deadline, request, answered, upload };
-        self.entries.insert(work, entry);
+        // Names grow.
+        self.entries.push(work, entry);
         if starts {
             self.running += 1;
             self.ordered_running |= spec.ordered;
@@ -202,8 +211,8 @@ impl Work {
         Some(request)
     }
 
-    /// The handler is done; gives its entry, and whether the answer is still awaited.
-    pub(super) fn finish(&mut self, work: WorkId) -> Option<(Entry, bool)> {
+    /// The handler is done.
+    pub(super) fn finish(&mut self, work: WorkId) -> Option<Finished> {
         // A request that has not started has nobody who could answer it.
         self.entries.get(work).filter(|entry| entry.request.is_none())?;
         let entry = self.remove(work)?;
@@ -211,8 +220,8 @@ impl Work {
         if entry.spec.ordered {
             self.ordered_running = false;
         }
-        let awaited = !entry.answered;
-        Some((entry, awaited))
+        let Entry { id, seq, spec, answered, .. } = entry;
+        Some(Finished { id, seq, spec, awaited: !answered })
     }
 
     /// The peer no longer wants the answer.
@@ -363,6 +372,16 @@ impl Work {
 
     pub(super) fn due(&self) -> Option<Time> {
         self.deadlines.first().map(|(due, _)| due)
+    }
+
+    /// Why a request is not taken in.
+    #[cold]
+    fn refusal(&self, id: MessageId) -> Fault {
+        if self.by_id.get(id).is_some() {
+            return Fault::invalid("a request with this `id` is being worked on");
+        }
+        let text = "too many requests of this connection wait for their turn";
+        Fault::new(FaultCode::Overloaded, text).detail("limit", self.queued_max)
     }
 
     /// A request that waits does so no more.
