@@ -1,6 +1,6 @@
 import type { Inside } from "./client.js";
 import { Rejection } from "./errors.js";
-import type { Hooks, Part, PartEvent } from "./events.js";
+import type { Hooks, Part } from "./events.js";
 import type * as p from "./protocol.js";
 import type { Session } from "./core.js";
 import { byteLength, type Envelope, type Fault } from "./wire.js";
@@ -16,7 +16,7 @@ const HEAD = 512;
  * Serves what the server asks. Without this part the client answers `unimplemented`.
  */
 export function callbacks<P extends p.Shape = p.AnyProtocol>(handlers: p.Handlers<P>): Part {
-  return (session) => new Serving(session, { ...handlers }, handlers);
+  return (session, client) => new Serving(session, { ...handlers }, handlers, client);
 }
 
 /** What the server asks (docs/protocol.md, section 7). */
@@ -48,11 +48,18 @@ export class Serving implements Hooks {
   #handlers: Record<string, any>;
   #all: Request[] = [];
   #running = new Map<Request, AbortController>();
+  #client: Inside | undefined;
 
-  constructor(port: Session, serves: Record<string, Served>, handlers: Record<string, any> = {}) {
+  constructor(
+    port: Session,
+    serves: Record<string, Served>,
+    handlers: Record<string, any> = {},
+    client?: Inside,
+  ) {
     this.#port = port;
     this.#serves = serves;
     this.#handlers = handlers;
+    this.#client = client;
   }
 
   receive_(it: Envelope): boolean {
@@ -64,9 +71,29 @@ export class Serving implements Hooks {
     return isRequest;
   }
 
-  take_(event: PartEvent, client: Inside): void {
-    if (event.on === "request") void this.#serve(event.request, client);
-    if (event.on === "stop") this.#running.get(event.request)?.abort();
+  /** A request starts: its handler is asked, as soon as the session is done with its input. */
+  async serve_(request: Request): Promise<void> {
+    const stop = new AbortController();
+    let answer: Answer;
+    this.#running.set(request, stop);
+    try {
+      const { type, payload } = request;
+      await undefined;
+      answer = { ok: await this.#handlers[type].handle(payload, stop.signal) };
+    } catch (error) {
+      const fault = { code: "internal", message: "the handler failed", retry: "unknown" as const };
+      answer = error instanceof Rejection ? { err: error.error } : { fault };
+    }
+    this.#running.delete(request);
+    this.#client?.at_();
+    this.answer(request, answer);
+    this.#client?.pump_();
+  }
+
+  /** A request that runs is not worth going on with. */
+  async stop_(request: Request, _why: "cancelled" | "deadline"): Promise<void> {
+    await undefined;
+    this.#running.get(request)?.abort();
   }
 
   #onRequest({ type, id, ttl, payload }: Envelope): void {
@@ -97,7 +124,7 @@ export class Serving implements Hooks {
       if (running >= this.inFlight || !this.#port.hasRoom_()) return;
       if (it.isStarted) continue;
       it.isStarted = true;
-      this.#port.tell_({ to_: this, on: "request", request: it });
+      void this.serve_(it);
     }
   }
 
@@ -122,7 +149,7 @@ export class Serving implements Hooks {
   #onCancel(re: string): void {
     const it = this.#all.find((it) => it.id === re && !it.isAnswered);
     if (!it) return;
-    if (it.isStarted) return this.#port.tell_({ to_: this, on: "stop", request: it, why: "cancelled" });
+    if (it.isStarted) return void this.stop_(it, "cancelled");
     this.#drop(it);
     this.#fault(re, "cancelled", "safe", "cancelled before it was started");
   }
@@ -133,7 +160,7 @@ export class Serving implements Hooks {
       it.deadline = Infinity;
       if (it.isStarted) {
         it.isAnswered = true;
-        this.#port.tell_({ to_: this, on: "stop", request: it, why: "deadline" });
+        void this.stop_(it, "deadline");
       } else this.#drop(it);
       const retry = it.isStarted ? "unknown" : "safe";
       this.#fault(it.id, "deadline", retry, "the time of this request ran out");
@@ -152,24 +179,7 @@ export class Serving implements Hooks {
       it.isAnswered = true;
       it.deadline = Infinity;
     }
-    for (const request of running) this.#port.tell_({ to_: this, on: "stop", request, why: "cancelled" });
-  }
-
-  async #serve(request: Request, client: Inside): Promise<void> {
-    const stop = new AbortController();
-    let answer: Answer;
-    this.#running.set(request, stop);
-    try {
-      const { type, payload } = request;
-      answer = { ok: await this.#handlers[type].handle(payload, stop.signal) };
-    } catch (error) {
-      const fault = { code: "internal", message: "the handler failed", retry: "unknown" as const };
-      answer = error instanceof Rejection ? { err: error.error } : { fault };
-    }
-    this.#running.delete(request);
-    client.at_();
-    this.answer(request, answer);
-    client.pump_();
+    for (const request of running) void this.stop_(request, "cancelled");
   }
 
   #fault(re: string, code: string, retry: Fault["retry"], message: string): void {

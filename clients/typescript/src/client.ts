@@ -1,6 +1,6 @@
 import { isFinal } from "./codes.js";
 import { ConnectionError, failure } from "./errors.js";
-import type { Call, Event, Part, Reply } from "./events.js";
+import type { Call, Closed, Part, Reply } from "./events.js";
 import type * as p from "./protocol.js";
 import type { Session } from "./core.js";
 import { outcomeOf, session } from "./session.js";
@@ -80,7 +80,7 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
   /** Where the connection stands. */
   state: State = { name: "closed" };
   /** For the parts of this library. */
-  readonly inside: Inside;
+  declare readonly inside: Inside;
 
   /** Tells each new state; the function that is returned ends that. */
   declare readonly onState: (listener: (state: State) => void) => () => void;
@@ -121,12 +121,12 @@ export class Client<P extends p.Shape = p.AnyProtocol> {
   declare readonly close: () => void;
 
   constructor(url: string, options: Options) {
-    this.inside = drive(this, url, options);
+    drive(this, url, options);
   }
 }
 
 /** Drives one session after the other over one socket after the other. */
-function drive(self: any, url: string, options: Options): Inside {
+function drive(self: any, url: string, options: Options): void {
   const TIMEOUT_MS = 30_000;
   const ATTEMPT_MS = 10_000;
   /** Bytes that the socket may hold before the session waits. */
@@ -142,15 +142,13 @@ function drive(self: any, url: string, options: Options): Inside {
   let current: Session;
   let socket: Socket | undefined;
   /** The attempt or the delay that is under way, and what is due in the session. */
-  let waiting: ReturnType<typeof setTimeout>;
+  let waiting: ReturnType<typeof setTimeout> | undefined;
   let pulse: ReturnType<typeof setTimeout>;
-  /** Counts the attempts to connect, and those that failed in a row. */
-  let attempt = 0;
+  /** Counts the attempts that failed in a row. */
   let failed = 0;
-  let welcomed = 0;
+  let welcomed = Infinity;
   let largest = 0;
-  let reject: any;
-  let isPumping = false;
+  let isOver = false;
   let buffered = 0;
   let stuckSince = 0;
 
@@ -164,18 +162,14 @@ function drive(self: any, url: string, options: Options): Inside {
   };
 
   const pump = () => {
-    if (isPumping) return;
-    isPumping = true;
-    for (;;) {
-      // The last words of a session do not wait for the socket to take more.
-      const mayWrite = socket?.readyState === 1 && !(at().isOpen_() && isFull());
-      const frame = mayWrite && current.transmit_();
-      const event = !frame && current.event_();
-      if (frame) socket?.send(format.write(frame));
-      else if (event) take(event);
-      else break;
+    // The last words of a session do not wait for the socket to take more.
+    while (socket?.readyState === 1 && !(at().isOpen_() && isFull())) {
+      const frame = current.transmit_();
+      if (!frame) break;
+      socket.send(format.write(frame));
     }
-    isPumping = false;
+    const closed = current.closed_();
+    if (closed) over(closed);
     clearTimeout(pulse);
     const due = Math.min(current.due_(), isFull() ? now() + LOOK_MS : Infinity);
     if (due === Infinity || isClosed()) return;
@@ -195,83 +189,71 @@ function drive(self: any, url: string, options: Options): Inside {
     return bufferedAmount >= HIGH;
   };
 
-  const take = (event: Event) => {
-    if (event.on === "welcome") {
-      const { version, limits } = event.welcome;
-      welcomed = now();
-      largest = Math.max(largest, limits.max_frame);
-      setState({ name: "ready", version });
-    } else if (event.on === "rejected") reject = event.reject;
-    else if (event.on === "closed") {
-      const { by, code, reason, retry: window } = event.closed;
-      clear(code, reason);
-      if (welcomed && now() - welcomed >= backoff.resetMs) failed = 0;
-      welcomed = 0;
-      if (by === "application") return stop();
-      const text = `${code}: ${reason}`;
-      // The range of the code says what follows.
-      if (isFinal(code)) stop(text, code);
-      else retry(text, window);
-    } else if (event.to_.take_?.(event, inside) === false) current.fail_(4500);
+  const over = (closed: Closed) => {
+    const { code, reason, retry: window } = closed;
+    const text = `${code}: ${reason}`;
+    clear(code, reason);
+    if (isOver) stop();
+    else if (isFinal(code)) stop(text, closed);
+    else retry(text, window);
   };
 
   /** A new session and its first attempt. */
   const start = () => {
-    current = session({ ...options, id: uuid, parts: options.with ?? [] });
+    const welcome_ = ({ version, limits }: any) => {
+      welcomed = now();
+      largest = Math.max(largest, limits.max_frame);
+      setState({ name: "ready", version });
+    };
+    current = session({ ...options, id: uuid, welcome_ });
+    current.parts_.push(...(options.with ?? []).map((make) => make(current, inside)));
     failed = 0;
+    isOver = false;
     largest = options.maxFrame ?? 65_536;
     void connect();
   };
 
   const connect = async () => {
-    const mine = ++attempt;
+    let end: (reason: string) => void = retry;
+    let why = "no connection";
     clear();
-    reject = undefined;
+    const mine = (waiting = timer(() => retry(why), ATTEMPT_MS));
     setState({ name: "connecting", attempt: failed + 1 });
-    waiting = timer(() => retry("no connection"), ATTEMPT_MS);
     try {
       const given = await (typeof token === "function" ? token() : token);
-      if (mine === attempt) open(given);
+      // Credentials that come too late open nothing.
+      if (mine !== waiting) return;
+      // What the class throws it throws again.
+      end = stop;
+      const { fingerprint, client, WebSocket = globalThis.WebSocket } = options;
+      const it = new (WebSocket as unknown as SocketClass)(url, [format.protocol]);
+      socket = it;
+      it.binaryType = "arraybuffer";
+      it.onopen = () => {
+        clearTimeout(waiting);
+        if (it.protocol !== format.protocol) return stop("4510", { code: 4510 });
+        at().connect_({ fingerprint, client, auth: given ? { token: given } : undefined });
+        pump();
+      };
+      it.onmessage = ({ data }: { data: any }) => {
+        const size = data.length ?? data.byteLength;
+        at().receive_(size > largest ? 4503 : format.read(data));
+        pump();
+      };
+      it.onerror = ({ message }: { message?: string }) => (why = message || why);
+      it.onclose = ({ code, reason }: { code: number; reason: string }) => {
+        at().disconnected_(code, reason || why);
+        pump();
+      };
     } catch (error) {
-      if (mine === attempt) retry(String(error));
+      if (mine === waiting) end(String(error));
     }
   };
 
-  const open = (token: string | undefined) => {
-    const { fingerprint, client, WebSocket = globalThis.WebSocket } = options;
-    let why = "no connection";
-    let it: Socket;
-    try {
-      it = new (WebSocket as unknown as SocketClass)(url, [format.protocol]);
-    } catch (error) {
-      return stop(String(error));
-    }
-    socket = it;
-    it.binaryType = "arraybuffer";
-    it.onopen = () => {
-      clearTimeout(waiting);
-      if (it.protocol !== format.protocol) return stop("4510", 4510);
-      at().connect_({ fingerprint, client, auth: token ? { token } : undefined });
-      pump();
-    };
-    it.onmessage = ({ data }: { data: any }) => {
-      const size = data.length ?? data.byteLength;
-      const read = size > largest ? 4503 : format.read(data);
-      at().receive_(read);
-      pump();
-    };
-    it.onerror = ({ message }: { message?: string }) => (why = message || why);
-    it.onclose = ({ code, reason }: { code: number; reason: string }) => {
-      if (!current.isConnected_()) return retry(reason || why);
-      at().disconnected_(code, reason || why);
-      pump();
-    };
-  };
-
-  const retry = (reason: string, window?: [number, number]) => {
+  const retry = (reason: string, window?: Closed["retry"]) => {
     clear();
-    // Credentials that come too late open nothing.
-    attempt++;
+    if (now() - welcomed >= backoff.resetMs) failed = 0;
+    welcomed = Infinity;
     if (failed >= backoff.attempts) return stop(`gave up: ${reason}`);
     const delayMs = delay(backoff, failed++, window);
     waiting = timer(connect, delayMs);
@@ -279,21 +261,20 @@ function drive(self: any, url: string, options: Options): Inside {
   };
 
   /** The client stopped: everything that waits has its outcome. */
-  const stop = (reason?: string, code?: number) => {
+  const stop = (reason?: string, fields?: Pick<ConnectionError, "code" | "reject">) => {
     if (isClosed()) return;
     clear();
     clearTimeout(pulse);
-    attempt++;
-    const error = reason ? new ConnectionError(reason, { code, reject }) : undefined;
-    setState({ name: "closed", error });
     current.lose_(true);
-    pump();
     for (const it of current.listened_.values()) (it as Subscription<any>).end_("lost");
+    const error = reason ? new ConnectionError(reason, fields) : undefined;
+    setState({ name: "closed", error });
   };
 
   /** Forgets the socket and the timer of an attempt. */
   const clear = (code = 0, reason = "") => {
     clearTimeout(waiting);
+    waiting = undefined;
     const it = socket;
     socket = undefined;
     if (!it) return;
@@ -322,7 +303,7 @@ function drive(self: any, url: string, options: Options): Inside {
         at().cancel_(call);
         pump();
       };
-      call.take_ = ({ reply }) => {
+      call.take_ = (reply) => {
         signal?.removeEventListener("abort", abort);
         resolve(reply);
       };
@@ -391,7 +372,7 @@ function drive(self: any, url: string, options: Options): Inside {
     signal?.addEventListener("abort", it.close);
     if (isClosed()) it.end_("lost");
     else if (current.listened_.has(ch)) throw new Error(`there is a subscription to ${ch}`);
-    else if (!at().subscribe_(ch, since, it)) it.end_("overloaded");
+    else if (!at().subscribe_(it, ch, since)) it.end_("overloaded");
     if (signal?.aborted) it.close();
     pump();
     return it;
@@ -405,9 +386,10 @@ function drive(self: any, url: string, options: Options): Inside {
     }
   };
   self.close = () => {
-    at().fail_(1000, "", "application");
+    isOver = true;
+    at().fail_(1000);
     pump();
-    // Where there was no session to close, there is no event that says so.
+    // Where there was no session to close, there is nothing that says so.
     stop();
   };
   const inside: Inside = {
@@ -418,6 +400,6 @@ function drive(self: any, url: string, options: Options): Inside {
     check_: check,
     ask_: ask,
   };
+  self.inside = inside;
   start();
-  return inside;
 }

@@ -1,10 +1,12 @@
-import type { Call, Closed, Event, Hooks, Queued, Reply } from "./events.js";
+import type { Call, Closed, Hooks, Queued, Reply } from "./events.js";
 import type { Listening } from "./listening.js";
 import type { Envelope, Fault, Format, Head, Outgoing } from "./wire.js";
 
 /**
  * The client's end of the conversation. Pure: no socket, no clock, no randomness, no timer. Say the
- * time with `at_`, give an input, then poll `transmit_`, `event_` and `due_` until each is empty.
+ * time with `at_`, give an input, then poll `transmit_`, `closed_` and `due_`. What it tells it tells
+ * at once: whoever listens (`Call.take_`, `Listened`, `Config.welcome_`, a part) asks it for nothing
+ * meanwhile.
  */
 export type Session = Core & Listening;
 
@@ -21,7 +23,7 @@ export interface Core {
   /** A message arrived; without an envelope there is the code to close with. */
   receive_(it?: Envelope | number): void;
   /** Ends the connection, and says so: the server broke a rule, or is not there. */
-  fail_(code: number, reason?: string, by?: Closed["by"]): void;
+  fail_(code: number, reason?: string): void;
   /** False where there is no room. */
   call_(call: Call): boolean;
   cancel_(call: Call): void;
@@ -34,12 +36,11 @@ export interface Core {
 
   /** The next message to send. */
   transmit_(): Outgoing | undefined;
-  /** The next thing to tell the application. */
-  event_(): Event | undefined;
+  /** How the connection ended, once, when its last word has left. */
+  closed_(): Closed | undefined;
   /** When `timeout_` is due. */
   due_(): number;
   isOpen_(): boolean;
-  isConnected_(): boolean;
 
   // What its parts use.
 
@@ -55,7 +56,6 @@ export interface Core {
   queue_(): Queued[];
   /** Characters stand for bytes: the bound needs no exact figure. */
   hasRoom_(share?: number): boolean;
-  tell_(event: Event): void;
   /** Queues a frame of the session stream; its `id`. */
   push_(type: string, about: About, payload?: unknown, more?: Partial<Queued>): string;
   /** Queues a frame without a place; its `id`. */

@@ -43,9 +43,9 @@ export class ConnectionError extends Error {
   /** The payload of `$reject`, where the server refused the hello. */
   declare readonly reject?: any;
 
-  constructor(message: string, fields: Pick<ConnectionError, "code" | "reject">) {
+  constructor(message: string, { code, reject }: Partial<ConnectionError> = {}) {
     super(message);
-    Object.assign(this, fields);
+    Object.assign(this, { code, reject });
   }
 }
 

@@ -1,8 +1,6 @@
-import type { Request } from "./callbacks.js";
 import type { Inside } from "./client.js";
-import type { Listened } from "./listening.js";
 import type { Session } from "./core.js";
-import type { Body, Done, Envelope, Fault, Format, Gap, Outgoing } from "./wire.js";
+import type { Body, Envelope, Format, Outgoing } from "./wire.js";
 
 /** Whether a call was worked on: what its caller may conclude. */
 export type Outcome = "NotSent" | "NotProcessed" | "Unknown" | "Processed";
@@ -38,7 +36,7 @@ export interface Call {
   isSent_?: boolean;
   isCancelled_?: boolean;
   /** Its one reply; nobody waits for it any more where this is absent. */
-  take_?: (event: { reply: Reply }) => void;
+  take_?: (reply: Reply) => void;
   /** Takes a frame about this call that is no answer; false where it cannot. */
   hear_?: (frame: Envelope) => boolean;
 }
@@ -55,39 +53,13 @@ export interface Queued extends Outgoing {
 
 /** How a connection ended. */
 export interface Closed {
-  by: "application" | "session" | "peer" | "network";
   code: number;
   reason: string;
   /** The window of the first delay, in milliseconds. */
   retry?: [number, number] | undefined;
+  /** The payload of `$reject`, where the server refused the hello. */
+  reject?: any;
 }
-
-/** What a session tells its application. */
-export type Event =
-  | { on: "welcome"; welcome: any }
-  | { on: "rejected"; reject: any }
-  | { on: "closed"; closed: Closed }
-  | { on: "answered"; to_: Call; reply: Reply }
-  | (About & { to_: Listened })
-  | PartEvent;
-
-/** What a session tells of a channel, to whoever listens there. */
-export type About = AboutChannel & { ch: string };
-export type AboutChannel =
-  | { on: "snapshot"; payload: any }
-  | { on: "subscribed"; done: Done }
-  | { on: "not_subscribed" | "ended"; fault: Fault }
-  | { on: "delivered"; type: string; payload: any; off: number | undefined }
-  | { on: "gap"; gap: Gap }
-  | { on: "live"; off: number };
-
-/** What a part of a session tells. */
-export type PartEvent = { to_: Hooks } & (
-  | { on: "auth_required" | "renewed" }
-  | { on: "not_renewed"; fault: Fault }
-  | { on: "request"; request: Request }
-  | { on: "stop"; request: Request; why: "cancelled" | "deadline" }
-);
 
 /** What a session is told at its start. Its clock counts milliseconds and never goes back. */
 export interface Config {
@@ -96,16 +68,14 @@ export interface Config {
   /** A fresh UUID. */
   id: () => string;
   format?: Format;
-  parts?: Part[];
+  /** The session stands, new or resumed. It may ask for everything then. */
+  welcome_?: (welcome: any) => void;
   maxFrame?: number;
   window?: number;
 }
 
-/**
- * What few programs need of a session is a part of it: named in its `Config`, made once for each
- * session.
- */
-export type Part = (session: Session) => Hooks;
+/** What few programs need of a session is a part of it, made once for each session. */
+export type Part = (session: Session, client: Inside) => Hooks;
 
 /** When a part is asked, and what it may do. */
 export interface Hooks {
@@ -120,6 +90,4 @@ export interface Hooks {
   timeout_?(): void;
   /** The session is lost, or the client stopped. */
   lost_?(): void;
-  /** What the part has told, on the application's side. */
-  take_?(event: any, client: Inside): void;
 }

@@ -1,12 +1,21 @@
 import type { Client, State } from "./client.js";
 import { CallError } from "./errors.js";
-import type { About } from "./events.js";
 import { uuid } from "./socket.js";
 import type { Subscription } from "./subscription.js";
-import type { Fault, Gap, Position } from "./wire.js";
+import type { Done, Fault, Gap, Position } from "./wire.js";
 
 /** Items that one tab may have unread; past it the tab is told a gap. */
 const WINDOW = 1024;
+
+/** What happens on a channel, as tabs tell each other. */
+export type About = { ch: string } & (
+  | { on: "snapshot"; payload: unknown; off?: number | undefined }
+  | { on: "subscribed"; done: Done }
+  | { on: "ended"; fault: Fault }
+  | { on: "delivered"; type: string; payload: unknown; off: number | undefined }
+  | { on: "gap"; gap: Gap }
+  | { on: "live"; off: number }
+);
 
 /** What a tab says to its leader. */
 export type FromTab =
@@ -210,11 +219,18 @@ export class Leader {
   #open(ch: string, shared: Shared, since?: Position): void {
     const it: Subscription<any> = this.#client.subscribe(ch, { since });
     this.#channels.set(ch, Object.assign(shared, { it, since, stands: false }));
-    // Whom an event is told does not travel between tabs.
-    it.take_ = ({ to_, ...event }: About & { to_?: unknown }) => {
-      this.#hear(ch, shared, event as About);
-      return true;
+    // The session is asked for nothing while it tells something.
+    const hear = (event: About) =>
+      queueMicrotask(() => {
+        const isHeard = shared.it === it && this.#channels.get(ch) === shared;
+        if (isHeard) this.#hear(ch, shared, event);
+      });
+    it.stands_ = (done, snapshot: any) => {
+      if (snapshot) hear({ on: "snapshot", ch, payload: snapshot.payload });
+      hear({ on: "subscribed", ch, done });
     };
+    it.tell_ = (item, off) => hear(aboutOf(ch, item, off));
+    it.fail_ = (fault) => hear({ on: "ended", ch, fault });
     // With the client the tabs are told of its end.
     it.end_ = () => {};
   }
@@ -230,8 +246,12 @@ export class Leader {
 
   #hear(ch: string, shared: Shared, event: About): void {
     if (event.on === "snapshot") {
+      const { off: until } = event;
       shared.snapshot = event;
-      return;
+      if (until === undefined) return;
+      // It stands for what is missing.
+      const gap: Gap = { reason: "trimmed", after: shared.at?.off ?? 0, until };
+      event = { on: "gap", ch, gap };
     }
     if (event.on === "subscribed") return this.#onSubscribed(ch, shared, event);
     if (!("off" in event) && event.on !== "gap") {
@@ -349,6 +369,15 @@ export class Leader {
   #tell(to: string, message: Message): void {
     if (!this.#isOver) this.#post({ to, leader: this.#id, ...message } as FromLeader);
   }
+}
+
+function aboutOf(ch: string, item: any, off?: number): About {
+  const { type, payload } = item;
+  if (type === "$snapshot") return { on: "snapshot", ch, payload, off };
+  if (type === "$live") return { on: "live", ch, off: item.off };
+  if (type !== "$gap") return { on: "delivered", ch, ...item };
+  const { type: _, ...gap } = item;
+  return { on: "gap", ch, gap };
 }
 
 function sent(failed: unknown): SentError {

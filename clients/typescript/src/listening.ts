@@ -1,25 +1,39 @@
-import type { AboutChannel } from "./events.js";
 import type { Core } from "./core.js";
 import type { Done, Envelope, Fault, Gap, Position } from "./wire.js";
 
-/** What is listened to, and where that stands. Whoever subscribes may keep more with it. */
-export interface Listened {
+/** What is listened to, and where that stands. Whoever subscribes keeps more with it. */
+export interface Listened extends Listener {
   ch_?: string;
-  /** Takes what is told of it; false where that is more than was announced. */
-  take_?(event: any): boolean;
-  /** The `$sub` without an answer, and the last one. */
-  out_?: string | undefined;
+  /** The last `$sub`. */
   sub_?: string | undefined;
+  /** Its answer came, and it is no refusal. */
   isLive_?: boolean;
   /** The last event taken; absent where there are no positions. */
   at_?: Position | undefined;
   /** What was consumed: how far the server was told, and how far it is to be told. */
-  told_?: number;
+  told_?: number | undefined;
   owed_?: number;
   /** What came before the answer to the `$sub`. */
-  snapshot_?: Envelope | undefined;
+  snapshot_?: Item | undefined;
   /** A connection was lost before the answer came. */
-  hasMissed_?: boolean;
+  hasMissed_?: boolean | undefined;
+}
+
+/** What an application reads, but for an event's `type`, which names its channel too. */
+export type Item =
+  | { type: "$snapshot"; payload: any }
+  | { type: "$live"; off: number }
+  | ({ type: "$gap" } & Gap)
+  | { type: string; payload: any; off: number | undefined };
+
+/** Whom a session tells of a channel. Like every listener, it asks the session for nothing then. */
+export interface Listener {
+  /** The subscription stands, perhaps once more; `snapshot` is what it starts from. */
+  stands_(done: Done, snapshot?: Item): void;
+  /** Something happened, at a position where there is one; a code to close with, or nothing. */
+  tell_(item: Item, off?: number): number | void;
+  /** It was refused, or ended. */
+  fail_(fault: Fault): void;
 }
 
 /** The subscriptions: where each stands, and what was consumed (docs/protocol.md, section 8). */
@@ -36,10 +50,7 @@ export function listening(port: Core) {
   /** When a bare `$ack` is due. */
   let due = Infinity;
 
-  const say = (it: Listened, event: AboutChannel) =>
-    port.tell_({ ...event, ch: it.ch_ as string, to_: it });
-
-  const gap = (it: Listened, gap: Gap) => say(it, { on: "gap", gap });
+  const gap = (it: Listened, gap: Gap) => it.tell_({ type: "$gap", ...gap }, gap.until);
 
   const owe = (it: Listened, off: number, wait: number) => {
     it.owed_ = Math.max(off, it.owed_ ?? 0);
@@ -64,28 +75,25 @@ export function listening(port: Core) {
 
   /** Everything that is wanted is asked for. */
   const askAgain = () => {
-    if (!port.isOpen_()) return;
     for (const [ch, it] of all) {
-      if (it.isLive_ || it.out_) continue;
+      if (!port.isOpen_() || it.sub_) continue;
       it.snapshot_ = undefined;
-      it.out_ = it.sub_ = port.push_("$sub", { ch }, it.at_ ? { since: it.at_ } : {});
+      it.sub_ = port.push_("$sub", { ch }, { since: it.at_ });
     }
   };
 
-  /** The server listens to nothing there any more. */
-  const forget = (it: Listened, on: "not_subscribed" | "ended", fault: Fault) => {
-    all.delete(it.ch_ as string);
+  /** The server sends nothing of that any more. */
+  const forget = (it: Listened) => {
     it.isLive_ = false;
-    say(it, { on, fault });
+    return all.delete(it.ch_ as string);
   };
 
   return {
     consumedDue_: () => due,
-    askAgain_: askAgain,
     listened_: all,
 
     /** False where there is a subscription already, or no room. */
-    subscribe_(ch: string, since?: Position, it: Listened = {}): boolean {
+    subscribe_(it: Listened, ch: string, since?: Position): boolean {
       if (all.has(ch) || !port.hasRoom_()) return false;
       it.ch_ = ch;
       it.at_ = since && { ...since };
@@ -100,10 +108,7 @@ export function listening(port: Core) {
      */
     unsubscribe_(it: Listened): void {
       const { ch_: ch = "" } = it;
-      if (all.get(ch) !== it) return;
-      all.delete(ch);
-      if (it.isLive_ || it.out_) port.push_("$unsub", { ch });
-      it.isLive_ = false;
+      if (all.get(ch) === it && forget(it) && it.sub_) port.push_("$unsub", { ch });
     },
 
     /** The application has everything up to `off`. */
@@ -132,62 +137,62 @@ export function listening(port: Core) {
       return said;
     },
 
-    /** The session goes on. Of best-effort channels nobody knows what was missed meanwhile. */
-    resumed_(): void {
+    /**
+     * There is a connection. In another session what is live is wanted again; where the session
+     * goes on, nobody knows of best-effort channels what was missed meanwhile.
+     */
+    welcome_(isResumed: boolean): void {
+      if (!isResumed) due = Infinity;
       for (const it of all.values()) {
-        if (it.isLive_ && !it.at_) gap(it, { reason: "slow" });
-        it.hasMissed_ = !!it.out_;
+        if (isResumed) {
+          if (it.isLive_ && !it.at_) gap(it, { reason: "slow" });
+          it.hasMissed_ = it.sub_ !== undefined && !it.isLive_;
+        } else {
+          it.owed_ = 0;
+          it.isLive_ = it.hasMissed_ = false;
+          it.sub_ = undefined;
+        }
       }
-    },
-
-    /** The session is lost: what is live is wanted again. */
-    forgotten_(): void {
-      due = Infinity;
-      for (const it of all.values()) {
-        it.owed_ = 0;
-        it.isLive_ = it.hasMissed_ = false;
-        it.out_ = undefined;
-      }
+      askAgain();
     },
 
     /** A frame about a channel, or the answer to a `$sub`; the code to close with, or nothing. */
-    hear_(frame: Envelope): number | void {
-      const { ch = "", re, type, off, prev, payload } = frame;
-      const isMessage = type[0] !== "$";
-      const asked = [...all.values()].find((it) => re && it.out_ === re);
-      const it = asked ?? all.get(ch);
+    hear_({ ch = "", re, type, off, prev, payload }: Envelope): number | void {
+      const it = all.get(ch) ?? [...all.values()].find((it) => re && it.sub_ === re);
       if (!it) return;
-      const { at_: at } = it;
-      if (isMessage && re) {
+      const { at_: at, isLive_: isLive } = it;
+      const isAsked = re && it.sub_ === re && !isLive;
+      if (type[0] !== "$" && re) {
         // The state of a channel: the answer to its `$sub` follows, or the events after `off` do.
         if (off == null) return 4500;
         if (it.sub_ !== re || type !== `${ch.split("/")[0]}.snapshot`) return;
-        if (asked) it.snapshot_ = frame;
-        else if (at) {
-          if (off > at.off) say(it, { on: "snapshot", payload });
-          goTo(it, off, off);
+        const item: Item = { type: "$snapshot", payload };
+        if (isAsked) it.snapshot_ = item;
+        else if (at && goTo(it, off, at.off)) return it.tell_(item, off);
+      } else if (isAsked) {
+        if (type === "$err") {
+          forget(it);
+          it.fail_(payload);
         }
-      } else if (asked) {
-        if (type === "$err") forget(it, "not_subscribed", payload);
         if (type !== "$ok") return;
-        it.out_ = undefined;
         const { epoch, off } = payload as Done;
         it.isLive_ = true;
         it.at_ = epoch && off != null ? { epoch, off } : undefined;
-        it.told_ = off ?? 0;
-        if (it.snapshot_) say(it, { on: "snapshot", payload: it.snapshot_.payload });
-        say(it, { on: "subscribed", done: payload });
-        if (it.hasMissed_ && !it.at_) gap(it, { reason: "slow" });
-      } else if (!it.isLive_) return;
-      else if (isMessage) {
+        it.told_ = off;
+        it.stands_(payload, it.snapshot_);
+        if (it.hasMissed_ && !it.at_) return gap(it, { reason: "slow" });
+      } else if (!isLive) return;
+      else if (type[0] !== "$") {
         if (at) {
           if (off == null || prev == null) return 4500;
           if (!goTo(it, off, prev)) return;
         }
-        say(it, { on: "delivered", type, payload, off: at && off });
+        off = at && off;
+        return it.tell_({ type, payload, off }, off);
       } else if (type === "$unsubbed") {
-        forget(it, "ended", { ...payload, message: payload.reason });
-      } else if (type === "$live") say(it, { on: "live", off: off as number });
+        forget(it);
+        it.fail_({ ...payload, message: payload.reason });
+      } else if (type === "$live") return it.tell_({ type, off: off as number }, off);
       else if (type === "$gap") {
         const { after, until } = payload as Gap;
         if (at && until != null) {
@@ -196,7 +201,7 @@ export function listening(port: Core) {
           if (!goTo(it, until, Math.max(after ?? off, off))) return;
           if (after != null) payload.after = Math.max(after, off);
         }
-        gap(it, payload);
+        return gap(it, payload);
       }
     },
   };

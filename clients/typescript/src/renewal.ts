@@ -1,7 +1,7 @@
 import type { Inside } from "./client.js";
 import type { Hooks, Part } from "./events.js";
 import type { Session } from "./core.js";
-import type { Envelope } from "./wire.js";
+import type { Envelope, Fault } from "./wire.js";
 
 /** How long before the end credentials are renewed; a tenth of their time if that is more. */
 const EARLY_MS = 30_000;
@@ -14,11 +14,12 @@ const AGAIN_MS = 5000;
  * Renews credentials over the living connection, where the option `token` is a function. Without
  * this part the server closes with 4200, and the client comes back with new ones.
  */
-export const renewal: Part = (session) => new Renewing(session);
+export const renewal: Part = (session, client) => new Renewing(session, client);
 
 /** Other credentials for a living connection (docs/protocol.md, section 11). */
 export class Renewing implements Hooks {
   #session: Session;
+  #client: Inside | undefined;
   /** When to ask the application for them. */
   #due = Infinity;
   #isWanted = false;
@@ -27,8 +28,9 @@ export class Renewing implements Hooks {
   #notBefore = 0;
   #connections = 0;
 
-  constructor(session: Session) {
+  constructor(session: Session, client?: Inside) {
     this.#session = session;
+    this.#client = client;
   }
 
   /** Other credentials of the same principal; without any, asks for them again later. */
@@ -63,12 +65,12 @@ export class Renewing implements Hooks {
       if (!isOurs) return true;
       this.#sent = "";
       this.#learned(payload?.expires_in_ms);
-      this.#session.tell_({ to_: this, on: "renewed" });
+      this.told_("renewed");
     } else {
       if (type !== "$err" || !isOurs) return false;
       this.#sent = "";
       this.#again(payload.after_ms);
-      this.#session.tell_({ to_: this, on: "not_renewed", fault: payload });
+      this.told_("not_renewed", payload);
     }
     return true;
   }
@@ -81,28 +83,29 @@ export class Renewing implements Hooks {
     if (!this.#session.isOpen_() || this.#due > this.#session.now_()) return;
     this.#due = Infinity;
     this.#isWanted = true;
-    this.#session.tell_({ to_: this, on: "auth_required" });
+    void this.ask_();
   }
 
-  take_(event: { on: string }, client: Inside): void {
-    if (event.on === "auth_required") void this.#ask(client);
-  }
+  /** How the last `$auth` was answered. */
+  told_(_how: "renewed" | "not_renewed", _fault?: Fault): void {}
 
-  async #ask(client: Inside): Promise<void> {
-    const { token } = client.options_;
+  /** Asks the application for others, as soon as the session is done with its input. */
+  async ask_(): Promise<void> {
+    const { token } = this.#client?.options_ ?? {};
     // Without a function to ask, those that there are expire.
     if (typeof token !== "function") return;
     const connection = this.#connections;
     let given: string | undefined;
     try {
+      await undefined;
       given = await token();
     } catch {
       // Those before still count: it is asked again later.
     }
     // Asked over a connection that is over: the next hello brings its own.
-    if (connection !== this.#connections || client.at_() !== this.#session) return;
+    if (connection !== this.#connections || this.#client?.at_() !== this.#session) return;
     this.auth(given);
-    client.pump_();
+    this.#client.pump_();
   }
 
   /** How long ours last; without a number they do not expire. */

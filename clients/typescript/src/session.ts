@@ -1,4 +1,4 @@
-import type { Call, Closed, Config, Event, Queued, Reply } from "./events.js";
+import type { Call, Closed, Config, Hooks, Queued, Reply } from "./events.js";
 import { isFinal } from "./codes.js";
 import type { About, Core, Session } from "./core.js";
 import { listening } from "./listening.js";
@@ -30,30 +30,28 @@ export function session(config: Config): Session {
 
   const { protocol, versions, maxFrame: largest = 65_536, window = 256, format = json } = config;
   const calls = new Map<string, Call>();
+  const parts: Hooks[] = [];
   let now = 0;
   let version = 0;
   let maxFrame = 65_536;
   /** A connection, and a session on it. */
   let isConnected = false;
   let isOpen = false;
+  /** How the connection ended; told when the last word has left. */
   let closed: Closed | undefined;
-  let events: Event[] = [];
   let grant: { session: string; ticket: string } | undefined;
   /** What leaves before everything else, what waits, and what is not acknowledged (section 6). */
   let urgent: Outgoing[] = [];
   let queue: Queued[] = [];
   let sent: Queued[] = [];
   /**
-   * The last place that was given, the last on this connection, and the last that was acknowledged.
-   * A place is given when a frame leaves, so that a request whose time ran out while it waited
-   * leaves no hole.
+   * The last place that was given, and the last that was acknowledged. A place is given when a
+   * frame leaves, so that a request whose time ran out while it waited leaves no hole.
    */
   let lastSeq = 0;
-  let written = 0;
   let acked = 0;
-  /** What was received of the server's session stream, and what was said of that. */
+  /** What was received of the server's session stream, and how much of it no `ack` has said. */
   let recv = 0;
-  let told = 0;
   let owed = 0;
   let ackDue = Infinity;
   /** Until when the server may be silent, and whether it was asked (section 9). */
@@ -65,11 +63,8 @@ export function session(config: Config): Session {
   let perMessage = 0;
   let ahead = 0;
 
-  const tell = (event: Event) => void events.push(event);
-
-  /** The fields stand in the order of section 2. */
-  const frame = (type: string, payload?: unknown, { re, ch, key }: About = {}): Outgoing => ({
-    head: { type, id: config.id(), ts: now, re, seq: undefined, ack: undefined, ch, key },
+  const frame = (type: string, payload?: unknown, about?: About): Outgoing => ({
+    head: { type, id: config.id(), ts: now, ...about },
     body: format.body(payload),
   });
 
@@ -98,19 +93,19 @@ export function session(config: Config): Session {
   };
 
   const end = (
-    by: Closed["by"],
     code: number,
     reason: string,
-    retry?: [number, number],
+    retry?: Closed["retry"],
+    reject?: Closed["reject"],
   ) => {
-    closed = { by, code, reason, retry };
+    closed = { code, reason, retry, reject };
     isConnected = isOpen = false;
   };
 
-  const fail: Session["fail_"] = (code, reason = "", by = "session") => {
+  const fail: Session["fail_"] = (code, reason = "") => {
     if (!isConnected) return;
     pushUrgent("$close", { code, reason });
-    end(by, code, reason);
+    end(code, reason);
   };
 
   const has = (call: Call) => calls.get(call.id_ as string) === call;
@@ -121,9 +116,9 @@ export function session(config: Config): Session {
   };
 
   const settle: Session["settle_"] = (call, kind, payload, outcome = outcomeOf(call)) => {
-    const reply = { kind, outcome, payload };
-    if (calls.delete(call.id_ as string)) tell({ on: "answered", to_: call, reply });
-    if (!call.isSent_) queue = queue.filter((it) => it.call !== call);
+    // What has a place must leave again, or the server misses it.
+    queue = queue.filter((it) => it.head.seq || it.call !== call);
+    if (calls.delete(call.id_ as string)) call.take_?.({ kind, outcome, payload });
     return false;
   };
 
@@ -138,7 +133,6 @@ export function session(config: Config): Session {
 
   /** Everything was said, with an `ack` or by the hello of a resume. */
   const settleAck = () => {
-    told = recv;
     owed = 0;
     ackDue = Infinity;
   };
@@ -148,21 +142,20 @@ export function session(config: Config): Session {
     grant = undefined;
     sent = [];
     // Of what waits only calls still mean anything.
-    queue = queue.filter((it) => it.call);
-    lastSeq = written = acked = recv = 0;
+    queue = queue.filter((it) => it.call && !it.head.seq);
+    lastSeq = acked = recv = 0;
     settleAck();
     for (const call of calls.values()) if (isOver || call.isSent_) settle(call, "lost");
     for (const part of parts) part.lost_?.();
-    listened.forgotten_();
   };
 
   // Receiving. Each returns the code to close with, or nothing.
 
   const onFrame = (it: Envelope): number | void => {
-    const { type, seq, ack, ch, re } = it;
+    const { id, type, seq, ack = 0, ch, re, payload } = it;
     if (isOpen && /^\$(welcome|reject|hello)$/.test(type)) return 4502;
     if (!isOpen && !/^\$(welcome|reject|close)$/.test(type)) return 4501;
-    if (!onAck(ack ?? 0)) return 4006;
+    if (!onAck(ack)) return 4006;
     const isMessage = type[0] !== "$";
     const shape = SHAPES[type];
     if (isMessage ? re || !ch : shape ? shape.seq === 0 : seq) {
@@ -170,12 +163,31 @@ export function session(config: Config): Session {
       if (seq > recv + 1) return 4006;
       ackDue = ++owed < ACK_FRAMES ? Math.min(ackDue, now + ACK_MS) : -Infinity;
       // A duplicate is acknowledged once more.
-      if (seq <= recv) return void (told = 0);
+      if (seq <= recv) return;
       recv = seq;
     }
     const call = calls.get(re as string);
     if (parts.some((part) => part.receive_?.(it)) || call?.hear_?.(it)) return;
-    return isMessage ? onMessage(it, call) : onControl(it, call);
+    if (type === "$welcome") return onWelcome(payload);
+    if (type === "$reject") {
+      const { message, after_ms: after } = payload.error;
+      end(payload.close, message, after && [after, after], payload);
+    } else if (type === "$close") end(payload.code, payload.reason, payload.retry_after_ms);
+    else if (type === "$ping") {
+      // Pongs are owed by the server's pings: one that reads none gets no more.
+      if (urgent.length > 1024) return 4003;
+      pushUrgent("$pong", { t: payload.t, now });
+    } else if (!call) {
+      if (!isMessage || ch) return listened.hear_(it);
+      // Serving is a part.
+      if (!re) push("$err", { re: id }, { code: "unimplemented", message: type, retry: "never" });
+    } else if (type === "$err") {
+      const isOver = /never|safe|after/.test(payload.retry);
+      settle(call, "fault", payload, isOver ? "NotProcessed" : "Unknown");
+    } else if (type === "$ok" || type === `${call.type}.ok`) {
+      settle(call, "ok", payload, "Processed");
+    } else if (type === `${call.type}.err`) settle(call, "err", payload, "Processed");
+    else if (isMessage) fault(call, "internal", "unknown", "Processed", type);
   };
 
   /** The server has everything up to `seq`; false when that was never sent. */
@@ -186,80 +198,30 @@ export function session(config: Config): Session {
     return true;
   };
 
-  const onControl = (it: Envelope, call?: Call): number | void => {
-    const { type, payload } = it;
-    switch (type) {
-      case "$welcome":
-        return onWelcome(payload);
-      case "$reject": {
-        const { message, after_ms: after } = payload.error;
-        tell({ on: "rejected", reject: payload });
-        end("peer", payload.close, message, after && [after, after]);
-        break;
-      }
-      case "$close":
-        end("peer", payload.code, payload.reason, payload.retry_after_ms);
-        break;
-      case "$ping":
-        // Pongs are owed by the server's pings: one that reads none gets no more.
-        if (urgent.length > 1024) return 4003;
-        pushUrgent("$pong", { t: payload.t, now });
-        break;
-      case "$ok":
-      case "$err":
-        if (!call) return listened.hear_(it);
-        if (type === "$ok") settle(call, "ok", payload, "Processed");
-        else {
-          const isOver = /never|safe|after/.test(payload.retry);
-          settle(call, "fault", payload, isOver ? "NotProcessed" : "Unknown");
-        }
-        break;
-      default:
-        return listened.hear_(it);
-    }
-  };
-
-  const onMessage = (it: Envelope, call?: Call): number | void => {
-    const { id, re, ch, type, payload } = it;
-    if (ch) return listened.hear_(it);
-    if (!re) {
-      // Serving is a part.
-      push("$err", { re: id }, { code: "unimplemented", message: type, retry: "never" });
-    } else if (call) {
-      const kind = (["ok", "err"] as const).find((kind) => type === `${call.type}.${kind}`);
-      if (kind) settle(call, kind, payload, "Processed");
-      else fault(call, "internal", "unknown", "Processed", type);
-    }
-  };
-
   const onWelcome = (welcome: any): number | void => {
     const { version: chosen, session, limits } = welcome;
     const before = grant;
-    if (chosen < versions[0] || chosen > versions[1]) return 4500;
-    isOpen = true;
-    heartbeat = welcome.heartbeat;
-    patience = now + heartbeat.interval_ms;
-    maxFrame = limits.max_frame;
-    perMessage = 1000 / Math.max(1, limits.rate.per_s);
-    // A quarter in reserve: on their way messages bunch, and the server counts arrivals.
-    ahead = Math.max(0, Math.floor(limits.rate.burst * 0.75) - 1) * perMessage;
-    // The server counted the hello.
-    paid = now + perMessage;
     grant = undefined;
+    if (chosen < versions[0] || chosen > versions[1]) return 4500;
     if (!session.resumed) lose();
     else if (!before || chosen !== version) return 4500;
     else if (welcome.recv < acked || !onAck(welcome.recv)) return 4006;
-    else {
-      settleAck();
-      listened.resumed_();
-    }
     version = chosen;
-    // What is not acknowledged is sent again.
-    written = acked;
-    for (const part of parts) part.welcome_?.(welcome);
     grant = { session: session.id, ticket: session.ticket };
-    tell({ on: "welcome", welcome });
-    listened.askAgain_();
+    isOpen = true;
+    heartbeat = welcome.heartbeat;
+    maxFrame = limits.max_frame;
+    perMessage = 1000 / (limits.rate.per_s || 1);
+    // A quarter in reserve: on their way messages bunch, and the server counts arrivals.
+    ahead = Math.trunc(limits.rate.burst * 0.75 - 1) * perMessage;
+    // The server counted the hello.
+    paid = now + perMessage;
+    // What is not acknowledged is sent again, before everything else.
+    queue = [...sent, ...queue];
+    sent = [];
+    listened.welcome_(session.resumed);
+    for (const part of parts) part.welcome_?.(welcome);
+    config.welcome_?.(welcome);
   };
 
   // Sending.
@@ -269,20 +231,15 @@ export function session(config: Config): Session {
     return urgent.shift() ?? (isOwed ? frame("$ack", { ch: listened.sayConsumed_() }) : undefined);
   };
 
-  /** The next frame that did not leave on this connection. */
   const nextInTurn = () => {
     while (isOpen && paceDue() <= now) {
-      const placed = sent.find(({ head }) => (head.seq as number) > written);
-      if (placed) {
-        written = placed.head.seq as number;
-        return placed;
-      }
       const it = nextQueued();
       if (!it) return;
       queue.splice(queue.indexOf(it), 1);
-      if (isReady(it)) {
-        it.head.seq = ++lastSeq;
+      if (it.head.seq || isReady(it)) {
+        it.head.seq ??= ++lastSeq;
         sent.push(it);
+        return it;
       }
     }
     return;
@@ -290,16 +247,16 @@ export function session(config: Config): Session {
 
   /** While the server acknowledges too little, only what may end a request passes. */
   const nextQueued = () =>
-    sent.length < FRAMES ? queue[0] : queue.find(({ head }) => /^\$c/.test(head.type));
+    sent.length < FRAMES || queue[0]?.head.seq
+      ? queue[0]
+      : queue.find(({ head }) => /^\$c/.test(head.type));
 
   /** When the next message may leave. */
   const paceDue = () => Math.ceil(paid - ahead);
 
   /** The last check before a frame leaves: false when its call was settled instead. */
   const isReady = ({ head, body, call, check_: check }: Queued) => {
-    if (!call) return true;
-    if (!has(call)) return false;
-    if (head.re) return check?.() ?? true;
+    if (!call || head.re) return !check || check();
     const { since = 0, removed = Infinity, deadline } = call;
     if (version < since || version >= removed) return settle(call, "unsupported", version);
     if (byteLength(body) + HEAD > maxFrame) return fault(call, "too_large", "never");
@@ -311,16 +268,14 @@ export function session(config: Config): Session {
 
   const core: Core = {
     format_: format,
-    parts_: [],
+    parts_: parts,
     calls_: calls,
     now_: () => now,
     version_: () => version,
     maxFrame_: () => maxFrame,
     queue_: () => queue,
     isOpen_: () => isOpen,
-    isConnected_: () => isConnected,
     hasRoom_: hasRoom,
-    tell_: tell,
     push_: push,
     pushUrgent_: pushUrgent,
     has_: has,
@@ -346,15 +301,15 @@ export function session(config: Config): Session {
 
     disconnected_(code = 1006, reason = "") {
       urgent = [];
-      if (isConnected) end(code === 1006 ? "network" : "peer", code, reason);
+      if (!closed) end(code, reason);
     },
 
-    receive_(it = 4500) {
+    receive_(it: Envelope | number = 4500) {
       if (!isConnected) return;
-      if (isOpen) patience = now + heartbeat.interval_ms;
+      const code = Object(it) === it ? onFrame(it as Envelope) : (it as number);
+      patience = now + heartbeat.interval_ms;
       isAsked = false;
-      const code = Object(it) === it ? onFrame(it as Envelope) : it;
-      if (code) fail(code as number);
+      if (code) fail(code);
     },
 
     call_(call) {
@@ -392,20 +347,21 @@ export function session(config: Config): Session {
 
     transmit_() {
       const it = nextUrgent() ?? nextInTurn();
-      if (!it) return;
-      paid = Math.max(paid, now) + perMessage;
-      if (recv <= told) return it;
-      // What was received rides on what leaves.
-      settleAck();
-      return { ...it, head: { ...it.head, ack: recv } };
+      if (it) {
+        paid = Math.max(paid, now) + perMessage;
+        // What was received rides on what leaves.
+        it.head.ack = owed ? recv : undefined;
+        settleAck();
+      }
+      return it;
     },
 
-    event_() {
-      if (events.length || !closed || urgent.length) return events.shift();
-      const it = { on: "closed", closed } as const;
-      closed = undefined;
-      // What the end of the session settles is told after it.
-      if (isFinal(it.closed.code) || /^41/.test(`${it.closed.code}`)) lose();
+    closed_() {
+      const it = urgent.length ? undefined : closed;
+      if (it) {
+        closed = undefined;
+        if (isFinal(it.code) || /^41/.test(`${it.code}`)) lose();
+      }
       return it;
     },
 
@@ -415,7 +371,7 @@ export function session(config: Config): Session {
       if (isConnected) dues.push(patience);
       if (isOpen) {
         // What is due already waits for the socket alone.
-        const pace = written < lastSeq || nextQueued() ? paceDue() : Infinity;
+        const pace = nextQueued() ? paceDue() : Infinity;
         dues.push(...[ackDue, listened.consumedDue_(), pace].filter((time) => time > now));
       }
       return Math.min(...dues, Infinity);
@@ -423,7 +379,5 @@ export function session(config: Config): Session {
   };
   const listened = listening(core);
   const self = Object.assign(core, listened);
-  const parts = self.parts_;
-  parts.push(...(config.parts ?? []).map((make) => make(self)));
   return self;
 }

@@ -1,12 +1,12 @@
 import { Client, type CallOptions, type Options, type State } from "./client.js";
 import type { SubscribeOptions } from "./client.js";
 import { CallError, ConnectionError } from "./errors.js";
-import type { About } from "./events.js";
+import type { Item } from "./listening.js";
 import type * as p from "./protocol.js";
 import { signs } from "./signs.js";
 import { timer, uuid } from "./socket.js";
 import { subscription, type Subscription } from "./subscription.js";
-import { Leader, type FromLeader, type FromTab } from "./leader.js";
+import { Leader, type About, type FromLeader, type FromTab } from "./leader.js";
 import type { Position } from "./wire.js";
 
 type Locks = Navigator["locks"];
@@ -35,6 +35,8 @@ interface Listened {
   it: Subscription<any>;
   at?: Position | undefined;
   stands: boolean;
+  /** What it starts from, or what stands for events that are missing: said with what follows. */
+  snapshot?: Item | undefined;
 }
 
 /**
@@ -139,6 +141,7 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
       if (isMine()) this.#send({ on: "read", ch, id: listened.id });
     };
     const it = subscription<p.Item<P, A>>(consumed, leave, Infinity);
+    it.ch_ = ch;
     listened.it = it;
     signal?.addEventListener("abort", () => it.close());
     if (this.state.name === "closed") it.end_("lost", "the client is closed");
@@ -263,23 +266,33 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
   }
 
   #hear(listened: Listened, event: About): void {
-    const { at, stands } = listened;
-    if (event.on === "subscribed") {
+    const { at, stands, it, snapshot } = listened;
+    listened.snapshot = undefined;
+    if (event.on === "snapshot") {
+      listened.snapshot = { type: "$snapshot", payload: event.payload };
+    } else if (event.on === "subscribed") {
       const { epoch, off } = event.done;
-      // Without a position nobody knows what came while there was no leader.
-      if (stands && off === undefined) event = { ...event, done: { recovered: false } };
-      listened.stands = true;
       const isOn = epoch !== undefined && off !== undefined;
+      listened.stands = true;
       listened.at = isOn ? { epoch, off } : undefined;
-    } else if (event.on === "delivered" && at && event.off !== undefined) {
-      if (event.off <= at.off) return this.#send({ on: "read", ch: event.ch, id: listened.id });
-      at.off = event.off;
-    } else if (event.on === "gap" && at && event.gap.until !== undefined) {
-      at.off = Math.max(at.off, event.gap.until);
-    } else if (event.on === "ended" || event.on === "not_subscribed") {
+      // Without a position nobody knows what came while there was no leader.
+      it.stands_(stands && off === undefined ? { recovered: false } : event.done, snapshot);
+    } else if (event.on === "delivered") {
+      const { type, payload, off } = event;
+      if (at && off !== undefined) {
+        if (off <= at.off) return this.#send({ on: "read", ch: event.ch, id: listened.id });
+        at.off = off;
+      }
+      it.tell_({ type, payload, off }, off);
+    } else if (event.on === "gap") {
+      const { until } = event.gap;
+      if (at && until !== undefined) at.off = Math.max(at.off, until);
+      it.tell_(snapshot ?? { type: "$gap", ...event.gap }, until);
+    } else if (event.on === "live") it.tell_({ type: "$live", off: event.off });
+    else {
       this.#listened.delete(event.ch);
+      it.fail_(event.fault);
     }
-    listened.it.take_(event);
   }
 
   #ask(ask: Asked["ask"], mayRepeat: boolean, signal?: AbortSignal): Promise<any> {

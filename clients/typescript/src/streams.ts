@@ -65,7 +65,7 @@ export function stream<P extends p.Shape, K extends p.RequestsWith<P, "item">>(
 /** The application takes `n` more items; what waits to be sent becomes more. */
 export function credit(session: Session, call: Call, n: number): void {
   if (!session.has_(call)) return;
-  const queued = session.queue_().find((frame) => frame.call === call && frame.n);
+  const queued = session.queue_().find((it) => it.call === call && it.n && !it.head.seq);
   if (!queued) session.push_("$credit", { re: call.id_ as string }, { n }, { call, n });
   else queued.body = session.format_.body({ n: (queued.n = (queued.n as number) + n) });
 }

@@ -1,5 +1,4 @@
 import { failure } from "./errors.js";
-import type { About } from "./events.js";
 import { feed, type Feed } from "./feed.js";
 import type { Listened } from "./listening.js";
 
@@ -12,8 +11,6 @@ export interface Subscription<T> extends Feed<T>, Listened {
   readonly ready: Promise<void>;
   /** Stops listening. */
   close(): void;
-  /** What the session tells. False where the server sends more than the window. */
-  take_(event: About): boolean;
   /** Nothing follows: the last item says why. */
   end_(code: string, reason?: string): void;
 }
@@ -23,10 +20,9 @@ export function subscription<T>(
   left: () => void,
   window = 256,
 ): Subscription<T> {
-  const it = feed<any>(consumed, left);
+  const it = feed<any>(consumed, left) as Subscription<any>;
   const { entries_: entries, push_: push } = it;
   let stands = false;
-  let snapshot: { payload: unknown } | undefined;
   let resolve!: () => void;
   let reject!: (error: unknown) => void;
   const ready = new Promise<void>((...both) => ([resolve, reject] = both));
@@ -39,57 +35,48 @@ export function subscription<T>(
     it.finish_();
   };
 
-  /** A snapshot stands for everything before it. */
-  const startOver = (off: number | undefined) => {
-    const before = snapshot;
-    snapshot = undefined;
-    if (before) push({ type: "$snapshot", payload: before.payload }, off);
-    return before;
-  };
+  const more: Omit<Subscription<T>, keyof Feed<T>> = {
+    ready,
+    close: () => void it.return(),
+    end_: end,
 
-  const take = (event: About) => {
-    const { on, ch } = event;
-    if (on === "snapshot") snapshot = event;
-    if (on === "live") push({ type: "$live", off: event.off });
-    if (on === "subscribed") {
-      const { recovered, reason = "slow", off } = event.done;
+    stands_({ recovered, reason = "slow", off }, snapshot) {
       const hasMissed = stands ? !recovered : recovered === false;
-      if (!startOver(off) && hasMissed) push({ type: "$gap", reason });
+      // A snapshot stands for everything before it.
+      if (snapshot) push(snapshot, off);
+      else if (hasMissed) push({ type: "$gap", reason });
       stands = true;
       resolve();
-    }
-    if (on === "delivered") {
-      const { type, payload, off } = event;
-      if (off == null && entries.length >= window) {
-        // The oldest events give way; in their place stands how many there were.
-        const dropped = entries
-          .splice(0, 2)
-          .reduce((sum, [item]) => sum + (item?.dropped ?? 1), 0);
-        entries.unshift([{ type: "$gap", reason: "slow", dropped }]);
-      }
-      push({ type: type.slice(type.indexOf(".") + 1), payload, off }, off);
-    }
-    if (on === "gap") {
-      const { reason, until } = event.gap;
-      // Nothing that this version has is missing.
-      if (reason === "version") push(undefined, until);
-      else if (!startOver(until)) {
-        // A word that this client does not know counts as `slow`.
-        const why = reason === "trimmed" ? reason : "slow";
-        push({ type: "$gap", ...event.gap, reason: why }, until);
-      }
-    }
-    if ("fault" in event) {
-      const { fault } = event;
-      if (stands) end(fault.code, fault.message);
-      else {
-        const error = failure(ch, { kind: "fault", outcome: "NotProcessed", payload: fault });
-        reject(error);
-        it.finish_(error);
-      }
-    }
-    return entries.length <= 2 * window;
-  };
+    },
 
-  return Object.assign(it, { ready, close: () => void it.return(), take_: take, end_: end });
+    tell_(item: any, off) {
+      const { type, reason } = item;
+      if (type === "$gap") {
+        // Nothing that this version has is missing.
+        if (reason === "version") item = undefined;
+        // A word that this client does not know counts as `slow`.
+        else if (reason !== "trimmed") item.reason = "slow";
+      } else if (type[0] !== "$") {
+        if (off == null && entries.length >= window) {
+          // The oldest events give way; in their place stands how many there were.
+          const dropped = entries
+            .splice(0, 2)
+            .reduce((sum, [item]) => sum + (item?.dropped ?? 1), 0);
+          entries.unshift([{ type: "$gap", reason: "slow", dropped }]);
+        }
+        item.type = type.slice(type.indexOf(".") + 1);
+      }
+      push(item, off);
+      if (entries.length > 2 * window) return 4500;
+    },
+
+    fail_(fault) {
+      if (stands) return end(fault.code, fault.message);
+      const failed = { kind: "fault", outcome: "NotProcessed", payload: fault } as const;
+      const error = failure(it.ch_ as string, failed);
+      reject(error);
+      it.finish_(error);
+    },
+  };
+  return Object.assign(it, more);
 }

@@ -75,8 +75,7 @@ class Validating implements Hooks {
       const to_ = session.listened_.get(ch);
       if (to_) {
         session.unsubscribe_(to_);
-        const fault = { code: "invalid", message, retry: "never" as const };
-        session.tell_({ on: "ended", ch, fault, to_ });
+        to_.fail_({ code: "invalid", message, retry: "never" });
       }
     } else if (ch) {
       frame.payload = { ...it, event: type };

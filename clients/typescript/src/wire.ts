@@ -123,7 +123,9 @@ const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 export const json: Format = {
   protocol: "wsp1.json",
   body: (payload) => JSON.stringify(payload ?? null),
-  write: ({ head, body }) => `${JSON.stringify(head).slice(0, -1)},"payload":${body}}`,
+  // The fields stand in the order of section 2.
+  write: ({ head, body }) =>
+    `${JSON.stringify(head, Object.keys(ENVELOPE)).slice(0, -1)},"payload":${body}}`,
   read: (data) => (data.at ? decode(data) : 4504),
 };
 

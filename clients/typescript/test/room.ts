@@ -1,11 +1,13 @@
 import { Serving, type Request } from "../src/callbacks.js";
-import type { Call, Event, Reply } from "../src/events.js";
+import type { Call, Closed, Reply } from "../src/events.js";
+import type { Listened } from "../src/listening.js";
 import { Renewing } from "../src/renewal.js";
 import type { Session } from "../src/core.js";
 import { session } from "../src/session.js";
 import { credit } from "../src/streams.js";
 import { Sending } from "../src/uploads.js";
-import { json, type Envelope, type Format } from "../src/wire.js";
+import { json } from "../src/wire.js";
+import type { Done, Envelope, Fault, Format, Gap } from "../src/wire.js";
 import { Recording } from "./recording.js";
 import { Short, duration, isWithin, position, said } from "./short.js";
 
@@ -14,9 +16,24 @@ export interface Block {
   lines: { number: number; text: string }[];
 }
 
-type Heard =
+/** What the client told its application. */
+type Told =
+  | { on: "welcome"; welcome: any }
+  | { on: "rejected"; reject: any }
+  | { on: "closed"; by: string; closed: Closed }
+  | { on: "answered"; call: Call; reply: Reply }
   | { on: "item"; call: Call; payload: unknown }
-  | { on: "granted"; call: Call; n: number };
+  | { on: "granted"; call: Call; n: number }
+  | { on: "request"; request: Request }
+  | { on: "stop"; request: Request; why: string }
+  | { on: "auth_required" | "renewed" }
+  | { on: "not_renewed"; fault: Fault }
+  | { on: "subscribed"; ch: string; done: Done }
+  | { on: "not_subscribed" | "ended"; ch: string; fault: Fault }
+  | { on: "snapshot"; ch: string; payload: unknown }
+  | { on: "delivered"; ch: string; type: string; payload: unknown; off: number | undefined }
+  | { on: "gap"; ch: string; gap: Gap }
+  | { on: "live"; ch: string; off: number };
 
 /** The blocks of a page that are marked `session`. */
 export function blocks(file: string, text: string): Block[] {
@@ -59,7 +76,13 @@ class Room {
   #renewing!: Renewing;
   #calls: Call[] = [];
   #uploads: Sending[] = [];
-  #listened = new Map<string, object>();
+  #listened = new Map<string, Listened>();
+  #told: Told[] = [];
+  /** The type of the last frame of the server. */
+  #carried = "";
+  #isConnected = false;
+  /** Who ends the connection, where it is this client. */
+  #closing: string | undefined;
   #requests: Request[] = [];
   #isFull = false;
   #ids = 0;
@@ -82,12 +105,25 @@ class Room {
       versions: this.#versions,
       id: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, "0")}`,
       format,
-      parts: [
-        (session) => (this.#renewing = new Renewing(session)),
-        (session) => (this.#serving = new Serving(session, { confirm: {}, locate: { since: 2 } })),
-      ],
+      welcome_: (welcome) => this.#tell({ on: "welcome", welcome }),
       maxFrame: this.#maxFrame,
     });
+    this.#takeParts();
+  }
+
+  #tell(event: Told): void {
+    this.#told.push(event);
+  }
+
+  #takeParts(): void {
+    this.#renewing = new Renewing(this.#session);
+    this.#renewing.ask_ = async () => this.#tell({ on: "auth_required" });
+    this.#renewing.told_ = (on, fault) =>
+      this.#tell(on === "renewed" ? { on } : { on, fault: fault as Fault });
+    this.#serving = new Serving(this.#session, { confirm: {}, locate: { since: 2 } });
+    this.#serving.serve_ = async (request) => this.#tell({ on: "request", request });
+    this.#serving.stop_ = async (request, why) => this.#tell({ on: "stop", request, why });
+    this.#session.parts_.push(this.#renewing, this.#serving);
   }
 
   step(text: string): void {
@@ -98,6 +134,7 @@ class Room {
     if (first === "S:") {
       if (this.isScripted) this.#expectQuiet();
       const frame = this.#server.frame(Short.parse(rest), this.#labels, this.isScripted);
+      this.#carried = frame.type;
       return this.#carry(write(this.format, frame));
     }
     if (first === "--") return this.#time(rest);
@@ -167,14 +204,14 @@ class Room {
   #expectEvent(short: Short): void {
     // Who left a channel is told nothing more, not even that the server knows.
     if (short.first === "unsubscribed") return;
-    let event = this.#session.event_();
+    let event = this.#heard();
     if (!event && !this.#isFull) {
       const frame = this.#transmit();
       if (frame) throw new Error(`unshown: ${JSON.stringify(frame)}`);
-      event = this.#session.event_();
+      event = this.#heard();
     }
     if (!event) throw new Error("nothing was told");
-    const told = this.#tell(event);
+    const told = this.#shortOf(event);
     const isSame = short.json === undefined || isWithin(short.json, told.json);
     if (short.words.join(" ") !== told.words.join(" ") || !isSame) throw new Error(`told: ${told}`);
   }
@@ -182,8 +219,23 @@ class Room {
   #expectQuiet(): void {
     const frame = this.#isFull ? undefined : this.#transmit();
     if (frame) throw new Error(`unshown: ${JSON.stringify(frame)}`);
-    const event = this.#session.event_();
-    if (event) throw new Error(`unshown: C app< ${this.#tell(event)}`);
+    const event = this.#heard();
+    if (event) throw new Error(`unshown: C app< ${this.#shortOf(event)}`);
+  }
+
+  /** The next thing that was told; the end of a connection, when nothing else is left. */
+  #heard(): Told | undefined {
+    const closed = this.#told.length ? undefined : this.#session.closed_();
+    if (closed) {
+      const by = this.#closing ?? (closed.code === 1006 ? "network" : "peer");
+      const { reject } = closed;
+      // What the end of the session settles is told after it.
+      this.#told.unshift({ on: "closed", by, closed });
+      if (reject) this.#told.unshift({ on: "rejected", reject });
+      this.#isConnected = false;
+      this.#closing = undefined;
+    }
+    return this.#told.shift();
   }
 
   #transmit(): Envelope | undefined {
@@ -191,6 +243,7 @@ class Room {
     if (!frame) return;
     const { format } = this;
     const { type } = frame.head;
+    if (type === "$close") this.#closing ??= "session";
     // No server sends these, so no client reads them.
     const isOurs = /^\$(sub|unsub|auth)$/.test(type);
     const head = isOurs ? { ...frame.head, type: "ours" } : frame.head;
@@ -207,7 +260,7 @@ class Room {
     this.#expectQuiet();
     const [word, more = ""] = rest.split(" ");
     if (word === "lost") {
-      if (more !== "S") this.#session.at_(this.#now).disconnected_();
+      if (more !== "S" && this.#isConnected) this.#session.at_(this.#now).disconnected_();
     } else if (word === "asleep") {
       this.#now += duration(more);
       this.#session.at_(this.#now).timeout_();
@@ -236,7 +289,8 @@ class Room {
     const deadline = ttl === undefined ? Infinity : this.#now + duration(ttl);
     switch (short.first) {
       case "connect": {
-        if (session.isConnected_()) return false;
+        if (this.#isConnected) return false;
+        this.#isConnected = true;
         const token = short.field("token");
         const versions = short.at(1).split("..").map(Number);
         const protocol = short.field("protocol");
@@ -279,18 +333,23 @@ class Room {
         return true;
       case "subscribe":
         {
-        const listened = {};
-        this.#listened.set(short.at(1), listened);
-        return session.subscribe_(short.at(1), position(short.field("since")), listened);
+        const ch = short.at(1);
+        const listened = this.#listener(ch);
+        const isTaken = session.subscribe_(listened, ch, position(short.field("since")));
+        if (isTaken) this.#listened.set(ch, listened);
+        return isTaken;
       }
       case "unsubscribe":
-        session.unsubscribe_(this.#listened.get(short.at(1)) ?? {});
+        session.unsubscribe_(this.#listened.get(short.at(1)) ?? this.#listener(""));
         return true;
-      case "consumed":
-        session.consumed_(this.#listened.get(short.at(1)) ?? {}, Number(short.at(2)));
+      case "consumed": {
+        const listened = this.#listened.get(short.at(1)) ?? this.#listener("");
+        session.consumed_(listened, Number(short.at(2)));
         return true;
+      }
       case "close":
-        session.fail_(Number(short.at(1)), "as told", "application");
+        this.#closing = "application";
+        session.fail_(Number(short.at(1)), "as told");
         return true;
       case "answer": {
         const request = this.#requests[Number(short.at(1))] as Request;
@@ -304,19 +363,45 @@ class Room {
     throw new Error("no command of this side");
   }
 
-  /** What a stream or an upload hears of its call is told among the events of the session. */
+  #listener(ch: string): Listened {
+    let at = 0;
+    return {
+      stands_: (done, snapshot: any) => {
+        at = done.off ?? 0;
+        if (snapshot) this.#tell({ on: "snapshot", ch, payload: snapshot.payload });
+        this.#tell({ on: "subscribed", ch, done });
+      },
+      tell_: (item: any, off = at) => {
+        const after = at;
+        at = off;
+        const { type, payload, ...more } = item;
+        if (type === "$live") return this.#tell({ on: "live", ch, off });
+        if (type === "$gap") return this.#tell({ on: "gap", ch, gap: more });
+        if (type !== "$snapshot") return this.#tell({ on: "delivered", ch, ...item });
+        // It stands for what is missing.
+        this.#tell({ on: "snapshot", ch, payload });
+        this.#tell({ on: "gap", ch, gap: { reason: "trimmed", after, until: off } });
+      },
+      fail_: (fault) => {
+        const on = this.#carried === "$err" ? "not_subscribed" : "ended";
+        this.#tell({ on, ch, fault });
+      },
+    };
+  }
+
+  /** What a stream or an upload hears of its call is told with what the session tells. */
   #listen(call: Call, at: number): void {
-    const told = (event: Heard) => this.#session.tell_(event as unknown as Event);
-    this.#uploads[at] = new Sending(call, (n) => told({ on: "granted", call, n }));
+    call.take_ = (reply) => this.#tell({ on: "answered", call, reply });
+    this.#uploads[at] = new Sending(call, (n) => this.#tell({ on: "granted", call, n }));
     const { hear_: hear } = call;
     call.hear_ = (frame) => {
       if (frame.type !== `${call.type}.item`) return hear?.(frame) ?? false;
-      told({ on: "item", call, payload: frame.payload });
+      this.#tell({ on: "item", call, payload: frame.payload });
       return true;
     };
   }
 
-  #tell(event: Event | Heard): Short {
+  #shortOf(event: Told): Short {
     const short = (...words: unknown[]) => new Short([event.on, ...words.map(String)]);
     const json = (it: Short, value: unknown) => new Short(it.words, value);
     switch (event.on) {
@@ -325,11 +410,11 @@ class Room {
       case "rejected":
         return short(event.reject.close);
       case "closed": {
-        const { by, code, retry } = event.closed;
-        return short(by, code, ...(retry ? [`retry=${retry[0]}..${retry[1]}ms`] : []));
+        const { code, retry } = event.closed;
+        return short(event.by, code, ...(retry ? [`retry=${retry[0]}..${retry[1]}ms`] : []));
       }
       case "answered":
-        return this.#tellReply(event.reply, this.#calls.indexOf(event.to_), !!event.to_.ch);
+        return this.#replyOf(event.reply, this.#calls.indexOf(event.call), !!event.call.ch);
       case "item":
         return json(short(this.#calls.indexOf(event.call)), event.payload);
       case "granted":
@@ -365,7 +450,7 @@ class Room {
     }
   }
 
-  #tellReply(reply: Reply, call: number, isPublished: boolean): Short {
+  #replyOf(reply: Reply, call: number, isPublished: boolean): Short {
     const kind = reply.kind === "ok" && isPublished ? "published" : reply.kind;
     const words = ["answered", String(call), kind];
     const snake = reply.outcome.replace(/(?!^)[A-Z]/g, "_$&").toLowerCase();
