@@ -1,3 +1,4 @@
+import { HEAD } from "./bounds.js";
 import type { Inside } from "./client.js";
 import { Rejection } from "./errors.js";
 import type { Hooks, Part } from "./events.js";
@@ -9,8 +10,6 @@ import { byteLength, type Envelope, type Fault } from "./wire.js";
 const IN_FLIGHT = 64;
 const QUEUED = 256;
 const BYTES = 4_194_304;
-/** A header's share of a message's size, generously. */
-const HEAD = 512;
 
 /**
  * Serves what the server asks. Without this part the client answers `unimplemented`.
@@ -49,6 +48,7 @@ export class Serving implements Hooks {
   #all: Request[] = [];
   #running = new Map<Request, AbortController>();
   #client: Inside | undefined;
+  #version = 0;
 
   constructor(
     port: Session,
@@ -60,6 +60,10 @@ export class Serving implements Hooks {
     this.#serves = serves;
     this.#handlers = handlers;
     this.#client = client;
+  }
+
+  welcome_({ version }: { version: number }): void {
+    this.#version = version;
   }
 
   receive_(it: Envelope): boolean {
@@ -99,7 +103,7 @@ export class Serving implements Hooks {
   #onRequest({ type, id, ttl, payload }: Envelope): void {
     const size = byteLength(this.#port.format_.body(payload)) + HEAD;
     const served = Object.hasOwn(this.#serves, type) ? this.#serves[type] : undefined;
-    const version = this.#port.version_();
+    const version = this.#version;
     if (!served || version < (served.since ?? 0) || version >= (served.removed ?? Infinity)) {
       return this.#fault(id, "unimplemented", "never", `no request \`${type}\``);
     }

@@ -1,10 +1,10 @@
-import { isFinal } from "./codes.js";
+import { isFinal, outcomeOf } from "./codes.js";
 import { ConnectionError, failure } from "./errors.js";
-import type { Call, Closed, Part, Reply } from "./events.js";
+import type { Call, Closed, Failed, Part, Reply } from "./events.js";
 import type * as p from "./protocol.js";
 import type { Session } from "./core.js";
-import { outcomeOf, session } from "./session.js";
-import { BACKOFF, clock, delay, timer, uuid } from "./socket.js";
+import { session } from "./session.js";
+import { BACKOFF, delay, timer, uuid } from "./socket.js";
 import type { Backoff, Socket, SocketClass } from "./socket.js";
 import { subscription, type Subscription } from "./subscription.js";
 import { json, type Format, type Position } from "./wire.js";
@@ -133,11 +133,9 @@ function drive(self: any, url: string, options: Options): void {
   const HIGH = 65_536;
   /** How often to look whether the socket took some of them, and for how long to wait for that. */
   const LOOK_MS = 50;
-  const STUCK_MS = 10_000;
 
   const { token, format = json } = options;
   const backoff = { ...BACKOFF, ...options.backoff };
-  const now = clock();
   const listeners = new Set<(state: State) => void>();
   let current: Session;
   let socket: Socket | undefined;
@@ -149,10 +147,9 @@ function drive(self: any, url: string, options: Options): void {
   let welcomed = Infinity;
   let largest = 0;
   let isOver = false;
-  let buffered = 0;
-  let stuckSince = 0;
 
-  const at = () => current.at_(now());
+  const at = () => current.at_(Date.now());
+  const now = () => at().now_();
   const isClosed = () => self.state.name === "closed";
 
   const setState = (state: State) => {
@@ -163,38 +160,30 @@ function drive(self: any, url: string, options: Options): void {
 
   const pump = () => {
     // The last words of a session do not wait for the socket to take more.
-    while (socket?.readyState === 1 && !(at().isOpen_() && isFull())) {
-      const frame = current.transmit_();
-      if (!frame) break;
+    let frame;
+    while (socket?.readyState === 1 && !(at().isOpen_() && isFull()) && (frame = at().transmit_())) {
       socket.send(format.write(frame));
     }
-    const closed = current.closed_();
+    const closed = at().closed_();
     if (closed) over(closed);
     clearTimeout(pulse);
-    const due = Math.min(current.due_(), isFull() ? now() + LOOK_MS : Infinity);
-    if (due === Infinity || isClosed()) return;
-    pulse = timer(() => {
+    if (isClosed()) return;
+    const run = () => {
       at().timeout_();
       pump();
-    }, due - now());
+    };
+    // A full socket does not say when it has taken some.
+    pulse = timer(run, isFull() ? LOOK_MS : at().due_() - now());
   };
 
-  const isFull = () => {
-    const { bufferedAmount = 0 } = socket ?? {};
-    if (bufferedAmount < HIGH || bufferedAmount !== buffered) stuckSince = now();
-    else if (now() - stuckSince >= STUCK_MS) {
-      at().fail_(4003);
-    }
-    buffered = bufferedAmount;
-    return bufferedAmount >= HIGH;
-  };
+  const isFull = () => (socket as Socket)?.bufferedAmount >= HIGH;
 
   const over = (closed: Closed) => {
-    const { code, reason, retry: window } = closed;
+    const { code, reason, reject, retry_after_ms: window } = closed;
     const text = `${code}: ${reason}`;
-    clear(code, reason);
+    clear(code);
     if (isOver) stop();
-    else if (isFinal(code)) stop(text, closed);
+    else if (isFinal(code)) stop(text, { code, reject });
     else retry(text, window);
   };
 
@@ -206,7 +195,7 @@ function drive(self: any, url: string, options: Options): void {
       setState({ name: "ready", version });
     };
     current = session({ ...options, id: uuid, welcome_ });
-    current.parts_.push(...(options.with ?? []).map((make) => make(current, inside)));
+    current.parts_.push(...(options.with ?? []).map((make) => make(current, self.inside)));
     failed = 0;
     isOver = false;
     largest = options.maxFrame ?? 65_536;
@@ -225,32 +214,35 @@ function drive(self: any, url: string, options: Options): void {
       if (mine !== waiting) return;
       // What the class throws it throws again.
       end = stop;
-      const { fingerprint, client, WebSocket = globalThis.WebSocket } = options;
-      const it = new (WebSocket as unknown as SocketClass)(url, [format.protocol]);
-      socket = it;
+      const made = (options.WebSocket ?? WebSocket) as SocketClass;
+      const it = (socket = new made(url, [format.protocol]));
       it.binaryType = "arraybuffer";
-      it.onopen = () => {
+      /** What a socket says that was left is nothing any more. */
+      const on = (take: (event: any) => void) => (event: unknown) => {
+        if (it !== socket) return;
+        take(event);
+        pump();
+      };
+      it.onopen = on(() => {
         clearTimeout(waiting);
         if (it.protocol !== format.protocol) return stop("4510", { code: 4510 });
-        at().connect_({ fingerprint, client, auth: given ? { token: given } : undefined });
-        pump();
-      };
-      it.onmessage = ({ data }: { data: any }) => {
+        at().connect_({ auth: given ? { token: given } : undefined });
+      });
+      it.onmessage = on(({ data }) => {
         const size = data.length ?? data.byteLength;
         at().receive_(size > largest ? 4503 : format.read(data));
-        pump();
-      };
-      it.onerror = ({ message }: { message?: string }) => (why = message || why);
-      it.onclose = ({ code, reason }: { code: number; reason: string }) => {
-        at().disconnected_(code, reason || why);
-        pump();
-      };
+      });
+      // The package `ws` throws an error that nobody listens to.
+      it.onerror = ({ message }) => (why = message || why);
+      it.onclose = on(({ code, reason }) => {
+        at().disconnected_({ code, reason: reason || why });
+      });
     } catch (error) {
       if (mine === waiting) end(String(error));
     }
   };
 
-  const retry = (reason: string, window?: Closed["retry"]) => {
+  const retry = (reason: string, window?: Closed["retry_after_ms"]) => {
     clear();
     if (now() - welcomed >= backoff.resetMs) failed = 0;
     welcomed = Infinity;
@@ -272,17 +264,17 @@ function drive(self: any, url: string, options: Options): void {
   };
 
   /** Forgets the socket and the timer of an attempt. */
-  const clear = (code = 0, reason = "") => {
+  const clear = (code?: number) => {
     clearTimeout(waiting);
     waiting = undefined;
     const it = socket;
     socket = undefined;
-    if (!it) return;
-    // The package `ws` throws an error that nobody listens to.
-    it.onopen = it.onmessage = it.onclose = it.onerror = () => {};
-    // 123 bytes fit, of any text.
-    if (code === 1000 || (code >= 3000 && code < 5000)) it.close(code, reason.slice(0, 40));
-    else it.close();
+    try {
+      it?.close(code);
+    } catch {
+      // A code that must not travel.
+      it?.close();
+    }
   };
 
   const check = (type: string, payload: unknown) => {
@@ -296,32 +288,29 @@ function drive(self: any, url: string, options: Options): void {
   };
 
   const ask: Inside["ask_"] = (call, signal, placed) =>
-    new Promise((resolve, reject) => {
-      const abort = () => {
-        const failed = { kind: "cancelled", outcome: outcomeOf(call) } as const;
-        reject(failure(call.type, failed, { cause: signal?.reason }));
-        at().cancel_(call);
-        pump();
-      };
-      call.take_ = (reply) => {
+    new Promise((resolve) => {
+      const take = (reply: Reply) => {
         signal?.removeEventListener("abort", abort);
         resolve(reply);
       };
+      const abort = () => {
+        take({ kind: "cancelled", outcome: outcomeOf(call) });
+        at().cancel_(call);
+        pump();
+      };
+      call.take_ = take;
       if (signal?.aborted) return abort();
-      if (isClosed() || !at().call_(call)) {
-        const payload = { code: "overloaded", message: "no room", retry: "safe" };
-        return resolve({ kind: isClosed() ? "lost" : "fault", outcome: "NotSent", payload });
-      }
       signal?.addEventListener("abort", abort);
+      at().call_(call);
       placed?.();
+      if (isClosed()) current.lose_(true);
       pump();
     });
 
   /** Asks until there is an answer that the caller has to hear. */
   const request = async (type: string, payload: unknown, options: CallOptions, ch?: string) => {
-    const made: Call & p.RequestInfo = make(type, payload, options, ch);
-    const { idempotent, dedup, ...first } = made;
-    const mayRepeat = idempotent || dedup;
+    const first: Call & p.RequestInfo = make(type, payload, options, ch);
+    const mayRepeat = first.idempotent || first.dedup;
     if (mayRepeat) first.key ??= uuid();
     let mayHaveRun = false;
     for (;;) {
@@ -333,7 +322,8 @@ function drive(self: any, url: string, options: Options): void {
       } else {
         // An attempt before this one may have been worked on.
         const isOpen = mayHaveRun && outcome !== "Processed";
-        throw failure(type, { kind, payload, outcome: isOpen ? "Unknown" : outcome });
+        const failed = { kind, payload, outcome: isOpen ? "Unknown" : outcome } as Failed;
+        throw failure(type, failed, options.signal);
       }
     }
   };
@@ -341,13 +331,13 @@ function drive(self: any, url: string, options: Options): void {
   /** Until the server can be asked again, or there is no time left for it. */
   const nextWelcome = (deadline: number) =>
     new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(late);
+      const late = timer(resolve, deadline - now());
+      const end = self.onState(({ name }: State) => {
+        if (!/ready|closed/.test(name)) return;
         end();
+        clearTimeout(late);
         resolve();
-      };
-      const late = timer(done, deadline - now());
-      const end = self.onState(({ name }: State) => /ready|closed/.test(name) && done());
+      });
     });
 
   self.onState = (listener: (state: State) => void) => {
@@ -371,7 +361,6 @@ function drive(self: any, url: string, options: Options): void {
     const it = subscription(consumed, left, options.window);
     signal?.addEventListener("abort", it.close);
     if (isClosed()) it.end_("lost");
-    else if (current.listened_.has(ch)) throw new Error(`there is a subscription to ${ch}`);
     else if (!at().subscribe_(it, ch, since)) it.end_("overloaded");
     if (signal?.aborted) it.close();
     pump();
@@ -392,14 +381,13 @@ function drive(self: any, url: string, options: Options): void {
     // Where there was no session to close, there is nothing that says so.
     stop();
   };
-  const inside: Inside = {
+  self.inside = {
     options_: options,
     at_: at,
     pump_: pump,
     make_: make,
     check_: check,
     ask_: ask,
-  };
-  self.inside = inside;
+  } satisfies Inside;
   start();
 }

@@ -1,6 +1,6 @@
 import type { Call, Closed, Hooks, Queued, Reply } from "./events.js";
-import type { Listening } from "./listening.js";
-import type { Envelope, Fault, Format, Head, Outgoing } from "./wire.js";
+import type { Listened } from "./listening.js";
+import type { Envelope, Fault, Format, Head, Outgoing, Position } from "./wire.js";
 
 /**
  * The client's end of the conversation. Pure: no socket, no clock, no randomness, no timer. Say the
@@ -8,10 +8,7 @@ import type { Envelope, Fault, Format, Head, Outgoing } from "./wire.js";
  * at once: whoever listens (`Call.take_`, `Listened`, `Config.welcome_`, a part) asks it for nothing
  * meanwhile.
  */
-export type Session = Core & Listening;
-
-/** What there is of it besides the subscriptions. */
-export interface Core {
+export interface Session {
   at_(now: number): Session;
 
   // Inputs.
@@ -19,7 +16,7 @@ export interface Core {
   /** There is a connection: the hello leaves, with what `more` adds to it. */
   connect_(more?: object): void;
   /** The connection is over below the session; with 1006 it was lost. */
-  disconnected_(code?: number, reason?: string): void;
+  disconnected_(how: Closed): void;
   /** A message arrived; without an envelope there is the code to close with. */
   receive_(it?: Envelope | number): void;
   /** Ends the connection, and says so: the server broke a rule, or is not there. */
@@ -27,6 +24,11 @@ export interface Core {
   /** False where there is no room. */
   call_(call: Call): boolean;
   cancel_(call: Call): void;
+  /** Listens to a channel (section 8). False where there is no room; throws where it listens. */
+  subscribe_(it: Listened, ch: string, since?: Position): boolean;
+  unsubscribe_(it: Listened): void;
+  /** The application has everything of the channel up to `off`. */
+  consumed_(it: Listened, off: number | undefined): void;
   /** Asks whether the server still lives, without waiting for the heartbeat. */
   probe_(): void;
   /** Does what is due. */
@@ -48,8 +50,9 @@ export interface Core {
   readonly parts_: Hooks[];
   /** What waits for its answer, by `id`. */
   readonly calls_: Map<string, Call>;
+  /** What is listened to, by its channel. */
+  readonly listened_: Map<string, Listened>;
   now_(): number;
-  version_(): number;
   /** Bytes of the largest message that the server takes. */
   maxFrame_(): number;
   /** What waits to be sent. */
@@ -60,10 +63,7 @@ export interface Core {
   push_(type: string, about: About, payload?: unknown, more?: Partial<Queued>): string;
   /** Queues a frame without a place; its `id`. */
   pushUrgent_(type: string, payload: object): string;
-  /** Whether the call waits for its answer. */
-  has_(call: Call): boolean;
   sendCancel_(call: Call): void;
-  settle_(call: Call, kind: Reply["kind"], payload?: unknown, outcome?: Reply["outcome"]): false;
   /** A call ends by a fault of this side. */
   fault_(
     call: Call,

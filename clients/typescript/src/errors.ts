@@ -1,6 +1,13 @@
 import type { Failed, Outcome } from "./events.js";
 import type { Fault } from "./wire.js";
 
+class Failure<F> extends Error {
+  constructor(message: string, fields?: F, options?: ErrorOptions) {
+    super(message, options);
+    Object.assign(this, fields);
+  }
+}
+
 /**
  * Why a call did not succeed. `outcome` says what may have happened:
  *
@@ -9,7 +16,7 @@ import type { Fault } from "./wire.js";
  * - `Unknown`: it may have been worked on.
  * - `Processed`: it was, and `error` is the application's typed answer.
  */
-export class CallError<E = unknown> extends Error {
+export class CallError<E = unknown> extends Failure<Fields<E>> {
   override name = "CallError";
 
   /** `err` is the typed error, `fault` one of the framework, and so on. */
@@ -19,10 +26,6 @@ export class CallError<E = unknown> extends Error {
   declare readonly error?: E;
   declare readonly fault?: Fault | undefined;
 
-  constructor(message: string, fields: Fields<E>, options?: ErrorOptions) {
-    super(message, options);
-    Object.assign(this, fields);
-  }
 }
 
 type Fields<E> = Pick<CallError<E>, "kind" | "outcome" | "error" | "fault">;
@@ -35,27 +38,22 @@ export class Rejection<E = unknown> extends Error {
 }
 
 /** Why the client stopped. */
-export class ConnectionError extends Error {
+export class ConnectionError extends Failure<Pick<ConnectionError, "code" | "reject">> {
   override name = "ConnectionError";
 
   /** The close code, where there is one. 4511: one side needs an upgrade. */
   declare readonly code: number | undefined;
   /** The payload of `$reject`, where the server refused the hello. */
   declare readonly reject?: any;
-
-  constructor(message: string, { code, reject }: Partial<ConnectionError> = {}) {
-    super(message);
-    Object.assign(this, { code, reject });
-  }
 }
 
 /** The error of a reply that is no success. */
 export function failure(
   type: string,
   { kind, outcome, payload }: Failed,
-  options?: ErrorOptions,
+  signal?: AbortSignal,
 ): CallError {
   const text = `${type}: ${kind} ${JSON.stringify(payload ?? outcome)}`;
   const field = kind === "fault" ? kind : "error";
-  return new CallError(text, { kind, outcome, [field]: payload }, options);
+  return new CallError(text, { kind, outcome, [field]: payload }, { cause: signal?.reason });
 }

@@ -7,14 +7,14 @@ export type Outcome = "NotSent" | "NotProcessed" | "Unknown" | "Processed";
 
 /** How a call ended, and what came: an answer, a fault, or the version without it. */
 export interface Reply {
-  kind: "ok" | "err" | "fault" | "timeout" | "lost" | "unsupported";
+  kind: "ok" | Failed["kind"];
   outcome: Outcome;
   payload?: any;
 }
 
 /** Why a call did not succeed. */
 export interface Failed {
-  kind: Exclude<Reply["kind"], "ok"> | "cancelled" | "invalid";
+  kind: "err" | "fault" | "timeout" | "lost" | "unsupported" | "cancelled" | "invalid";
   outcome: Outcome;
   payload?: any;
 }
@@ -34,7 +34,8 @@ export interface Call {
   removed?: number | undefined;
   id_?: string;
   isSent_?: boolean;
-  isCancelled_?: boolean;
+  /** The `$cancel`. */
+  cancel_?: string;
   /** Its one reply; nobody waits for it any more where this is absent. */
   take_?: (reply: Reply) => void;
   /** Takes a frame about this call that is no answer; false where it cannot. */
@@ -56,7 +57,7 @@ export interface Closed {
   code: number;
   reason: string;
   /** The window of the first delay, in milliseconds. */
-  retry?: [number, number] | undefined;
+  retry_after_ms?: [number, number] | undefined;
   /** The payload of `$reject`, where the server refused the hello. */
   reject?: any;
 }
@@ -65,11 +66,14 @@ export interface Closed {
 export interface Config {
   protocol: string;
   versions: readonly [number, number];
+  /** What the contract is, and what the client is, for the server. */
+  fingerprint?: string;
+  client?: { name: string; version: string };
   /** A fresh UUID. */
   id: () => string;
   format?: Format;
   /** The session stands, new or resumed. It may ask for everything then. */
-  welcome_?: (welcome: any) => void;
+  welcome_: (welcome: any) => void;
   maxFrame?: number;
   window?: number;
 }

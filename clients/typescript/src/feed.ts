@@ -30,7 +30,7 @@ export function feed<T>(consumed: (off: number | undefined) => void, left: () =>
     }
   }
   const run = give();
-  const over = run.return.bind(run, undefined);
+  const over = run.return;
   return Object.assign(run as AsyncIterableIterator<T>, {
     entries_: entries,
     push_(item: T | undefined, off?: number) {
@@ -41,9 +41,8 @@ export function feed<T>(consumed: (off: number | undefined) => void, left: () =>
     return() {
       if (!end) left();
       entries.length = 0;
-      end = {};
-      wake();
-      return over();
+      finish();
+      return over.call(run, undefined);
     },
   });
 }

@@ -105,7 +105,7 @@ export class Renewing implements Hooks {
     // Asked over a connection that is over: the next hello brings its own.
     if (connection !== this.#connections || this.#client?.at_() !== this.#session) return;
     this.auth(given);
-    this.#client.pump_();
+    this.#client?.pump_();
   }
 
   /** How long ours last; without a number they do not expire. */

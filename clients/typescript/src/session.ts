@@ -1,39 +1,22 @@
 import type { Call, Closed, Config, Hooks, Queued, Reply } from "./events.js";
-import { isFinal } from "./codes.js";
-import type { About, Core, Session } from "./core.js";
-import { listening } from "./listening.js";
+import { isFinal, outcomeOf } from "./codes.js";
+import * as bound from "./bounds.js";
+import type { About, Session } from "./core.js";
+import type { Item, Listened } from "./listening.js";
 import { SHAPES, byteLength, json } from "./wire.js";
-import type { Envelope, Outgoing } from "./wire.js";
-
-/** A header's share of a message's size, generously. */
-export const HEAD = 512;
-
-/** What its caller may conclude of a call when nothing more is known. */
-export function outcomeOf(call: Call): Reply["outcome"] {
-  return call.isSent_ ? "Unknown" : "NotSent";
-}
+import type { Done, Envelope, Gap, Outgoing, Position } from "./wire.js";
 
 export function session(config: Config): Session {
-  const HELLO_MS = 5000;
-  /** The server gets this long after a sleep, or when there is a reason to doubt. */
-  const PROBE_MS = 3000;
-  /** A timer that is this late was asleep. */
-  const ASLEEP_MS = 5000;
-  /** A bare `$ack` follows after this long, or after this many frames. */
-  const ACK_MS = 250;
-  const ACK_FRAMES = 32;
-  /** The bounds of what waits and of what is not acknowledged (docs/protocol.md, section 12). */
-  const FRAMES = 1024;
-  const BYTES = 262_144;
-  /** A header's share of that, roughly. */
-  const ENTRY = 160;
-
-  const { protocol, versions, maxFrame: largest = 65_536, window = 256, format = json } = config;
+  const { protocol, versions, fingerprint, client } = config;
+  const { maxFrame: largest = 65_536, window = 256, format = json } = config;
   const calls = new Map<string, Call>();
   const parts: Hooks[] = [];
+  const all = new Map<string, Listened>();
+  /** The wall clock, but it never goes back. It counts the time of a sleep. */
   let now = 0;
+  let last = 0;
   let version = 0;
-  let maxFrame = 65_536;
+  let maxFrame = 0;
   /** A connection, and a session on it. */
   let isConnected = false;
   let isOpen = false;
@@ -54,10 +37,12 @@ export function session(config: Config): Session {
   let recv = 0;
   let owed = 0;
   let ackDue = Infinity;
+  /** When to say what was consumed. */
+  let sayDue = Infinity;
   /** Until when the server may be silent, and whether it was asked (section 9). */
   let patience = Infinity;
   let isAsked = false;
-  let heartbeat = { interval_ms: 0, timeout_ms: 0 };
+  let heartbeat: any = {};
   /** How fast messages may leave: the time at which all that left is paid for (section 12). */
   let paid = 0;
   let perMessage = 0;
@@ -71,8 +56,8 @@ export function session(config: Config): Session {
   const hasRoom = (share = 1) => {
     let bytes = 0;
     const all = [...sent, ...queue];
-    for (const { body } of all) bytes += ENTRY + body.length;
-    return all.length < FRAMES * share && bytes < BYTES * share;
+    for (const { body } of all) bytes += bound.ENTRY + body.length;
+    return all.length < bound.FRAMES * share && bytes < bound.BYTES * share;
   };
 
   const push: Session["push_"] = (type, about, payload, more) => {
@@ -92,30 +77,30 @@ export function session(config: Config): Session {
     return it.head.id;
   };
 
-  const end = (
-    code: number,
-    reason: string,
-    retry?: Closed["retry"],
-    reject?: Closed["reject"],
-  ) => {
-    closed = { code, reason, retry, reject };
+  const end = (how: Closed) => {
+    closed = how;
     isConnected = isOpen = false;
   };
 
   const fail: Session["fail_"] = (code, reason = "") => {
     if (!isConnected) return;
-    pushUrgent("$close", { code, reason });
-    end(code, reason);
+    const how = { code, reason };
+    pushUrgent("$close", how);
+    end(how);
   };
 
   const has = (call: Call) => calls.get(call.id_ as string) === call;
 
   const sendCancel = (call: Call) => {
-    if (!call.isCancelled_) push("$cancel", { re: call.id_ as string });
-    call.isCancelled_ = true;
+    call.cancel_ ||= push("$cancel", { re: call.id_ as string });
   };
 
-  const settle: Session["settle_"] = (call, kind, payload, outcome = outcomeOf(call)) => {
+  const settle = (
+    call: Call,
+    kind: Reply["kind"],
+    payload?: unknown,
+    outcome = outcomeOf(call),
+  ): false => {
     // What has a place must leave again, or the server misses it.
     queue = queue.filter((it) => it.head.seq || it.call !== call);
     if (calls.delete(call.id_ as string)) call.take_?.({ kind, outcome, payload });
@@ -161,7 +146,7 @@ export function session(config: Config): Session {
     if (isMessage ? re || !ch : shape ? shape.seq === 0 : seq) {
       if (seq == null) return 4500;
       if (seq > recv + 1) return 4006;
-      ackDue = ++owed < ACK_FRAMES ? Math.min(ackDue, now + ACK_MS) : -Infinity;
+      ackDue = Math.min(ackDue, ++owed < bound.ACK_FRAMES ? now + bound.ACK_MS : now);
       // A duplicate is acknowledged once more.
       if (seq <= recv) return;
       recv = seq;
@@ -171,14 +156,15 @@ export function session(config: Config): Session {
     if (type === "$welcome") return onWelcome(payload);
     if (type === "$reject") {
       const { message, after_ms: after } = payload.error;
-      end(payload.close, message, after && [after, after], payload);
-    } else if (type === "$close") end(payload.code, payload.reason, payload.retry_after_ms);
+      const window = after && [after, after];
+      end({ code: payload.close, reason: message, retry_after_ms: window, reject: payload });
+    } else if (type === "$close") end(payload);
     else if (type === "$ping") {
       // Pongs are owed by the server's pings: one that reads none gets no more.
       if (urgent.length > 1024) return 4003;
       pushUrgent("$pong", { t: payload.t, now });
     } else if (!call) {
-      if (!isMessage || ch) return listened.hear_(it);
+      if (!isMessage || ch) return onChannel(it);
       // Serving is a part.
       if (!re) push("$err", { re: id }, { code: "unimplemented", message: type, retry: "never" });
     } else if (type === "$err") {
@@ -219,35 +205,143 @@ export function session(config: Config): Session {
     // What is not acknowledged is sent again, before everything else.
     queue = [...sent, ...queue];
     sent = [];
-    listened.welcome_(session.resumed);
+    onListening(session.resumed);
     for (const part of parts) part.welcome_?.(welcome);
-    config.welcome_?.(welcome);
+    config.welcome_(welcome);
+  };
+
+  // Listening.
+
+  const gap = (it: Listened, gap: Gap) => it.tell_({ type: "$gap", ...gap }, gap.until);
+
+  const owe = (it: Listened, off: number, wait: number) => {
+    it.owed_ = Math.max(off, it.owed_ ?? 0);
+    sayDue = Math.min(sayDue, now + wait);
+  };
+
+  /**
+   * Goes on to a position, with a word on what lies between it and the one before; false where the
+   * client has it already: if it was consumed, the word of that was lost.
+   */
+  const goTo = (it: Listened, off: number, prev: number) => {
+    const at = it.at_ as Position;
+    const after = at.off;
+    if (off > after) {
+      at.off = off;
+      if (prev !== after) gap(it, { reason: "trimmed", after, until: prev });
+      return true;
+    }
+    if (off <= (it.told_ as number)) owe(it, off, bound.ACK_MS);
+    return false;
+  };
+
+  /** Everything that is wanted is asked for. */
+  const askAgain = () => {
+    for (const [ch, it] of all) {
+      if (!isOpen || it.sub_) continue;
+      it.snapshot_ = undefined;
+      it.sub_ = push("$sub", { ch }, { since: it.at_ });
+    }
+  };
+
+  /** The server sends nothing of that any more. */
+  const forget = (it: Listened) => {
+    it.isLive_ = false;
+    return all.delete(it.ch_ as string);
+  };
+
+  /**
+   * There is a connection. In another session what is live is wanted again; where the session
+   * goes on, nobody knows of best-effort channels what was missed meanwhile.
+   */
+  const onListening = (isResumed: boolean) => {
+    if (!isResumed) sayDue = Infinity;
+    for (const it of all.values()) {
+      if (isResumed) {
+        if (it.isLive_ && !it.at_) gap(it, { reason: "slow" });
+        it.hasMissed_ = it.sub_ && !it.isLive_;
+      } else {
+        it.owed_ = 0;
+        it.isLive_ = it.hasMissed_ = false;
+        it.sub_ = undefined;
+      }
+    }
+    askAgain();
+  };
+
+  /** A frame about a channel, or the answer to a `$sub`; the code to close with, or nothing. */
+  const onChannel = ({ ch = "", re, type, off, prev, payload }: Envelope): number | void => {
+    // An `$err` names no channel.
+    const it = all.get(ch) ?? [...all.values()].find((it) => it.sub_ === re);
+    if (!it) return;
+    const { at_: at, isLive_: isLive } = it;
+    if (re) {
+      if (it.sub_ !== re) return;
+      if (type === `${ch.split("/")[0]}.snapshot`) {
+        // The state of a channel: the answer to its `$sub` follows, or the events after `off` do.
+        if (off == null) return 4500;
+        const item: Item = { type: "$snapshot", payload };
+        if (!isLive) it.snapshot_ = item;
+        else if (at && goTo(it, off, at.off)) return it.tell_(item, off);
+      } else if (isLive) return;
+      else if (type === "$ok") {
+        const { epoch, off } = payload as Done;
+        it.isLive_ = true;
+        it.at_ = epoch && off != null ? { epoch, off } : undefined;
+        it.told_ = off;
+        it.stands_(payload, it.snapshot_);
+        if (it.hasMissed_ && !it.at_) return gap(it, { reason: "slow" });
+      } else if (type === "$err") {
+        forget(it);
+        it.fail_(payload);
+      }
+    } else if (!isLive) return;
+    else if (type[0] !== "$") {
+      if (at) {
+        if (off == null || prev == null) return 4500;
+        if (!goTo(it, off, prev)) return;
+      }
+      off = at && off;
+      return it.tell_({ type, payload, off }, off);
+    } else if (type === "$unsubbed") {
+      forget(it);
+      it.fail_({ ...payload, message: payload.reason });
+    } else if (type === "$live") return it.tell_({ type, off: off as number }, off);
+    else if (type === "$gap") {
+      const { after, until } = payload as Gap;
+      if (at && until != null) {
+        const { off } = at;
+        // What lies between was in a gap whose word was lost with a connection.
+        if (!goTo(it, until, Math.max(after ?? off, off))) return;
+        if (after != null) payload.after = Math.max(after, off);
+      }
+      return gap(it, payload);
+    }
+  };
+
+  /** The channels of an `$ack`, as many as fit; the rest follows in the next one. */
+  const sayConsumed = (): Record<string, number> | undefined => {
+    let said: Record<string, number> | undefined;
+    let size = bound.RESERVE;
+    sayDue = Infinity;
+    for (const [ch, it] of all) {
+      if (!it.owed_) continue;
+      size += ch.length + bound.CHANNEL;
+      if (said && size > maxFrame) sayDue = -Infinity;
+      else {
+        said = { ...said, [ch]: it.owed_ };
+        it.told_ = Math.max(it.told_ as number, it.owed_);
+        it.owed_ = 0;
+      }
+    }
+    return said;
   };
 
   // Sending.
 
-  const nextUrgent = () => {
-    const isOwed = isOpen && Math.min(ackDue, listened.consumedDue_()) <= now;
-    return urgent.shift() ?? (isOwed ? frame("$ack", { ch: listened.sayConsumed_() }) : undefined);
-  };
-
-  const nextInTurn = () => {
-    while (isOpen && paceDue() <= now) {
-      const it = nextQueued();
-      if (!it) return;
-      queue.splice(queue.indexOf(it), 1);
-      if (it.head.seq || isReady(it)) {
-        it.head.seq ??= ++lastSeq;
-        sent.push(it);
-        return it;
-      }
-    }
-    return;
-  };
-
   /** While the server acknowledges too little, only what may end a request passes. */
   const nextQueued = () =>
-    sent.length < FRAMES || queue[0]?.head.seq
+    sent.length < bound.FRAMES || queue[0]?.head.seq
       ? queue[0]
       : queue.find(({ head }) => /^\$c/.test(head.type));
 
@@ -259,34 +353,33 @@ export function session(config: Config): Session {
     if (!call || head.re) return !check || check();
     const { since = 0, removed = Infinity, deadline } = call;
     if (version < since || version >= removed) return settle(call, "unsupported", version);
-    if (byteLength(body) + HEAD > maxFrame) return fault(call, "too_large", "never");
+    if (byteLength(body) + bound.HEAD > maxFrame) return fault(call, "too_large", "never");
     if (deadline <= now) return settle(call, "timeout");
     call.isSent_ = true;
     if (deadline < Infinity) head.ttl = Math.ceil(deadline - now);
     return true;
   };
 
-  const core: Core = {
+  const self: Session = {
     format_: format,
     parts_: parts,
     calls_: calls,
+    listened_: all,
     now_: () => now,
-    version_: () => version,
     maxFrame_: () => maxFrame,
     queue_: () => queue,
     isOpen_: () => isOpen,
     hasRoom_: hasRoom,
     push_: push,
     pushUrgent_: pushUrgent,
-    has_: has,
     sendCancel_: sendCancel,
-    settle_: settle,
     fault_: fault,
     fail_: fail,
     lose_: lose,
 
     at_(time) {
-      now = Math.max(now, time);
+      now += Math.max(0, time - last);
+      last = time;
       return self;
     },
 
@@ -294,30 +387,30 @@ export function session(config: Config): Session {
       const resume = grant && { ...grant, recv };
       settleAck();
       isConnected = true;
-      patience = now + HELLO_MS;
-      const limits = { max_frame: largest, window };
-      pushUrgent("$hello", { protocol, version: versions, ...more, resume, limits });
+      patience = now + bound.HELLO_MS;
+      const ours = { protocol, version: versions, fingerprint, client };
+      pushUrgent("$hello", { ...ours, ...more, resume, limits: { max_frame: largest, window } });
     },
 
-    disconnected_(code = 1006, reason = "") {
+    disconnected_(how) {
       urgent = [];
-      if (!closed) end(code, reason);
+      if (!closed) end(how);
     },
 
-    receive_(it: Envelope | number = 4500) {
+    receive_(it: any = 4500) {
       if (!isConnected) return;
-      const code = Object(it) === it ? onFrame(it as Envelope) : (it as number);
+      const code = it.type ? onFrame(it) : it;
       patience = now + heartbeat.interval_ms;
       isAsked = false;
       if (code) fail(code);
     },
 
     call_(call) {
-      if (!hasRoom()) return false;
       const { type, body, ch, key } = call;
-      call.id_ = push(type, { ch, key }, null, { body, call });
+      const isFree = hasRoom();
+      call.id_ = isFree ? push(type, { ch, key }, null, { body, call }) : "";
       calls.set(call.id_, call);
-      return true;
+      return isFree || fault(call, "overloaded", "safe");
     },
 
     cancel_(call) {
@@ -326,8 +419,34 @@ export function session(config: Config): Session {
       else fault(call, "cancelled", "safe");
     },
 
+    subscribe_(it, ch, since) {
+      if (all.has(ch)) throw new Error(`there is a subscription to ${ch}`);
+      if (!hasRoom()) return false;
+      it.ch_ = ch;
+      it.at_ = since && { ...since };
+      all.set(ch, it);
+      askAgain();
+      return true;
+    },
+
+    /**
+     * What is on its way is ignored from now on. The `$ok` is a barrier: the same channel may be
+     * asked for again at once, and what follows the answer to that is new.
+     */
+    unsubscribe_(it) {
+      const { ch_: ch = "" } = it;
+      if (all.get(ch) === it && forget(it) && it.sub_) push("$unsub", { ch });
+    },
+
+    consumed_(it, off) {
+      const { at_: at, told_: told = 0 } = it;
+      // A position above the last event belongs to an earlier history of the channel.
+      if (!it.isLive_ || !at || !off || off > at.off || off <= told) return;
+      owe(it, off, off - told < bound.ACK_EVENTS ? bound.ACK_MS : 0);
+    },
+
     probe_() {
-      if (isOpen && patience > now + PROBE_MS) ping(PROBE_MS);
+      if (isOpen && patience > now + bound.PROBE_MS) ping(bound.PROBE_MS);
     },
 
     timeout_() {
@@ -337,16 +456,27 @@ export function session(config: Config): Session {
         settle(call, "timeout");
       }
       if (isConnected && patience <= now) {
-        const hasSlept = now - patience > ASLEEP_MS;
+        const hasSlept = now - patience > bound.ASLEEP_MS;
         if (!isOpen) fail(4303);
-        else if (!isAsked || hasSlept) ping(hasSlept ? PROBE_MS : heartbeat.timeout_ms);
+        else if (!isAsked || hasSlept) ping(hasSlept ? bound.PROBE_MS : heartbeat.timeout_ms);
         else fail(4002);
       }
       for (const part of parts) part.timeout_?.();
     },
 
     transmit_() {
-      const it = nextUrgent() ?? nextInTurn();
+      const isOwed = isOpen && Math.min(ackDue, sayDue) <= now;
+      if (isOwed && !urgent.length) pushUrgent("$ack", { ch: sayConsumed() });
+      let it = urgent.shift();
+      while (!it && isOpen && paceDue() <= now) {
+        const next = nextQueued();
+        if (!next) break;
+        queue = queue.filter((other) => other !== next);
+        if (!next.head.seq && !isReady(next)) continue;
+        next.head.seq ??= ++lastSeq;
+        sent.push(next);
+        it = next;
+      }
       if (it) {
         paid = Math.max(paid, now) + perMessage;
         // What was received rides on what leaves.
@@ -360,24 +490,22 @@ export function session(config: Config): Session {
       const it = urgent.length ? undefined : closed;
       if (it) {
         closed = undefined;
-        if (isFinal(it.code) || /^41/.test(`${it.code}`)) lose();
+        if (isFinal(it.code) || /^41/.test(it.code as any)) lose();
       }
       return it;
     },
 
     due_() {
-      const dues = [...calls.values()].map((call) => call.deadline);
-      for (const part of parts) dues.push(part.due_?.() ?? Infinity);
-      if (isConnected) dues.push(patience);
-      if (isOpen) {
+      const pace = nextQueued() ? paceDue() : Infinity;
+      const leaving = [ackDue, sayDue, pace];
+      return Math.min(
+        isConnected ? patience : Infinity,
         // What is due already waits for the socket alone.
-        const pace = nextQueued() ? paceDue() : Infinity;
-        dues.push(...[ackDue, listened.consumedDue_(), pace].filter((time) => time > now));
-      }
-      return Math.min(...dues, Infinity);
+        ...leaving.filter((time) => isOpen && time > now),
+        ...[...calls.values()].map((call) => call.deadline),
+        ...parts.map((part) => part.due_?.() ?? Infinity),
+      );
     },
   };
-  const listened = listening(core);
-  const self = Object.assign(core, listened);
   return self;
 }

@@ -42,24 +42,15 @@ export function delay(
 
 /** A UUID of version 7. It needs no secure origin, as `randomUUID` does. */
 export function uuid(): string {
-  const random = crypto.getRandomValues(new Uint8Array(23));
-  const time = Date.now().toString(16).padStart(12, "0").replace(/.{8}/, "$&-");
-  const rest = (_: string, at: number) => ((random[at] as number) & 15).toString(16);
-  return time + "-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, rest);
-}
-
-/** The wall clock, but it never goes back. It counts the time of a sleep. */
-export function clock(): () => number {
-  let last = 0;
-  let skew = 0;
-  return () => {
-    const time = Date.now() + skew;
-    if (time < last) skew += last - time;
-    return (last = Math.max(last, time));
-  };
+  const random = crypto.getRandomValues(new Uint8Array(36));
+  const digit = (_: string, at: number) => ((random[at] as number) & 15).toString(16);
+  // Until the year 2527 the time has eleven digits.
+  return `0${Date.now().toString(16)}-7xxx-8xxx-xxxxxxxxxxxx`
+    .replace(/x/g, digit)
+    .replace(/.{8}/, "$&-");
 }
 
 /** Waits at most as long as a timer can. */
 export function timer(run: () => void, ms: number): ReturnType<typeof setTimeout> {
-  return setTimeout(run, Math.min(ms, 2 ** 31 - 1));
+  return setTimeout(run, Math.min(ms, 1e9));
 }

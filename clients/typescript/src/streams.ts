@@ -52,7 +52,7 @@ export function stream<P extends p.Shape, K extends p.RequestsWith<P, "item">>(
   const answer = inside.ask_(call, stop.signal, () => credit(inside.at_(), call, most));
   const reply = answer.then((it) => {
     if (it.kind === "ok") return it.payload;
-    throw failure(type, it as Failed);
+    throw failure(type, it as Failed, stop.signal);
   });
   const end = (error?: unknown) => {
     signal?.removeEventListener("abort", cancel);
@@ -62,9 +62,14 @@ export function stream<P extends p.Shape, K extends p.RequestsWith<P, "item">>(
   return Object.assign(feed, { reply });
 }
 
+/** Whether the call waits for its answer. */
+export function waits(session: Session, call: Call): boolean {
+  return session.calls_.get(call.id_ as string) === call;
+}
+
 /** The application takes `n` more items; what waits to be sent becomes more. */
 export function credit(session: Session, call: Call, n: number): void {
-  if (!session.has_(call)) return;
+  if (!waits(session, call)) return;
   const queued = session.queue_().find((it) => it.call === call && it.n && !it.head.seq);
   if (!queued) session.push_("$credit", { re: call.id_ as string }, { n }, { call, n });
   else queued.body = session.format_.body({ n: (queued.n = (queued.n as number) + n) });

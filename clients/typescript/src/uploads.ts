@@ -3,7 +3,8 @@ import { failure } from "./errors.js";
 import type { Call, Failed, Reply } from "./events.js";
 import type * as p from "./protocol.js";
 import type { Session } from "./core.js";
-import { HEAD } from "./session.js";
+import { HEAD } from "./bounds.js";
+import { waits } from "./streams.js";
 import { byteLength, type Body } from "./wire.js";
 
 /** How often an upload looks for room: acknowledgements make some without a word. */
@@ -52,7 +53,7 @@ export async function upload<P extends p.Shape, K extends p.RequestsWith<P, "par
   inside.pump_();
   const it = await over;
   if (it.kind === "ok") return it.payload;
-  throw failure(type, it as Failed);
+  throw failure(type, it as Failed, stop.signal);
 }
 
 /** The parts of one upload, under the server's credit (docs/protocol.md, section 7). */
@@ -77,11 +78,11 @@ export class Sending {
   /** The next part, as it travels; false without credit or room. */
   part(session: Session, body: Body): boolean {
     const { call } = this;
-    if (!session.has_(call)) return true;
+    if (!waits(session, call)) return true;
     if (!this.#credit || !session.hasRoom_()) return false;
     this.#credit--;
     const check = () => {
-      if (call.isCancelled_) return false;
+      if (call.cancel_) return false;
       if (byteLength(body) + HEAD <= session.maxFrame_()) return true;
       // An upload with a hole is worth nothing.
       session.sendCancel_(call);
@@ -94,7 +95,7 @@ export class Sending {
 
   /** No more parts follow. */
   end(session: Session): void {
-    if (!session.has_(this.call) || this.#isEnded) return;
+    if (!waits(session, this.call) || this.#isEnded) return;
     this.#isEnded = true;
     session.push_("$end", { re: this.call.id_ as string }, null, { call: this.call });
   }

@@ -84,10 +84,8 @@ const ENVELOPE = {
 };
 /** A frame of the session stream about another one. */
 const ABOUT = { seq: 0, re: "" } as const;
-/** No server's frame has this: it is one that only clients send. */
-const OURS = { type: 0 };
 /** What a control frame must have, besides what every envelope has. */
-export const SHAPES: Record<string, { seq?: 0; [field: string]: any }> = {
+export const SHAPES: Record<string, any> = {
   $welcome: {
     payload: {
       version: 0,
@@ -112,12 +110,14 @@ export const SHAPES: Record<string, { seq?: 0; [field: string]: any }> = {
   $unsubbed: { seq: 0, ch: "", payload: { code: "", reason: "", retry: "" } },
   $live: { ch: "", off: 0 },
   $gap: { ch: "", payload: { reason: "", after: [0], until: [0], dropped: [0] } },
-  $auth: OURS,
-  $sub: OURS,
-  $unsub: OURS,
+  // Only clients send these, and no frame is a number.
+  $auth: 0,
+  $sub: 0,
+  $unsub: 0,
 };
 
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+/** An `id` and a `re`. */
+const UUIDS = /^([\da-f]{8}(-[\da-f]{4}){4}[\da-f]{8}){2}$/;
 
 /** JSON, in text messages. */
 export const json: Format = {
@@ -141,14 +141,14 @@ export function decode(text: string): Envelope | undefined {
 
 /** The same envelope, where it is one. */
 export function sound(it: any): Envelope | undefined {
-  for (const field of ["id", "re"]) it[field] &&= it[field].toLowerCase();
+  it.id = it.id.toLowerCase();
+  it.re &&= it.re.toLowerCase();
   const { type, id, re = id } = it;
   const isSound =
     fits(it, ENVELOPE) &&
     it.payload !== undefined &&
     /^.{1,128}$/s.test(type) &&
-    UUID.test(id) &&
-    UUID.test(re) &&
+    UUIDS.test(id + re) &&
     fits(it, SHAPES[type] ?? {});
   return isSound ? it : undefined;
 }

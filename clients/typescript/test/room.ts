@@ -260,7 +260,7 @@ class Room {
     this.#expectQuiet();
     const [word, more = ""] = rest.split(" ");
     if (word === "lost") {
-      if (more !== "S" && this.#isConnected) this.#session.at_(this.#now).disconnected_();
+      if (more !== "S" && this.#isConnected) this.#session.at_(this.#now).disconnected_({ code: 1006, reason: "" });
     } else if (word === "asleep") {
       this.#now += duration(more);
       this.#session.at_(this.#now).timeout_();
@@ -314,8 +314,8 @@ class Room {
         const made: Call = { type: short.at(isCall ? 2 : 3), body, deadline, ...more };
         const at = Number(short.at(1));
         this.#calls[at] = made;
-        this.#listen(made, at);
         if (!session.call_(made)) return false;
+        this.#listen(made, at);
         const most = short.number("credit");
         if (most) credit(session, made, most);
         return true;
@@ -410,7 +410,7 @@ class Room {
       case "rejected":
         return short(event.reject.close);
       case "closed": {
-        const { code, retry } = event.closed;
+        const { code, retry_after_ms: retry } = event.closed;
         return short(event.by, code, ...(retry ? [`retry=${retry[0]}..${retry[1]}ms`] : []));
       }
       case "answered":
