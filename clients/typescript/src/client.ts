@@ -145,8 +145,7 @@ function drive(self: any, url: string, options: Options): void {
   /** Counts the attempts that failed in a row. */
   let failed = 0;
   let welcomed = Infinity;
-  let largest = 0;
-  let isOver = false;
+  let largest = options.maxFrame ?? 65_536;
 
   const at = () => current.at_(Date.now());
   const now = () => at().now_();
@@ -158,12 +157,16 @@ function drive(self: any, url: string, options: Options): void {
     listeners.forEach(async (listener) => listener(state));
   };
 
-  const pump = () => {
+  const flush = () => {
     // The last words of a session do not wait for the socket to take more.
     let frame;
     while (socket?.readyState === 1 && !(at().isOpen_() && isFull()) && (frame = at().transmit_())) {
       socket.send(format.write(frame));
     }
+  };
+
+  const pump = () => {
+    flush();
     const closed = at().closed_();
     if (closed) over(closed);
     clearTimeout(pulse);
@@ -182,8 +185,7 @@ function drive(self: any, url: string, options: Options): void {
     const { code, reason, reject, retry_after_ms: window } = closed;
     const text = `${code}: ${reason}`;
     clear(code);
-    if (isOver) stop();
-    else if (isFinal(code)) stop(text, { code, reject });
+    if (isFinal(code)) stop(text, { code, reject });
     else retry(text, window);
   };
 
@@ -197,8 +199,6 @@ function drive(self: any, url: string, options: Options): void {
     current = session({ ...options, id: uuid, welcome_ });
     current.parts_.push(...(options.with ?? []).map((make) => make(current, self.inside)));
     failed = 0;
-    isOver = false;
-    largest = options.maxFrame ?? 65_536;
     void connect();
   };
 
@@ -258,9 +258,8 @@ function drive(self: any, url: string, options: Options): void {
     clear();
     clearTimeout(pulse);
     current.lose_(true);
-    for (const it of current.listened_.values()) (it as Subscription<any>).end_("lost");
-    const error = reason ? new ConnectionError(reason, fields) : undefined;
-    setState({ name: "closed", error });
+    current.listened_.forEach((it) => (it as Subscription<any>).end_("lost"));
+    setState({ name: "closed", error: reason ? new ConnectionError(reason, fields) : undefined });
   };
 
   /** Forgets the socket and the timer of an attempt. */
@@ -375,10 +374,9 @@ function drive(self: any, url: string, options: Options): void {
     }
   };
   self.close = () => {
-    isOver = true;
     at().fail_(1000);
-    pump();
-    // Where there was no session to close, there is nothing that says so.
+    flush();
+    clear(1000);
     stop();
   };
   self.inside = {

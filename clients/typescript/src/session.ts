@@ -54,9 +54,8 @@ export function session(config: Config): Session {
   });
 
   const hasRoom = (share = 1) => {
-    let bytes = 0;
     const all = [...sent, ...queue];
-    for (const { body } of all) bytes += bound.ENTRY + body.length;
+    const bytes = all.reduce((bytes, { body }) => bytes + bound.ENTRY + body.length, 0);
     return all.length < bound.FRAMES * share && bytes < bound.BYTES * share;
   };
 
@@ -168,8 +167,8 @@ export function session(config: Config): Session {
       // Serving is a part.
       if (!re) push("$err", { re: id }, { code: "unimplemented", message: type, retry: "never" });
     } else if (type === "$err") {
-      const isOver = /never|safe|after/.test(payload.retry);
-      settle(call, "fault", payload, isOver ? "NotProcessed" : "Unknown");
+      const isOpen = !/never|safe|after/.test(payload.retry);
+      settle(call, "fault", payload, isOpen ? "Unknown" : "NotProcessed");
     } else if (type === "$ok" || type === `${call.type}.ok`) {
       settle(call, "ok", payload, "Processed");
     } else if (type === `${call.type}.err`) settle(call, "err", payload, "Processed");
@@ -237,11 +236,11 @@ export function session(config: Config): Session {
 
   /** Everything that is wanted is asked for. */
   const askAgain = () => {
-    for (const [ch, it] of all) {
-      if (!isOpen || it.sub_) continue;
+    all.forEach((it, ch) => {
+      if (!isOpen || it.sub_) return;
       it.snapshot_ = undefined;
       it.sub_ = push("$sub", { ch }, { since: it.at_ });
-    }
+    });
   };
 
   /** The server sends nothing of that any more. */
@@ -255,17 +254,14 @@ export function session(config: Config): Session {
    * goes on, nobody knows of best-effort channels what was missed meanwhile.
    */
   const onListening = (isResumed: boolean) => {
-    if (!isResumed) sayDue = Infinity;
-    for (const it of all.values()) {
-      if (isResumed) {
-        if (it.isLive_ && !it.at_) gap(it, { reason: "slow" });
-        it.hasMissed_ = it.sub_ && !it.isLive_;
-      } else {
-        it.owed_ = 0;
-        it.isLive_ = it.hasMissed_ = false;
-        it.sub_ = undefined;
-      }
-    }
+    all.forEach((it) => {
+      it.hasMissed_ = isResumed && it.sub_ && !it.isLive_;
+      if (!isResumed) {
+        it.isLive_ = false;
+        it.owed_ = it.sub_ = undefined;
+        sayDue = Infinity;
+      } else if (it.isLive_ && !it.at_) gap(it, { reason: "slow" });
+    });
     askAgain();
   };
 
@@ -324,8 +320,8 @@ export function session(config: Config): Session {
     let said: Record<string, number> | undefined;
     let size = bound.RESERVE;
     sayDue = Infinity;
-    for (const [ch, it] of all) {
-      if (!it.owed_) continue;
+    all.forEach((it, ch) => {
+      if (!it.owed_) return;
       size += ch.length + bound.CHANNEL;
       if (said && size > maxFrame) sayDue = -Infinity;
       else {
@@ -333,7 +329,7 @@ export function session(config: Config): Session {
         it.told_ = Math.max(it.told_ as number, it.owed_);
         it.owed_ = 0;
       }
-    }
+    });
     return said;
   };
 
@@ -408,8 +404,7 @@ export function session(config: Config): Session {
     call_(call) {
       const { type, body, ch, key } = call;
       const isFree = hasRoom();
-      call.id_ = isFree ? push(type, { ch, key }, null, { body, call }) : "";
-      calls.set(call.id_, call);
+      calls.set((call.id_ = isFree ? push(type, { ch, key }, null, { body, call }) : ""), call);
       return isFree || fault(call, "overloaded", "safe");
     },
 
