@@ -17,6 +17,7 @@ const PARTS = {
   uploads: 'export { upload } from "./index.js"',
   callbacks: 'export { callbacks } from "./index.js"',
   renewal: 'export { renewal } from "./index.js"',
+  pressure: 'export { pressure } from "./index.js"',
   signs: 'export { signs } from "./index.js"',
   msgpack: 'export { msgpack } from "./msgpack.js"',
   share: 'export { share } from "./share.js"',

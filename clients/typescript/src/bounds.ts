@@ -9,7 +9,7 @@ export const ASLEEP_MS = 5000;
 export const ACK_MS = 250;
 export const ACK_FRAMES = 32;
 export const ACK_EVENTS = 16;
-/** Bytes of one channel's place in an `$ack`, besides its address, and what an `$ack` leaves free. */
+/** Bytes of a channel's place in an `$ack`, besides its address, and what an `$ack` leaves free. */
 export const CHANNEL = 24;
 export const RESERVE = 768;
 

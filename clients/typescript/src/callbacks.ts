@@ -100,7 +100,8 @@ export class Serving implements Hooks {
     this.#running.get(request)?.abort();
   }
 
-  #onRequest({ type, id, ttl, payload }: Envelope): void {
+  #onRequest({ type, id: written, ttl, payload }: Envelope): void {
+    const id = written.toLowerCase();
     const size = byteLength(this.#port.format_.body(payload)) + HEAD;
     const served = Object.hasOwn(this.#serves, type) ? this.#serves[type] : undefined;
     const version = this.#version;

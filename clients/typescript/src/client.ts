@@ -62,6 +62,8 @@ export interface Inside {
   readonly options_: Options;
   /** The session, at the present time. */
   at_(): Session;
+  /** Bytes that the socket has not sent. */
+  held_(): number | undefined;
   /** Does what can be done: call it after every input of the session. */
   pump_(): void;
   /** A call that is not asked yet. */
@@ -158,9 +160,13 @@ function drive(self: any, url: string, options: Options): void {
   };
 
   const flush = () => {
-    // The last words of a session do not wait for the socket to take more.
     let frame;
-    while (socket?.readyState === 1 && !(at().isOpen_() && isFull()) && (frame = at().transmit_())) {
+    while (
+      socket?.readyState === 1 &&
+      // The last words of a session do not wait for the socket to take more.
+      !(at().isOpen_() && isFull()) &&
+      (frame = at().transmit_())
+    ) {
       socket.send(format.write(frame));
     }
   };
@@ -181,8 +187,7 @@ function drive(self: any, url: string, options: Options): void {
 
   const isFull = () => (socket as Socket)?.bufferedAmount >= HIGH;
 
-  const over = (closed: Closed) => {
-    const { code, reason, reject, retry_after_ms: window } = closed;
+  const over = ({ code, reason, reject, retry_after_ms: window }: Closed) => {
     const text = `${code}: ${reason}`;
     clear(code);
     if (isFinal(code)) stop(text, { code, reject });
@@ -307,7 +312,12 @@ function drive(self: any, url: string, options: Options): void {
     });
 
   /** Asks until there is an answer that the caller has to hear. */
-  const request = async (type: string, payload: unknown, options: CallOptions, ch?: string) => {
+  const request = async (
+    type: string,
+    payload: unknown,
+    options: CallOptions = {},
+    ch?: string,
+  ) => {
     const first: Call & p.RequestInfo = make(type, payload, options, ch);
     const mayRepeat = first.idempotent || first.dedup;
     if (mayRepeat) first.key ??= uuid();
@@ -343,10 +353,10 @@ function drive(self: any, url: string, options: Options): void {
     listeners.add(listener);
     return () => void listeners.delete(listener);
   };
-  self.call = (type: string, payload: unknown, options = {}) => request(type, payload, options);
-  self.publish = async (ch: string, event: string, payload: unknown, options = {}) => {
-    const { epoch, off } = await request(`${ch.split("/")[0]}.${event}`, payload, options, ch);
-    return epoch && { epoch, off };
+  self.call = request;
+  self.publish = async (ch: string, event: string, payload: unknown, options?: CallOptions) => {
+    const it = await request(`${ch.split("/")[0]}.${event}`, payload, options, ch);
+    return it.epoch && it;
   };
   self.subscribe = (ch: string, { since, signal }: SubscribeOptions = {}) => {
     const consumed = (off: number | undefined) => {
@@ -382,6 +392,7 @@ function drive(self: any, url: string, options: Options): void {
   self.inside = {
     options_: options,
     at_: at,
+    held_: () => socket?.bufferedAmount,
     pump_: pump,
     make_: make,
     check_: check,

@@ -4,9 +4,8 @@ import type { Envelope, Fault, Format, Head, Outgoing, Position } from "./wire.j
 
 /**
  * The client's end of the conversation. Pure: no socket, no clock, no randomness, no timer. Say the
- * time with `at_`, give an input, then poll `transmit_`, `closed_` and `due_`. What it tells it tells
- * at once: whoever listens (`Call.take_`, `Listened`, `Config.welcome_`, a part) asks it for nothing
- * meanwhile.
+ * time with `at_`, give an input, then poll `transmit_`, `closed_` and `due_`. What it tells it
+ * tells at once: whoever listens (`Call.take_`, `Listened`, a part) asks it for nothing meanwhile.
  */
 export interface Session {
   at_(now: number): Session;
@@ -75,6 +74,14 @@ export interface Session {
   /** The session is lost; where it ends here every call has its outcome. */
   lose_(isOver?: boolean): void;
 }
+
+/** A call ends, and its caller is told; false, as nothing of it is to leave. */
+export type Settle = (
+  call: Call,
+  kind: Reply["kind"],
+  payload?: unknown,
+  outcome?: Reply["outcome"],
+) => false;
 
 /** What a frame is about. */
 export type About = Pick<Head, "re" | "ch" | "key">;

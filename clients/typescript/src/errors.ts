@@ -54,6 +54,6 @@ export function failure(
   signal?: AbortSignal,
 ): CallError {
   const text = `${type}: ${kind} ${JSON.stringify(payload ?? outcome)}`;
-  const field = kind === "fault" ? kind : "error";
-  return new CallError(text, { kind, outcome, [field]: payload }, { cause: signal?.reason });
+  const fields = { kind, outcome, [kind === "fault" ? kind : "error"]: payload };
+  return new CallError(text, fields, signal?.aborted ? { cause: signal.reason } : undefined);
 }

@@ -1,5 +1,6 @@
 import { callbacks } from "./callbacks.js";
 import { Client, type CallOptions, type Options } from "./client.js";
+import { pressure } from "./pressure.js";
 import type * as p from "./protocol.js";
 import { renewal } from "./renewal.js";
 import { signs } from "./signs.js";
@@ -17,7 +18,8 @@ export interface FullOptions<P extends p.Shape = p.AnyProtocol> extends Options 
 export class FullClient<P extends p.Shape = p.AnyProtocol> extends Client<P> {
   constructor(url: string, options: FullOptions<P>) {
     const { handlers = {} as p.Handlers<P> } = options;
-    super(url, { ...options, with: [renewal, callbacks(handlers), ...(options.with ?? [])] });
+    const parts = [renewal, pressure, callbacks(handlers), ...(options.with ?? [])];
+    super(url, { ...options, with: parts });
     signs(this as Client<any>);
   }
 

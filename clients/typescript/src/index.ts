@@ -7,6 +7,7 @@ export { CallError, ConnectionError, Rejection } from "./errors.js";
 export type { Outcome, Part } from "./events.js";
 export { FullClient, connect } from "./full.js";
 export type { FullOptions } from "./full.js";
+export { pressure } from "./pressure.js";
 export type * from "./protocol.js";
 export { renewal } from "./renewal.js";
 export type { Backoff } from "./socket.js";

@@ -1,7 +1,7 @@
-import type { Call, Closed, Config, Hooks, Queued, Reply } from "./events.js";
+import type { Call, Closed, Config, Hooks, Queued } from "./events.js";
 import { isFinal, outcomeOf } from "./codes.js";
 import * as bound from "./bounds.js";
-import type { About, Session } from "./core.js";
+import type { About, Session, Settle } from "./core.js";
 import type { Item, Listened } from "./listening.js";
 import { SHAPES, byteLength, json } from "./wire.js";
 import type { Done, Envelope, Gap, Outgoing, Position } from "./wire.js";
@@ -22,7 +22,7 @@ export function session(config: Config): Session {
   let isOpen = false;
   /** How the connection ended; told when the last word has left. */
   let closed: Closed | undefined;
-  let grant: { session: string; ticket: string } | undefined;
+  let grant: { id: string; ticket: string } | undefined;
   /** What leaves before everything else, what waits, and what is not acknowledged (section 6). */
   let urgent: Outgoing[] = [];
   let queue: Queued[] = [];
@@ -88,20 +88,12 @@ export function session(config: Config): Session {
     end(how);
   };
 
-  const has = (call: Call) => calls.get(call.id_ as string) === call;
+  const sendCancel = (call: Call) =>
+    void (call.cancel_ ||= push("$cancel", { re: call.id_ as string }));
 
-  const sendCancel = (call: Call) => {
-    call.cancel_ ||= push("$cancel", { re: call.id_ as string });
-  };
-
-  const settle = (
-    call: Call,
-    kind: Reply["kind"],
-    payload?: unknown,
-    outcome = outcomeOf(call),
-  ): false => {
+  const settle: Settle = (call, kind, payload, outcome = outcomeOf(call)) => {
     // What has a place must leave again, or the server misses it.
-    queue = queue.filter((it) => it.head.seq || it.call !== call);
+    queue = queue.filter((it) => it.call !== call || it.head.seq);
     if (calls.delete(call.id_ as string)) call.take_?.({ kind, outcome, payload });
     return false;
   };
@@ -164,8 +156,10 @@ export function session(config: Config): Session {
       pushUrgent("$pong", { t: payload.t, now });
     } else if (!call) {
       if (!isMessage || ch) return onChannel(it);
+      if (re) return;
       // Serving is a part.
-      if (!re) push("$err", { re: id }, { code: "unimplemented", message: type, retry: "never" });
+      const about = { re: id.toLowerCase() };
+      push("$err", about, { code: "unimplemented", message: type, retry: "never" });
     } else if (type === "$err") {
       const isOpen = !/never|safe|after/.test(payload.retry);
       settle(call, "fault", payload, isOpen ? "Unknown" : "NotProcessed");
@@ -192,7 +186,7 @@ export function session(config: Config): Session {
     else if (!before || chosen !== version) return 4500;
     else if (welcome.recv < acked || !onAck(welcome.recv)) return 4006;
     version = chosen;
-    grant = { session: session.id, ticket: session.ticket };
+    grant = session;
     isOpen = true;
     heartbeat = welcome.heartbeat;
     maxFrame = limits.max_frame;
@@ -235,13 +229,12 @@ export function session(config: Config): Session {
   };
 
   /** Everything that is wanted is asked for. */
-  const askAgain = () => {
+  const askAgain = () =>
     all.forEach((it, ch) => {
       if (!isOpen || it.sub_) return;
       it.snapshot_ = undefined;
       it.sub_ = push("$sub", { ch }, { since: it.at_ });
     });
-  };
 
   /** The server sends nothing of that any more. */
   const forget = (it: Listened) => {
@@ -380,7 +373,7 @@ export function session(config: Config): Session {
     },
 
     connect_(more) {
-      const resume = grant && { ...grant, recv };
+      const resume = grant && { session: grant.id, ticket: grant.ticket, recv };
       settleAck();
       isConnected = true;
       patience = now + bound.HELLO_MS;
@@ -409,7 +402,7 @@ export function session(config: Config): Session {
     },
 
     cancel_(call) {
-      if (!has(call)) return;
+      if (calls.get(call.id_ as string) !== call) return;
       if (call.isSent_) sendCancel(call);
       else fault(call, "cancelled", "safe");
     },
@@ -436,8 +429,9 @@ export function session(config: Config): Session {
     consumed_(it, off) {
       const { at_: at, told_: told = 0 } = it;
       // A position above the last event belongs to an earlier history of the channel.
-      if (!it.isLive_ || !at || !off || off > at.off || off <= told) return;
-      owe(it, off, off - told < bound.ACK_EVENTS ? bound.ACK_MS : 0);
+      if (it.isLive_ && at && off && off <= at.off && off > told) {
+        owe(it, off, off - told < bound.ACK_EVENTS ? bound.ACK_MS : 0);
+      }
     },
 
     probe_() {
@@ -482,17 +476,15 @@ export function session(config: Config): Session {
     },
 
     closed_() {
-      const it = urgent.length ? undefined : closed;
-      if (it) {
-        closed = undefined;
-        if (isFinal(it.code) || /^41/.test(it.code as any)) lose();
-      }
+      const it = closed;
+      if (!it || urgent.length) return;
+      closed = undefined;
+      if (isFinal(it.code) || /^41/.test(it.code as any)) lose();
       return it;
     },
 
     due_() {
-      const pace = nextQueued() ? paceDue() : Infinity;
-      const leaving = [ackDue, sayDue, pace];
+      const leaving = [ackDue, sayDue, nextQueued() ? paceDue() : Infinity];
       return Math.min(
         isConnected ? patience : Infinity,
         // What is due already waits for the socket alone.

@@ -2,6 +2,7 @@ import { Client, type CallOptions, type Options, type State } from "./client.js"
 import type { SubscribeOptions } from "./client.js";
 import { CallError, ConnectionError } from "./errors.js";
 import type { Item } from "./listening.js";
+import { pressure } from "./pressure.js";
 import type * as p from "./protocol.js";
 import { signs } from "./signs.js";
 import { timer, uuid } from "./socket.js";
@@ -68,7 +69,8 @@ export class SharedClient<P extends p.Shape = p.AnyProtocol> {
   constructor(url: string, options: Options, share: ShareOptions = {}) {
     this.#options = options;
     this.#make = () => {
-      const client = new Client<P>(url, options);
+      const parts = [pressure, ...(options.with ?? [])];
+      const client = new Client<P>(url, { ...options, with: parts });
       signs(client as Client<any>);
       return client;
     };

@@ -35,7 +35,7 @@ export function delay(
   window?: readonly [number, number],
 ): number {
   const base = Math.min(baseMs * 2 ** failed, maxMs);
-  const [low, high] = window ?? [base / 2, base * 1.5];
+  const [low, high] = window || [base / 2, base * 1.5];
   // A server that names a year is not obeyed for longer than an hour.
   return Math.min(low + (high - low) * Math.random(), 3_600_000);
 }

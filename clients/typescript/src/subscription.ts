@@ -25,7 +25,10 @@ export function subscription<T>(
   let stands = false;
   let resolve!: () => void;
   let reject!: (error: unknown) => void;
-  const ready = new Promise<void>((...both) => ([resolve, reject] = both));
+  const ready = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
   // Who does not wait for it reads the same error in the loop.
   ready.catch(() => {});
 
@@ -37,7 +40,9 @@ export function subscription<T>(
 
   const more: Omit<Subscription<T>, keyof Feed<T>> = {
     ready,
-    close: () => void it.return(),
+    close() {
+      it.return();
+    },
     end_: end,
 
     stands_({ recovered, reason = "slow", off }, snapshot) {
@@ -59,12 +64,10 @@ export function subscription<T>(
       } else if (type[0] !== "$") {
         if (off == null && entries.length >= window) {
           // The oldest events give way; in their place stands how many there were.
-          const dropped = entries
-            .splice(0, 2)
-            .reduce((sum, [item]) => sum + (item?.dropped ?? 1), 0);
-          entries.unshift([{ type: "$gap", reason: "slow", dropped }]);
+          const item = { type: "$gap", reason: "slow", dropped: 0 };
+          for (const [old] of entries.splice(0, 2, [item])) item.dropped += old?.dropped ?? 1;
         }
-        item.type = type.slice(type.indexOf(".") + 1);
+        item.type = type.replace(/^.*?\./, "");
       }
       push(item, off);
       if (entries.length > 2 * window) return 4500;

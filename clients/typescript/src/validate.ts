@@ -86,7 +86,10 @@ class Validating implements Hooks {
       const isItem = type.endsWith(".item");
       if (call && isItem) session.sendCancel_(call);
       if (call) session.fault_(call, "invalid", "never", isItem ? "Unknown" : "Processed", message);
-    } else session.push_("$err", { re: id }, { code: "invalid", message, retry: "never" });
+    } else {
+      const about = { re: id.toLowerCase() };
+      session.push_("$err", about, { code: "invalid", message, retry: "never" });
+    }
     return true;
   }
 

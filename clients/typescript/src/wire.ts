@@ -82,8 +82,6 @@ const ENVELOPE = {
   ttl: [0],
   tp: [""],
 };
-/** A frame of the session stream about another one. */
-const ABOUT = { seq: 0, re: "" } as const;
 /** What a control frame must have, besides what every envelope has. */
 export const SHAPES: Record<string, any> = {
   $welcome: {
@@ -102,12 +100,12 @@ export const SHAPES: Record<string, any> = {
   $ack: { payload: {} },
   $auth_ok: { re: "" },
   $auth_required: { payload: {} },
-  $cancel: ABOUT,
-  $end: ABOUT,
-  $credit: { ...ABOUT, payload: { n: 0 } },
-  $ok: { ...ABOUT, payload: { epoch: [""], off: [0], recovered: [true] } },
-  $err: { ...ABOUT, payload: { code: "", message: "", retry: "", after_ms: [0] } },
-  $unsubbed: { seq: 0, ch: "", payload: { code: "", reason: "", retry: "" } },
+  $cancel: { seq: 0, re: "" },
+  $end: { seq: 0, re: "" },
+  $credit: { seq: 0, re: "", payload: { n: 0 } },
+  $ok: { seq: 0, re: "", payload: { epoch: [""], off: [0], recovered: [true] } },
+  $err: { seq: 0, re: "", payload: { code: "", message: "", retry: "", after_ms: [0] } },
+  $unsubbed: { seq: 0, ch: "", payload: { code: "", retry: "", reason: "" } },
   $live: { ch: "", off: 0 },
   $gap: { ch: "", payload: { reason: "", after: [0], until: [0], dropped: [0] } },
   // Only clients send these, and no frame is a number.
@@ -117,7 +115,7 @@ export const SHAPES: Record<string, any> = {
 };
 
 /** An `id` and a `re`. */
-const UUIDS = /^([\da-f]{8}(-[\da-f]{4}){4}[\da-f]{8}){2}$/;
+const UUIDS = /^([\da-f]{8}(-[\da-f]{4}){4}[\da-f]{8}){2}$/i;
 
 /** JSON, in text messages. */
 export const json: Format = {
@@ -141,13 +139,12 @@ export function decode(text: string): Envelope | undefined {
 
 /** The same envelope, where it is one. */
 export function sound(it: any): Envelope | undefined {
-  it.id = it.id.toLowerCase();
   it.re &&= it.re.toLowerCase();
   const { type, id, re = id } = it;
   const isSound =
     fits(it, ENVELOPE) &&
     it.payload !== undefined &&
-    /^.{1,128}$/s.test(type) &&
+    type && type.length <= 128 &&
     UUIDS.test(id + re) &&
     fits(it, SHAPES[type] ?? {});
   return isSound ? it : undefined;

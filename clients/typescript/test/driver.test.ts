@@ -177,6 +177,29 @@ test("what the server asks is served", { handlers }, async (script) => {
   assert.equal((await peer.frame("$err")).payload.code, "unimplemented");
 });
 
+test("an answer names its request in lower case", { handlers }, async (script) => {
+  const peer = await script.peer();
+  await peer.welcome();
+  const id = (n: number) => `0199C82C-C000-7000-8000-00000000ABC${n}`;
+  for (const [at, type] of ["confirm", "refuse", "dance"].entries()) {
+    peer.socket.send(JSON.stringify({ type, id: id(at), ts: 0, seq: at + 1, payload: {} }));
+  }
+  // The one that nobody serves needs no handler.
+  for (const [type, n] of [["$err", 2], ["confirm.ok", 0], ["refuse.err", 1]] as const) {
+    assert.equal((await peer.frame(type)).re, id(n).toLowerCase());
+  }
+});
+
+test("a hello that is refused for now is said again", {}, async (script, client) => {
+  const peer = await script.peer();
+  await peer.frame("$hello");
+  const error = { code: "overloaded", message: "full", retry: "after", after_ms: 0 };
+  peer.send("$reject", { close: 4301, error, protocol: "test", supported: [1, 1] });
+  await (await script.peer()).welcome();
+  await client.call("join", {}, { timeoutMs: 20 }).catch(() => {});
+  assert.equal(client.state.name, "ready");
+});
+
 test("a message that is no text closes the connection", {}, async (script, client) => {
   const peer = await script.peer();
   await peer.welcome();

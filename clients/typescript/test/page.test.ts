@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, type FullClient } from "../src/index.js";
+import { Client, connect, pressure, type FullClient } from "../src/index.js";
 import { session } from "../src/session.js";
 import { Script } from "./script.js";
 
@@ -163,6 +163,51 @@ test("nothing is written while the socket holds too much", within, async () => {
   assert.deepEqual(socket.sent.slice(1).map((it) => it.type), ["a", "b"]);
   client.close();
 });
+
+test("the last word to a socket that closes is not the first one to the next", within, async () => {
+  const client = fake();
+  const socket = await FakeSocket.next();
+  socket.welcome();
+  socket.readyState = 2;
+  // A place is skipped: 4006, but nothing can be written any more.
+  socket.say("join", {}, { seq: 9 });
+  socket.onclose?.({ code: 1006, reason: "" });
+  assert.match(client.state.name === "waiting" ? client.state.reason : "", /^4006/);
+  client.reconnect();
+  const next = await FakeSocket.next();
+  next.welcome();
+  assert.deepEqual(next.sent.map((it) => it.type), ["$hello"]);
+  client.close();
+});
+
+for (const [what, parts, last] of [
+  ["a socket that takes nothing for 10 s is left", [pressure], "$close"],
+  ["without the part for it nothing is written, and nothing is left", [], "$hello"],
+] as const) {
+  test(what, within, async (t) => {
+    const options = { ...contract, WebSocket: FakeSocket, backoff: { baseMs: 3_600_000 } };
+    const client = new Client("ws://test/", { ...options, with: [...parts] });
+    const socket = await FakeSocket.next();
+    socket.welcome();
+    socket.bufferedAmount = 65_536;
+    const { now } = Date;
+    const pass = (ms: number) => {
+      const later = now() + ms;
+      t.mock.method(Date, "now", () => later);
+      client.inside.at_().timeout_();
+      client.inside.pump_();
+    };
+    for (let ms = 0; ms < 9500; ms += 500) pass(ms);
+    // It took some, if little.
+    socket.bufferedAmount = 65_537;
+    for (let ms = 9500; ms < 19_000; ms += 500) pass(ms);
+    assert.equal(socket.sent.at(-1).type, "$hello");
+    for (let ms = 19_000; ms < 20_000; ms += 500) pass(ms);
+    assert.equal(socket.sent.at(-1).type, last);
+    assert.equal(client.state.name, parts.length ? "waiting" : "ready");
+    client.close();
+  });
+}
 
 test("an aborted subscription ends its loop at once", within, async () => {
   const script = await Script.start();

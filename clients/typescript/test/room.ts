@@ -54,9 +54,9 @@ export function blocks(file: string, text: string): Block[] {
 }
 
 /** Runs one block; throws with the line, what was expected, and what came. */
-export function run(block: Block, format = json): void {
+export function run(block: Block, format = json, hasParts = true): void {
   const isScripted = block.lines.some(({ text }) => text === "peer S");
-  const room = new Room(block, isScripted, format);
+  const room = new Room(block, isScripted, format, hasParts);
   for (const { number, text } of [...block.lines, { number: 0, text: "-- 0ms" }]) {
     try {
       room.step(text);
@@ -93,6 +93,7 @@ class Room {
     block: Block,
     readonly isScripted: boolean,
     readonly format: Format,
+    hasParts: boolean,
   ) {
     for (const { text } of block.lines) {
       const [, name, value] = /^config C version_(min|max)=(\d+)$/.exec(text) ?? [];
@@ -108,7 +109,7 @@ class Room {
       welcome_: (welcome) => this.#tell({ on: "welcome", welcome }),
       maxFrame: this.#maxFrame,
     });
-    this.#takeParts();
+    if (hasParts) this.#takeParts();
   }
 
   #tell(event: Told): void {

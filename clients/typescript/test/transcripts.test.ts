@@ -19,6 +19,14 @@ for (const format of [json, msgpack]) {
   }
 }
 
+/** What a client without parts can neither be asked nor told. */
+const PART = /^(C app[<>] (request|stop|answer|auth\w*|renewed|not_renewed)|S: (confirm|locate)) ?/;
+const bare = ours.filter(({ lines }) => !lines.some(({ text }) => PART.test(text)));
+for (const block of bare) {
+  test(`transcript ${block.name} without parts`, () => run(block, json, false));
+}
+
 test("the transcripts were found", () => {
   assert.ok(ours.length > 80, `${ours.length} of ${all.length} blocks`);
+  assert.ok(bare.length > 60, `${bare.length} without parts`);
 });
