@@ -4,12 +4,10 @@ import { build } from "esbuild";
 import { gzipSync } from "node:zlib";
 import { minify } from "terser";
 
-/** What the core should cost one day. */
-const AIM = 6000;
 /** What a program imports, and how many bytes it may cost. */
 const PROGRAMS = {
-  core: ['export { Client } from "./index.js"', 6950],
-  everything: ['export * from "./index.js"', 9500],
+  core: ['export { Client } from "./index.js"', 6000],
+  everything: ['export * from "./index.js"', 8700],
 };
 /** Parts, each with the core: what they cost more. */
 const PARTS = {
@@ -46,7 +44,6 @@ for (const [name, [contents, bound]] of Object.entries(PROGRAMS)) {
     `${name}: ${least} bytes gzip, ${minified} minified; at most ${bound} gzip (by esbuild ${esbuild})`,
   );
   if (least > bound) process.exitCode = 1;
-  if (name === "core" && least > AIM) console.log(`  ${least - AIM} bytes above the aim of ${AIM}`);
 }
 const alone = await measure(core);
 for (const [name, contents] of Object.entries(PARTS)) {
