@@ -8,7 +8,8 @@ import type { Envelope, Fault, Format, Head, Outgoing, Position } from "./wire.j
  * tells at once: whoever listens (`Call.take_`, `Listened`, a part) asks it for nothing meanwhile.
  */
 export interface Session {
-  at_(now: number): Session;
+  /** The time, in milliseconds: the wall clock will do, the session never goes back. */
+  at_(time: number): Session;
 
   // Inputs.
 

@@ -1,6 +1,7 @@
 import type { Failed, Outcome } from "./events.js";
 import type { Fault } from "./wire.js";
 
+/** An error with fields. */
 class Failure<F> extends Error {
   constructor(message: string, fields?: F, options?: ErrorOptions) {
     super(message, options);
@@ -25,7 +26,6 @@ export class CallError<E = unknown> extends Failure<Fields<E>> {
   /** The payload of `.err`, where `kind` is `err`. */
   declare readonly error?: E;
   declare readonly fault?: Fault | undefined;
-
 }
 
 type Fields<E> = Pick<CallError<E>, "kind" | "outcome" | "error" | "fault">;

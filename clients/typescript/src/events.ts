@@ -62,7 +62,7 @@ export interface Closed {
   reject?: any;
 }
 
-/** What a session is told at its start. Its clock counts milliseconds and never goes back. */
+/** What a session is told at its start. */
 export interface Config {
   protocol: string;
   versions: readonly [number, number];
