@@ -261,7 +261,8 @@ class Room {
     this.#expectQuiet();
     const [word, more = ""] = rest.split(" ");
     if (word === "lost") {
-      if (more !== "S" && this.#isConnected) this.#session.at_(this.#now).disconnected_({ code: 1006, reason: "" });
+      const isOurs = more !== "S" && this.#isConnected;
+      if (isOurs) this.#session.at_(this.#now).disconnected_({ code: 1006, reason: "" });
     } else if (word === "asleep") {
       this.#now += duration(more);
       this.#session.at_(this.#now).timeout_();
