@@ -102,6 +102,7 @@ pub(super) fn is_plain_text(text: &str) -> bool {
 }
 
 /// How many bytes at the start of a text stand in JSON as they are.
+#[expect(clippy::inline_always, reason = "it is called for every string, by one function")]
 #[inline(always)]
 pub(super) fn plain(text: &[u8]) -> usize {
     let (blocks, rest) = text.as_chunks::<16>();
@@ -119,9 +120,11 @@ pub(super) fn plain(text: &[u8]) -> usize {
 /// The place of the first byte of a block that has to be looked at.
 #[inline]
 fn first_stop(block: &[u8; 16]) -> usize {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = *block;
-    let first = stops(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    let second = stops(u64::from_le_bytes(rest));
+    let stops_at = |at| {
+        let eight = block.get(at..).and_then(<[u8]>::first_chunk);
+        eight.map_or(0, |eight| stops(u64::from_le_bytes(*eight)))
+    };
+    let (first, second) = (stops_at(0), stops_at(8));
     let place = if first == 0 { 64 + second.trailing_zeros() } else { first.trailing_zeros() };
     place as usize / 8
 }

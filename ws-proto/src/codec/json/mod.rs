@@ -313,6 +313,6 @@ impl<'a> Reader<'a> {
 /// The 36 bytes of a UUID with hyphens, and none of the other spellings.
 #[inline]
 fn hyphenated(text: &[u8]) -> Option<MessageId> {
-    let id = digits::from_hyphenated(text.as_array()?)?;
+    let id = digits::from_hyphenated(text.try_into().ok()?)?;
     Some(MessageId(Uuid::from_bytes(id)))
 }
