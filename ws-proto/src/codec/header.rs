@@ -49,8 +49,8 @@ impl Field {
     }
 }
 
-/// What the names of the fields look like in a format, so that what stands next is compared with one
-/// of them and not with each.
+/// What the names of the fields look like in a format, so that what stands next is compared with
+/// one of them and not with each.
 pub(super) struct Names([Name; Self::PLACES]);
 
 /// The first bytes of a name, at most eight, and how many they are.

@@ -3,8 +3,8 @@
 const ONES: u64 = u64::MAX / 255;
 const HIGHS: u64 = ONES * 0x80;
 
-/// 1 where a string of JSON has to be looked at: a quote, a backslash, a control character. With one
-/// bit changed a quote stands right behind the control characters, and nothing else does.
+/// 1 where a string of JSON has to be looked at: a quote, a backslash, a control character. With
+/// one bit changed a quote stands right behind the control characters, and nothing else does.
 #[inline]
 pub(super) fn stop(byte: u8) -> u8 {
     u8::from(byte ^ 2 < 0x21) | u8::from(byte == b'\\')

@@ -216,8 +216,8 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at + 1..)?.first_chunk().copied()
     }
 
-    /// Skips a text whose length is in its marker or the byte behind it, if that is what comes next,
-    /// and says where it stands. It may be anything.
+    /// Skips a text whose length is in its marker or the byte behind it, if that is what comes
+    /// next, and says where it stands. It may be anything.
     #[inline]
     pub(super) fn short_text(&mut self) -> Option<Range<usize>> {
         let (start, len) = match self.peek()? {
