@@ -12,25 +12,33 @@ use tokio::{
 use ws_proto::{
     Access, Authenticate, Authorize, Caller, Channels, Credentials, Envelope, Events, Fault,
     Format, Frame, Head, IdSource, Limits, Never, Protocol, Raw, Requests, VersionRange,
-    frame::{Hello, Subscribe},
+    frame::{Ack, Hello, Subscribe},
 };
 use ws_runtime::{Server, ServerConfig, transport::tungstenite::WebSocket};
 
-/// A request alone, so many of them that come and are answered together, and one publication to
-/// so many subscribers, each counted as one round.
+/// A request alone, so many of them that come and are answered together, and what is published at
+/// once to so many subscribers, each counted as one round.
 pub(crate) const WORKLOADS: &[Workload] = &[
     ("json request round trip", |rounds| requests(Format::Json, 1, rounds)),
     ("json 16 request round trips at once", |rounds| requests(Format::Json, BATCH, rounds)),
-    ("json fan-out to 100", |rounds| fan_out(Format::Json, rounds)),
+    ("json fan-out to 100", |rounds| fan_out(Format::Json, 1, rounds)),
+    ("json fan-out of 32 to 100", |rounds| fan_out(Format::Json, BURST, rounds)),
+    ("json kept fan-out of 32 to 100", |rounds| kept_fan_out(Format::Json, rounds)),
     ("msgpack request round trip", |rounds| requests(Format::MessagePack, 1, rounds)),
     ("msgpack 16 request round trips at once", |rounds| {
         requests(Format::MessagePack, BATCH, rounds)
     }),
-    ("msgpack fan-out to 100", |rounds| fan_out(Format::MessagePack, rounds)),
+    ("msgpack fan-out to 100", |rounds| fan_out(Format::MessagePack, 1, rounds)),
+    ("msgpack fan-out of 32 to 100", |rounds| fan_out(Format::MessagePack, BURST, rounds)),
+    ("msgpack kept fan-out of 32 to 100", |rounds| kept_fan_out(Format::MessagePack, rounds)),
 ];
 
 const BATCH: u64 = 16;
 const SUBSCRIBERS: usize = 100;
+/// Events that are published together.
+const BURST: u64 = 32;
+/// Events of a kept channel that a subscriber acknowledges together.
+const ACKED: u64 = 16;
 /// Batches that are written before the first one is sent, however many are sent: what they cost is
 /// then the same for all numbers of rounds.
 const PREPARED: u64 = 400;
@@ -65,6 +73,12 @@ enum CountedChannel {
     /// What is missed does not matter.
     #[channel(event = FanEvent, delivery = best_effort)]
     Fan {
+        /// Which one.
+        name: String,
+    },
+    /// Everything arrives.
+    #[channel(event = FanEvent, delivery = at_least_once, history = 1024)]
+    Sure {
         /// Which one.
         name: String,
     },
@@ -122,28 +136,60 @@ fn requests(format: Format, batch: u64, rounds: u64) -> Outcome {
     })
 }
 
-/// Each round publishes one event, which every subscriber reads.
-fn fan_out(format: Format, rounds: u64) -> Outcome {
+/// Each round publishes so many events, which every subscriber reads.
+fn fan_out(format: Format, burst: u64, rounds: u64) -> Outcome {
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let server = server()?;
-        let mut peers = Vec::new();
-        for _ in 0..SUBSCRIBERS {
-            let mut peer = Peer::connect(&server, format).await?;
-            let mut head = peer.head("$sub");
-            (head.seq, head.ch) = (Some(1), Some("fan/x".into()));
-            peer.say(head, Frame::Subscribe(Subscribe::default())).await?;
-            peer.hear("$ok", 1).await?;
-            peers.push(peer);
-        }
+        let mut peers = subscribers(&server, format, "fan/x").await?;
         let event = FanEvent::Said { text: text() };
         for _ in 0..rounds {
-            server.publish(Fan { name: "x".to_owned() }, &event).await?;
+            for _ in 0..burst {
+                server.publish(Fan { name: "x".to_owned() }, &event).await?;
+            }
             for peer in &mut peers {
-                peer.hear("fan.said", 1).await?;
+                peer.hear("fan.said", burst).await?;
             }
         }
         Ok(())
     })
+}
+
+/// The same for a channel whose events are kept until every subscriber has acknowledged them.
+fn kept_fan_out(format: Format, rounds: u64) -> Outcome {
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let server = server()?;
+        let mut peers = subscribers(&server, format, "sure/x").await?;
+        let acks = (0..rounds.max(PREPARED)).map(|round| peers[0].acked(round * BURST));
+        let acks = acks.collect::<Outcome<Vec<_>>>()?;
+        let event = FanEvent::Said { text: text() };
+        for acks in &acks[..usize::try_from(rounds)?] {
+            for _ in 0..BURST {
+                server.publish(Sure { name: "x".to_owned() }, &event).await?;
+            }
+            for peer in &mut peers {
+                peer.hear("sure.said", BURST).await?;
+                peer.stream.write_all(acks).await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+async fn subscribers(
+    server: &Server<Counted>,
+    format: Format,
+    ch: &'static str,
+) -> Outcome<Vec<Peer>> {
+    let mut peers = Vec::new();
+    for _ in 0..SUBSCRIBERS {
+        let mut peer = Peer::connect(server, format).await?;
+        let mut head = peer.head("$sub");
+        (head.seq, head.ch) = (Some(1), Some(ch.into()));
+        peer.say(head, Frame::Subscribe(Subscribe::default())).await?;
+        peer.hear("$ok", 1).await?;
+        peers.push(peer);
+    }
+    Ok(peers)
 }
 
 fn server() -> Outcome<Server<Counted>> {
@@ -214,6 +260,17 @@ impl Peer {
             self.frame(head, Frame::Message(payload.clone()), &mut frames)?;
         }
         Ok(Batch { frames, count })
+    }
+
+    /// Acknowledges the burst after the first `before` events.
+    fn acked(&mut self, before: u64) -> Outcome<Vec<u8>> {
+        let mut frames = Vec::new();
+        for off in (before + ACKED..=before + BURST).step_by(usize::try_from(ACKED)?) {
+            let ch = [("sure/x".to_owned(), off)].into();
+            let head = self.head("$ack");
+            self.frame(head, Frame::Ack(Ack { ch }), &mut frames)?;
+        }
+        Ok(frames)
     }
 
     async fn say(&mut self, head: Head, frame: Frame) -> Outcome {
