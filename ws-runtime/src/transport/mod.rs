@@ -6,6 +6,8 @@
 
 #[cfg(feature = "net")]
 mod ahead;
+#[cfg(feature = "net")]
+mod bell;
 #[cfg(feature = "client")]
 pub mod connect;
 pub mod memory;

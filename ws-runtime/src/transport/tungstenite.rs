@@ -4,7 +4,7 @@
 //! control, answers pings and closes, and judges what is wrong. A server's `wire` reads the messages
 //! that are plain, as nearly all are, and data frames are written by it.
 
-use super::{Lost, Received, Transport, closing_words, wire::Wire};
+use super::{Lost, Received, Transport, bell::Bell, closing_words, wire::Wire};
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use std::{
@@ -41,6 +41,9 @@ pub struct WebSocket<S> {
     /// held, the codec cannot take all of it for what comes next, and goes back to a small buffer.
     last: Bytes,
     closing: Closing,
+    bell: Bell,
+    /// The codec may have an answer of its own to write: a pong, or a goodbye.
+    may_answer: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
@@ -71,8 +74,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
         Self::made(frames, format, Some(Masks::default()))
     }
 
-    const fn made(frames: WebSocketStream<Wire<S>>, format: Format, masks: Option<Masks>) -> Self {
-        Self { frames, format, masks, end: None, last: Bytes::new(), closing: Closing::NotYet }
+    fn made(frames: WebSocketStream<Wire<S>>, format: Format, masks: Option<Masks>) -> Self {
+        Self {
+            frames,
+            format,
+            masks,
+            end: None,
+            last: Bytes::new(),
+            closing: Closing::NotYet,
+            bell: Bell::new(),
+            // What an upgrade may have left in the codec leaves with the first flush.
+            may_answer: true,
+        }
     }
 
     fn ended(&mut self, end: End, received: Received) -> Received {
@@ -126,9 +139,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
         self.frames.get_mut().rest();
         // The first moves what the codec holds into the wire, and is content too early when the
         // peer has closed; the second makes sure.
-        let codec = ready!(Pin::new(&mut self.frames).poll_flush(cx));
+        let codec = if self.may_answer { ready!(self.poll_answers(cx)) } else { Ok(()) };
         let wire = ready!(self.frames.get_mut().poll_drain(cx));
-        Poll::Ready(codec.map_err(|error| Lost(error.to_string())).and(wire.map_err(gone)))
+        Poll::Ready(codec.and(wire.map_err(gone)))
+    }
+
+    #[cold]
+    fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        let flushed = ready!(Pin::new(&mut self.frames).poll_flush(cx));
+        self.may_answer = false;
+        Poll::Ready(flushed.map_err(|error| Lost(error.to_string())))
     }
 
     fn say_goodbye(&mut self, cx: &mut Context<'_>, close: Option<(CloseCode, &str)>) {
@@ -139,6 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
             Some(End::Closed | End::Lost) | None => given,
         };
         let frame = words.map(|(code, reason)| CloseFrame { code, reason: reason.into() });
+        self.may_answer = true;
         // A refusal means that the codec has said goodbye already, as an answer.
         let _ = Pin::new(&mut self.frames).poll_ready(cx);
         let _ = Pin::new(&mut self.frames).start_send(Message::Close(frame));
@@ -178,11 +199,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
         if self.end.is_some() {
             return Poll::Ready(Received::Lost("the connection has ended".into()));
         }
-        let next = match self.frames.get_mut().poll_plain(cx, self.format) {
-            Poll::Ready(Ok(Some(message))) => return Poll::Ready(Received::Message(message)),
-            Poll::Ready(Ok(None)) => Pin::new(&mut self.frames).poll_next(cx),
-            Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error.into()))),
-            Poll::Pending => Poll::Pending,
+        let next = match self.bell.answer(cx) {
+            None => Poll::Pending,
+            Some(waker) => {
+                let cx = &mut Context::from_waker(&waker);
+                let next = match self.frames.get_mut().poll_plain(cx, self.format) {
+                    Poll::Ready(Ok(Some(message))) => {
+                        return Poll::Ready(Received::Message(message));
+                    }
+                    Poll::Ready(Ok(None)) => Pin::new(&mut self.frames).poll_next(cx),
+                    Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+                    Poll::Pending => Poll::Pending,
+                };
+                if next.is_pending() {
+                    self.bell.set();
+                }
+                next
+            }
         };
         if next.is_pending() && self.last.is_unique() {
             self.last = Bytes::new();
@@ -192,6 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
             Some(Err(error)) => self.failed(&error),
             None => self.ended(End::Lost, Received::Lost("the stream has ended".into())),
         };
+        self.may_answer |= !matches!(received, Received::Message(_));
         self.frames.get_mut().heard();
         if let Received::Message(message) = &received
             && message.len() > LARGE
@@ -219,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
             return events.try_for_each(|event| self.start_send(event.bytes(self.format)));
         }
         self.sendable()?;
-        self.frames.get_mut().put_frames(batch.frames(self.format));
+        self.frames.get_mut().share_frames(batch.frames(self.format));
         Ok(())
     }
 

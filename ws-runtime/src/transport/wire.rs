@@ -5,7 +5,7 @@ use super::{
     ahead::Ahead,
     plain::{self, FrameHead, MASK},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use std::{
     cell::Cell,
     io, mem,
@@ -38,6 +38,9 @@ pub(super) struct Wire<S> {
     out: Vec<u8>,
     // The bytes of `out` before this are written.
     written: usize,
+    // Whole frames that other connections are sent, too, written from where they are: there are
+    // some only while `out` is empty, and what the stream does not take at once moves there.
+    shared: Bytes,
     high: usize,
     fruitless: usize,
     patience: usize,
@@ -64,6 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             ahead: Ahead::new(read),
             out: Vec::new(),
             written: 0,
+            shared: Bytes::new(),
             high: limits.write_buffer,
             fruitless: 0,
             // One message in honest fragments and the codec's read-ahead fit twice; the answer to
@@ -78,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Bytes that wait to be written.
     pub(super) fn queued(&self) -> usize {
-        self.out.len() - self.written
+        self.out.len() - self.written + self.shared.len()
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -151,6 +155,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.out.extend_from_slice(frames);
     }
 
+    /// Queues whole unmasked frames that are shared with other connections.
+    pub(super) fn share_frames(&mut self, frames: &Bytes) {
+        if self.queued() > 0 {
+            return self.put_frames(frames);
+        }
+        self.shared = frames.clone();
+    }
+
     /// Writes the queue out.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let drained = self.poll_write_queue(cx);
@@ -209,6 +221,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn poll_write_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.shared.is_empty() {
+            let polled = Pin::new(&mut self.stream).poll_write(cx, &self.shared);
+            let count = if let Poll::Ready(Ok(count)) = polled { count } else { 0 };
+            self.shared.advance(count);
+            // A peer that reads slowly keeps nothing that others are done with.
+            self.unshare();
+            if ready!(polled)? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+        }
         while self.queued() > 0 {
             let unwritten = &self.out[self.written..];
             match ready!(Pin::new(&mut self.stream).poll_write(cx, unwritten))? {
@@ -238,7 +260,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    fn unshare(&mut self) {
+        let shared = mem::take(&mut self.shared);
+        if !shared.is_empty() {
+            self.make_room(shared.len());
+            self.out.extend_from_slice(&shared);
+        }
+    }
+
     fn make_room(&mut self, bytes: usize) {
+        if !self.shared.is_empty() {
+            self.unshare();
+        }
         if self.out.capacity() == 0 {
             self.out = SPARE_QUEUE.try_with(Cell::take).unwrap_or_default();
         }
@@ -284,5 +317,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_drain(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+    use tokio::io::{AsyncReadExt, duplex};
+
+    #[tokio::test]
+    async fn shared_frames_leave_in_their_place_and_are_let_go_of_when_the_stream_is_full() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let limits = Limits::default();
+        for before in [&b""[..], b"before"] {
+            let (near, mut far) = duplex(10);
+            let mut wire = Wire::new(near, &limits);
+            let shared = Bytes::from(b"shared by many".to_vec());
+            wire.put_frames(before);
+            wire.share_frames(&shared);
+            assert_eq!(wire.queued(), before.len() + shared.len());
+            assert!(wire.poll_drain(&mut cx).is_pending());
+            assert!(shared.is_unique(), "the peer reads slowly");
+            assert_eq!(wire.queued(), before.len() + shared.len() - 10);
+            wire.put_frames(b"after");
+            let expected = [before, &shared, b"after"].concat();
+            let mut read = vec![0; expected.len()];
+            let reading = far.read_exact(&mut read);
+            let writing = std::future::poll_fn(|cx| wire.poll_drain(cx));
+            let (written, _) = tokio::join!(writing, reading);
+            written.unwrap();
+            assert_eq!((read, wire.queued()), (expected, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_behind_shared_ones_waits_for_them() {
+        let (near, mut far) = duplex(100);
+        let mut wire = Wire::new(near, &Limits::default());
+        let shared = Bytes::from(b"shared".to_vec());
+        wire.share_frames(&shared);
+        wire.share_frames(&shared);
+        wire.put_frames(b"own");
+        assert_eq!(wire.queued(), 15);
+        std::future::poll_fn(|cx| wire.poll_drain(cx)).await.unwrap();
+        let mut read = [0; 15];
+        far.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"sharedsharedown");
+        assert!(shared.is_unique());
     }
 }
