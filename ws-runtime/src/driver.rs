@@ -7,6 +7,7 @@
 //! hand.
 
 mod stall;
+mod timer;
 
 use crate::{
     session::{Closed, Command, Event, Initiator, Leaving, PeerFault, Session, Time},
@@ -21,7 +22,8 @@ use std::{
     task::{Context, Poll, ready},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use timer::Timer;
+use tokio::time::Instant;
 use ws_proto::{CloseCode, Envelope, Format};
 
 /// Messages read in one turn, so that a fast peer does not keep a worker to itself.
@@ -30,9 +32,6 @@ const BATCH: usize = 64;
 const STAGE: usize = 16;
 /// How long the closing handshake of the transport may take.
 const CLOSING: Duration = Duration::from_secs(2);
-
-/// How much too early a timer may fire, so that it is not moved with each message.
-const SLACK: Duration = Duration::from_secs(1);
 
 /// Memory for encoding that is larger than this is given back.
 const KEPT: usize = 64 * 1024;
@@ -194,7 +193,9 @@ impl Turn {
             if application.is_handed_over() {
                 return Poll::Ready(None);
             }
-            run_due(session, now);
+            if !self.timer.stands(cx, session, now) {
+                run_due(session, now);
+            }
             // What leaves makes room for what the application holds back. Where it holds nothing
             // back, another look would find nothing: what it gives later wakes the next turn.
             let is_full = !(session.has_room() && session.wants_deliveries());
@@ -203,7 +204,9 @@ impl Turn {
             if let Some(closed) = self.closed.take() {
                 return Poll::Ready(Some(closed));
             }
-            let has_changed = told || (written.any && (is_full || is_due(session, now)));
+            let stands = self.timer.stands(cx, session, now);
+            let is_due = || !stands && is_due(session, now);
+            let has_changed = told || (written.any && (is_full || is_due()));
             if !more_to_read && has_changed {
                 continue;
             }
@@ -212,7 +215,9 @@ impl Turn {
             if self.tell(session, application, None) {
                 continue;
             }
-            self.timer.arm(cx, session, now);
+            if !stands {
+                self.timer.arm(cx, session, now);
+            }
             application.on_rest(session);
             if more_to_read || (is_held_back && session.wants_frames()) {
                 // A fast peer: let others have the worker, and go on after them.
@@ -445,37 +450,6 @@ struct Written {
     any: bool,
     /// The transport takes no more for now.
     blocked: bool,
-}
-
-/// One timer per connection, for the session's earliest deadline.
-struct Timer {
-    clock: Clock,
-    at: Option<Time>,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Timer {
-    fn new(clock: Clock) -> Self {
-        Self { clock, at: None, sleep: Box::pin(sleep_until(clock.start)) }
-    }
-
-    /// Remembers to come back for what is due after this moment, which is the same for the whole
-    /// turn: a clock that runs on must not keep the turn from ending. Called when everything is
-    /// written, since most deadlines end with that.
-    fn arm(&mut self, cx: &mut Context<'_>, session: &Session, now: Time) {
-        // What is still due needs an output to be taken first.
-        let Some(due) = session.poll_timeout().filter(|due| *due > now) else { return };
-        // Most deadlines move away before they come. A little too early, the timer only asks again;
-        // to move it further away costs less than to be woken for nothing.
-        if self.at.is_none_or(|at| at > due || due - at >= SLACK) {
-            self.at = Some(due);
-            self.sleep.as_mut().reset(self.clock.instant(due));
-        }
-        if self.sleep.as_mut().poll(cx).is_ready() {
-            self.at = None;
-            cx.waker().wake_by_ref();
-        }
-    }
 }
 
 /// Does what is due.

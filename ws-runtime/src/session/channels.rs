@@ -158,7 +158,7 @@ impl Session {
 
     pub(super) fn deliver(&mut self, address: Address, delivery: Delivery) -> Result<(), Misuse> {
         self.expect_side(Side::Server)?;
-        let channel = self.channels.by_address.get_mut(&address);
+        let channel = self.channels.by_address.get_shared(&address);
         let Some(channel) = channel.filter(|channel| channel.subscribed) else {
             return Err(Misuse::NotSubscribed);
         };

@@ -1,6 +1,7 @@
 //! What a session has for each of its channels. Most have one or two, and the smallest tree has
 //! room for eleven: these stand in a row, in order.
 
+use std::ptr;
 use ws_proto::Address;
 
 #[derive(Debug)]
@@ -15,6 +16,17 @@ impl<T> Few<T> {
     pub(super) fn get_mut(&mut self, address: &Address) -> Option<&mut T> {
         let at = self.find(address).ok()?;
         Some(&mut self.0[at].1)
+    }
+
+    /// What there is for a channel, which shares the memory of this address from here on: what many
+    /// sessions look at is at hand.
+    pub(super) fn get_shared(&mut self, address: &Address) -> Option<&mut T> {
+        let at = self.find(address).ok()?;
+        let (own, it) = &mut self.0[at];
+        if !ptr::eq(own.as_str(), address.as_str()) {
+            *own = address.clone();
+        }
+        Some(it)
     }
 
     pub(super) fn remove(&mut self, address: &Address) {

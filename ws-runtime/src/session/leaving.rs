@@ -59,7 +59,7 @@ impl Session {
     /// [`Session::poll_transmit`] for whoever encodes the message at once, and copies nothing.
     #[must_use]
     pub fn poll_leaving(&mut self, now: Time) -> Option<Leaving<'_>> {
-        self.advance(now);
+        self.tell_time(now);
         Some(match self.next_left()? {
             Left::Kept => Leaving::Kept(self.outbox.leaving()?),
             Left::Once(envelope) => Leaving::Once(envelope),
@@ -88,6 +88,7 @@ impl Session {
 
     /// The last touch before a frame leaves: what we have received rides on it.
     pub(super) fn stamp(&mut self, envelope: &mut Envelope) {
+        self.is_stirred = true;
         let says_nothing_yet = matches!(envelope.frame, Frame::Hello(_) | Frame::Reject(_));
         if !says_nothing_yet {
             envelope.head.ack = self.inbox.tell();

@@ -32,6 +32,7 @@ mod renewing;
 mod listening;
 mod channels;
 mod few;
+pub(crate) mod line;
 mod alive;
 mod pace;
 mod resting;
@@ -101,6 +102,8 @@ pub struct Session {
     agreed: Option<u32>,
     /// Client: how to go on with the session over another connection.
     grant: Option<Grant>,
+    /// Anything but a delivery came or left since the last rest.
+    is_stirred: bool,
 }
 
 impl Session {
@@ -134,6 +137,7 @@ impl Session {
             peer_frame: limits.max_frame,
             agreed: None,
             grant: None,
+            is_stirred: true,
             config,
         }
     }
@@ -187,7 +191,8 @@ impl Session {
     ///
     /// [`Misuse`]: the application broke the rules; nothing was changed.
     pub fn handle_command(&mut self, command: Command, now: Time) -> Result<(), Misuse> {
-        self.advance(now);
+        self.tell_time(now);
+        self.is_stirred |= !matches!(command, Command::Deliver(..));
         match command {
             Command::Connect(hello) => self.connect(*hello),
             Command::Disconnected(code, reason) => {
@@ -354,11 +359,6 @@ impl Session {
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters
-    }
-
-    fn advance(&mut self, now: Time) {
-        debug_assert!(now >= self.now, "time went back from {} to {now}", self.now);
-        self.now = self.now.max(now);
     }
 
     fn head(&mut self, kind: impl Into<ByteString>) -> Head {

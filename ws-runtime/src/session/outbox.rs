@@ -10,7 +10,10 @@ mod figures;
 mod spare;
 mod withheld;
 
-use super::command::{CallId, Delivery};
+use super::{
+    command::{CallId, Delivery},
+    line::Line,
+};
 use bytestring::ByteString;
 use spare::Spare;
 use std::{
@@ -30,7 +33,7 @@ const HEAD_SIZE: usize = 160;
 
 #[derive(Debug)]
 pub(super) struct Outbox {
-    queue: VecDeque<Queued>,
+    queue: Line<Queued>,
     queued_frames: usize,
     deliveries: usize,
     passing: usize,
@@ -77,7 +80,7 @@ pub(super) enum Next {
 impl Outbox {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            queue: VecDeque::new(),
+            queue: Line::default(),
             queued_frames: 0,
             deliveries: 0,
             passing: 0,
@@ -307,7 +310,7 @@ impl Outbox {
 
     /// Credit that is queued becomes more; false when none is.
     pub(super) fn add_credit(&mut self, call: CallId, more: u32) -> bool {
-        for queued in &mut self.queue {
+        for queued in self.queue.iter_mut() {
             if let Queued::Frame(envelope, Some(other)) = queued
                 && *other == call
                 && let Frame::Credit(credit) = &mut envelope.frame
@@ -345,7 +348,7 @@ impl Outbox {
         self.passing_bytes = 0;
         self.bytes = self.sent.iter().map(|envelope| size_of(envelope)).sum();
         let mut latest = mem::take(&mut self.latest);
-        for queued in &self.queue {
+        for queued in self.queue.iter() {
             match queued {
                 Queued::Frame(envelope, _) => {
                     self.queued_frames += 1;

@@ -1,7 +1,7 @@
 //! What a session keeps while nothing happens: no more memory than it needs.
 
-use super::Session;
-use std::collections::VecDeque;
+use super::{Session, Time};
+use std::{collections::VecDeque, mem};
 
 /// Entries for which a queue may keep room while requests come: as many as are read in one turn.
 const KEPT: usize = 64;
@@ -13,12 +13,35 @@ impl Session {
     /// After a request more of them are expected, and room for as many as one turn reads is kept
     /// until the next rest without one: that of the next heartbeat at the latest.
     pub fn rest(&mut self) {
-        let kept = if std::mem::take(&mut self.was_asked) { KEPT } else { 0 };
+        let kept = if mem::take(&mut self.was_asked) { KEPT } else { 0 };
+        self.outbox.rest_queue(kept);
+        // Most rests of a subscriber come after a delivery, which has touched nothing else.
+        if !mem::take(&mut self.is_stirred) {
+            return;
+        }
         relieve(&mut self.urgent, 0);
         relieve(&mut self.events, kept);
         self.outbox.rest(kept);
         self.work.rest(kept);
         self.channels.rest();
+    }
+
+    /// Whether anything but a delivery came or left since the last [`Session::rest`]. Where nothing
+    /// did, [`Session::poll_timeout`] says what it said then.
+    #[must_use]
+    pub const fn is_stirred(&self) -> bool {
+        self.is_stirred
+    }
+
+    /// An input at this moment, which may change anything.
+    pub(super) fn advance(&mut self, now: Time) {
+        self.tell_time(now);
+        self.is_stirred = true;
+    }
+
+    pub(super) fn tell_time(&mut self, now: Time) {
+        debug_assert!(now >= self.now, "time went back from {} to {now}", self.now);
+        self.now = self.now.max(now);
     }
 }
 

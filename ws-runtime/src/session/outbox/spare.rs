@@ -14,9 +14,13 @@ impl Outbox {
         self.spare.take()
     }
 
-    /// Gives back memory that nothing uses, but for so many frames.
+    /// Gives back memory of the queue that nothing uses, but for so many frames.
+    pub(in crate::session) fn rest_queue(&mut self, kept: usize) {
+        self.queue.rest(kept);
+    }
+
+    /// Gives back the other memory that nothing uses, but for so many frames.
     pub(in crate::session) fn rest(&mut self, kept: usize) {
-        relieve(&mut self.queue, kept);
         relieve(&mut self.sent, kept);
         self.spare.0.truncate(kept);
         if kept == 0 {
