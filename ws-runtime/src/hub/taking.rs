@@ -31,6 +31,13 @@ impl Hub {
         outgoing.map(|outgoing| (outgoing, !is_asleep))
     }
 
+    /// The address in memory that all share who have to do with the channel; `None` where nobody
+    /// has.
+    #[must_use]
+    pub fn shared(&self, address: &Address) -> Option<&Address> {
+        self.by_address.get_key_value(address).map(|(shared, _)| shared)
+    }
+
     /// Who is to be sent an event of a `best_effort` channel.
     pub fn listeners(&self, address: &Address) -> impl Iterator<Item = ConnectionId> {
         let known = self.by_address.get(address).and_then(|id| self.channels.get(id));

@@ -18,7 +18,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -162,6 +162,8 @@ pub(crate) struct Asking {
     line: Arc<CallLine>,
     /// Present from the first call on.
     queues: Option<Box<Receivers>>,
+    /// Who waits for the first call.
+    waits: Option<Waker>,
     /// A call that nobody waits for stays: the client still owes its answer.
     open: HashMap<CallId, oneshot::Sender<Reply>>,
     max_open: usize,
@@ -189,14 +191,19 @@ impl Asking {
             format,
             timeout,
         });
-        (Self { line: Arc::clone(&line), queues: None, open: HashMap::new(), max_open }, line)
+        let open = HashMap::new();
+        (Self { line: Arc::clone(&line), queues: None, waits: None, open, max_open }, line)
     }
 
     /// Hands to the session what it has room for.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) {
         if self.queues.is_none() {
-            // Before the look: whoever makes the queues after it finds whom to wake.
-            self.line.driver.register(cx.waker());
+            // Before the look: whoever makes the queues after it finds whom to wake. Nobody wakes
+            // who has not made them, so once is enough.
+            if !self.waits.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                self.line.driver.register(cx.waker());
+                self.waits = Some(cx.waker().clone());
+            }
             self.queues = self.line.take().map(Box::new);
         }
         while let Some(queues) = &mut self.queues

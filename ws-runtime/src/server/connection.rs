@@ -7,8 +7,7 @@ use super::{
     guest::{Guest, Wish},
     keeping::{HandOver, Keeping},
     link::{ConnectionFacts, RequestLink},
-    mailbox::{Letter, Letters, Mailbox},
-    passing::Passing,
+    mailbox::{Letter, Mailbox},
     publishing::{FromClient, Held},
     rights::refusal,
     snapshots::Snapshots,
@@ -22,7 +21,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, MutexGuard},
+    sync::Arc,
     task::Context,
 };
 use tokio::task::AbortHandle;
@@ -73,6 +72,8 @@ pub(crate) struct Connection {
     pub(super) handing_over: Option<HandOver>,
     /// What those who look are told.
     pub(super) watch: Watch,
+    /// What may be empty now may have held something: see [`Connection::give_back`].
+    pub(super) is_stirred: bool,
 }
 
 /// A question about a channel.
@@ -120,6 +121,7 @@ impl Connection {
             keeping: None,
             handing_over: None,
             watch: Watch::default(),
+            is_stirred: false,
         }
     }
 
@@ -219,24 +221,10 @@ impl Connection {
         }
     }
 
-    /// Takes what does not wait for the session to have room; gives the best-effort events.
-    fn take_pressing(
-        &mut self,
-        mut letters: MutexGuard<'_, Letters>,
-        session: &mut Session,
-        now: Time,
-    ) -> Passing {
-        let urgent = std::mem::take(&mut letters.urgent);
-        let asks = std::mem::take(&mut letters.asks);
-        let renewals = std::mem::take(&mut letters.renewals);
-        while let Some(address) = letters.news.pop_first() {
-            if !self.is_silent(&address) {
-                self.behind.insert(address);
-            }
-        }
-        let is_behind = session.is_behind() || session.version().is_none();
-        let passing = letters.take_passing(is_behind);
-        drop(letters);
+    /// Takes what does not wait for the session to have room.
+    #[cold]
+    fn take_pressing(&mut self, session: &mut Session, now: Time) {
+        let (urgent, renewals, asks) = self.mailbox.take_pressing();
         for command in urgent {
             self.urged(command, session, now);
         }
@@ -246,7 +234,15 @@ impl Connection {
         for ask in asks {
             self.asked(ask, session, now);
         }
-        passing
+    }
+
+    fn take_regular(&mut self, session: &mut Session, now: Time) {
+        while session.has_room()
+            && let Some(letter) = self.mailbox.take()
+        {
+            self.take(letter, session, now);
+        }
+        self.shared.hubs.send_off(&mut self.held);
     }
 
     fn enter(&self, address: &Address, since: Option<&Position>) -> Result<Done, Fault> {
@@ -275,27 +271,35 @@ impl Connection {
 impl Application for Connection {
     fn poll_commands(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Time) {
         self.shared.hubs.send_off(&mut self.held);
-        let mailbox = Arc::clone(&self.mailbox);
-        let letters = mailbox.open(cx);
-        let passing = if letters.is_quiet() {
-            drop(letters);
-            Passing::default()
-        } else {
-            self.take_pressing(letters, session, now)
-        };
-        while session.has_room()
-            && let Some(letter) = mailbox.take()
-        {
-            self.take(letter, session, now);
+        let mut letters = self.mailbox.open(cx);
+        let (is_pressing, has_regular) = (letters.is_pressing(), letters.has_regular());
+        let mut news = letters.news.pop().filter(|address| !self.is_silent(address));
+        while let Some(address) = letters.news.pop() {
+            if !self.is_silent(&address) {
+                self.behind.insert(address);
+            }
         }
-        self.shared.hubs.send_off(&mut self.held);
+        let is_behind = session.is_behind() || session.version().is_none();
+        let passing = letters.take_passing(is_behind);
+        drop(letters);
+        if is_pressing || has_regular {
+            self.behind.extend(news.take());
+            self.is_stirred = true;
+        }
+        if is_pressing {
+            self.take_pressing(session, now);
+        }
+        if has_regular {
+            self.take_regular(session, now);
+        }
         self.asking.poll(cx, session, now);
         self.pass_on(passing, session, now);
-        self.serve_logs(session, now);
+        self.catch_up(news, session, now);
         self.give_back();
     }
 
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time) {
+        self.is_stirred |= !matches!(event, Event::Consumed(..));
         match event {
             Event::Hello(hello, version) => self.on_hello(*hello, version, session, now),
             Event::Auth(ticket, token) => self.on_auth(ticket, token),
@@ -319,8 +323,7 @@ impl Application for Connection {
                 // Of a silent channel nothing is sent, whatever was consumed of it before.
                 let more = self.shared.hubs.consumed(self.id, &address, off);
                 if more && !self.is_silent(&address) {
-                    self.behind.insert(address);
-                    self.serve_logs(session, now);
+                    self.catch_up(Some(address), session, now);
                 }
             }
             Event::Closed(closed) => {

@@ -19,27 +19,68 @@ use ws_proto::{
 };
 
 impl Connection {
+    /// Takes events from the logs of the channels that are behind, of which this one is to be.
+    pub(super) fn catch_up(&mut self, address: Option<Address>, session: &mut Session, now: Time) {
+        if self.behind.is_empty() {
+            // Most often it is the only one, and has its events before it has its place.
+            let Some(address) = address else { return };
+            if !self.serve_alone(&address, session, now) {
+                return;
+            }
+            self.behind.insert(address);
+        } else {
+            self.behind.extend(address);
+            self.serve_logs(session, now);
+        }
+        self.is_stirred = true;
+    }
+
+    /// Takes events from the log of one channel as long as the session wants more; true when there
+    /// may be more of them.
+    fn serve_alone(&mut self, address: &Address, session: &mut Session, now: Time) -> bool {
+        let mut may_be_more = true;
+        while may_be_more && session.wants_deliveries() {
+            let share = session.delivery_room();
+            may_be_more = self.serve_log(address, share, session, now);
+        }
+        may_be_more
+    }
+
     /// Takes events from the logs as long as the session wants more: some of each channel in turn,
     /// so that a busy one does not hold up the others.
-    pub(super) fn serve_logs(&mut self, session: &mut Session, now: Time) {
-        let Some(version) = session.version() else { return };
+    fn serve_logs(&mut self, session: &mut Session, now: Time) {
         while session.wants_deliveries()
             && let Some(address) = self.next_behind()
         {
             let share = session.delivery_room() / self.behind.len().max(1);
-            let outgoing = self.shared.hubs.next_many(self.id, &address, share);
-            if outgoing.as_ref().is_none_or(|(_, is_more)| !is_more) {
+            if !self.serve_log(&address, share, session, now) {
                 self.behind.remove(&address);
-            }
-            match outgoing.map(|(outgoing, _)| outgoing) {
-                None => {}
-                Some(Outgoing::Gap(_)) if self.has_snapshot(&address) => {
-                    self.restart(address.clone());
-                }
-                Some(outgoing) => self.deliver(&address, outgoing, version, session, now),
             }
             self.served = Some(address);
         }
+    }
+
+    /// Takes up to so many events from the log of one channel; true when there may be more.
+    fn serve_log(
+        &mut self,
+        address: &Address,
+        share: usize,
+        session: &mut Session,
+        now: Time,
+    ) -> bool {
+        // Where events are wanted, there is a version.
+        let Some(version) = session.version() else { return false };
+        let Some((outgoing, is_more)) = self.shared.hubs.next_many(self.id, address, share) else {
+            return false;
+        };
+        match outgoing {
+            Outgoing::Gap(_) if self.has_snapshot(address) => {
+                self.restart(address.clone());
+                return false;
+            }
+            outgoing => self.deliver(address, outgoing, version, session, now),
+        }
+        is_more
     }
 
     /// The channel after the one that was served last.
@@ -102,20 +143,21 @@ impl Connection {
 
     /// Passes best-effort events on, and those that wait behind them as long as the session is not
     /// behind itself: then it writes, and asks again.
-    pub(super) fn pass_on(&self, mut passing: Passing, session: &mut Session, now: Time) {
-        while !passing.is_empty() {
+    pub(super) fn pass_on(&self, passing: Option<Passing>, session: &mut Session, now: Time) {
+        let mut next = passing;
+        while let Some(passing) = next {
             self.pass_some(passing, session, now);
             if session.is_behind() {
                 return;
             }
-            passing = self.mailbox.take_passing(false);
+            next = self.mailbox.take_passing(false);
         }
     }
 
-    fn pass_some(&self, passing: Passing, session: &mut Session, now: Time) {
+    fn pass_some(&self, mut passing: Passing, session: &mut Session, now: Time) {
         // Nobody counts what a client without a connection misses: it is told when it is back.
         let Some(version) = session.version() else { return };
-        for (address, dropped) in passing.dropped {
+        for (address, dropped) in passing.take_dropped() {
             if self.is_silent(&address) {
                 continue;
             }
@@ -123,25 +165,28 @@ impl Connection {
                 Gap { reason: GapReason::Slow, after: None, until: None, dropped: Some(dropped) };
             self.apply(Command::Deliver(address, Delivery::Gap(gap)), session, now);
         }
-        for (address, passed) in passing.entries {
+        while let Some((address, passed)) = passing.entries.pop_front() {
             if self.is_silent(&address) {
                 continue;
             }
-            let mut pass = |delivery| {
-                self.apply(Command::Deliver(address.clone(), delivery), session, now);
-            };
             match passed {
                 Passed::Batch(batch) if self.is_batch_in(&address, &batch, version) => {
-                    pass(Delivery::PassingBatch(batch));
+                    let delivery = Delivery::PassingBatch(batch);
+                    self.apply(Command::Deliver(address, delivery), session, now);
                 }
                 Passed::Batch(batch) => {
                     let events = batch.events().iter();
                     events
                         .filter(|event| self.is_event_in(&address, &event.head.kind, version))
-                        .for_each(|event| pass(Delivery::Passing(Arc::clone(event))));
+                        .for_each(|event| {
+                            let delivery = Delivery::Passing(Arc::clone(event));
+                            let deliver = Command::Deliver(address.clone(), delivery);
+                            self.apply(deliver, session, now);
+                        });
                 }
                 Passed::Event(event) if self.is_event_in(&address, &event.head.kind, version) => {
-                    pass(Delivery::Passing(event));
+                    let delivery = Delivery::Passing(event);
+                    self.apply(Command::Deliver(address, delivery), session, now);
                 }
                 Passed::Event(_) => {}
             }

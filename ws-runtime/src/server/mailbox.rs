@@ -55,7 +55,7 @@ pub(crate) struct Letters {
     /// How many of them are items, and their bytes.
     items: (usize, usize),
     /// Channels whose log has events for this connection.
-    pub(crate) news: BTreeSet<Address>,
+    pub(crate) news: News,
     passing: Passing,
     waker: Option<Waker>,
     /// Handlers that wait for room for an item.
@@ -64,19 +64,51 @@ pub(crate) struct Letters {
 }
 
 impl Letters {
-    /// Whether nothing waits but what needs room in the session.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.urgent.is_empty()
-            && self.asks.is_empty()
-            && self.renewals.is_empty()
-            && self.news.is_empty()
-            && self.passing.is_empty()
+    /// Whether commands, questions or decisions wait that do not need room in the session.
+    pub(crate) fn is_pressing(&self) -> bool {
+        !(self.urgent.is_empty() && self.asks.is_empty() && self.renewals.is_empty())
+    }
+
+    /// Whether decisions, answers or items wait.
+    pub(crate) fn has_regular(&self) -> bool {
+        !self.regular.is_empty()
     }
 
     /// The best-effort events that a session takes: all where it is behind, so that it drops the
-    /// oldest, else as many as it keeps.
-    pub(crate) fn take_passing(&mut self, is_behind: bool) -> Passing {
-        if is_behind { mem::take(&mut self.passing) } else { self.passing.take_some() }
+    /// oldest, else as many as it keeps. `None` where nothing is to be said.
+    pub(crate) fn take_passing(&mut self, is_behind: bool) -> Option<Passing> {
+        if self.passing.is_empty() {
+            return None;
+        }
+        Some(if is_behind { mem::take(&mut self.passing) } else { self.passing.take_some() })
+    }
+}
+
+/// Channels, each once. Most often it is one, and a tree has room for eleven.
+#[derive(Default)]
+pub(crate) struct News {
+    one: Option<Address>,
+    others: BTreeSet<Address>,
+}
+
+impl News {
+    fn insert(&mut self, address: &Address) {
+        if self.one.is_none() {
+            self.one = Some(address.clone());
+        } else if self.one.as_ref() != Some(address) {
+            self.others.insert(address.clone());
+        }
+    }
+
+    /// One of them.
+    pub(crate) fn pop(&mut self) -> Option<Address> {
+        if let Some(next) = self.others.pop_first() {
+            if self.others.is_empty() {
+                self.others = BTreeSet::new();
+            }
+            return Some(next);
+        }
+        self.one.take()
     }
 }
 
@@ -200,7 +232,7 @@ impl Mailbox {
     /// The log of a channel has events for this connection.
     pub(crate) fn tell_news(&self, address: &Address) {
         self.change(|letters| {
-            letters.news.insert(address.clone());
+            letters.news.insert(address);
         });
     }
 
@@ -217,7 +249,7 @@ impl Mailbox {
     }
 
     /// More best-effort events: see [`Letters::take_passing`].
-    pub(crate) fn take_passing(&self, is_behind: bool) -> Passing {
+    pub(crate) fn take_passing(&self, is_behind: bool) -> Option<Passing> {
         self.lock().take_passing(is_behind)
     }
 
@@ -227,6 +259,13 @@ impl Mailbox {
             letters.passing.put_batch(address, batch);
             letters.passing.bound(self.passing_bytes);
         });
+    }
+
+    /// What does not need room in the session.
+    pub(crate) fn take_pressing(&self) -> (VecDeque<Command>, Vec<Renewal>, Vec<Ask>) {
+        let mut letters = self.lock();
+        let Letters { urgent, renewals, asks, .. } = &mut *letters;
+        (mem::take(urgent), mem::take(renewals), mem::take(asks))
     }
 
     /// The letters, to take from; remembers whom to wake for more.

@@ -1,11 +1,8 @@
 //! Best-effort events that wait for the driver of one connection, and what was dropped of them.
 
+use crate::session::line::Line;
 use bytestring::ByteString;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    mem,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, mem, sync::Arc};
 use ws_proto::{Address, Batch, Publication};
 
 /// Events that wait for a driver that does not come; past it the oldest are dropped.
@@ -16,15 +13,22 @@ const SOME: usize = 256;
 /// Best-effort events on their way, and how many were dropped here, by channel.
 #[derive(Default)]
 pub(crate) struct Passing {
-    pub(crate) entries: VecDeque<(Address, Passed)>,
-    pub(crate) dropped: BTreeMap<Address, u64>,
+    pub(crate) entries: Line<(Address, Passed)>,
     /// The events of all entries, and their bytes.
     events: usize,
     bytes: usize,
-    /// Where events of channels declared `latest` wait, counted from the first entry ever.
-    places: BTreeMap<(Address, ByteString), usize>,
     /// Entries that were taken off the front.
     gone: usize,
+    /// Made when there is any of it.
+    seldom: Option<Box<Seldom>>,
+}
+
+/// What most connections never have.
+#[derive(Default)]
+struct Seldom {
+    dropped: BTreeMap<Address, u64>,
+    /// Where events of channels declared `latest` wait, counted from the first entry ever.
+    places: BTreeMap<(Address, ByteString), usize>,
 }
 
 /// One best-effort event, or several of one channel.
@@ -49,10 +53,11 @@ impl Passing {
         let end = self.gone + self.entries.len();
         let place = event
             .latest()
-            .map(|key| *self.places.entry((address.clone(), key.clone())).or_insert(end));
+            .map(|key| *self.seldom().places.entry((address.clone(), key.clone())).or_insert(end));
         self.bytes += event.size();
         let passed = Passed::Event(Arc::clone(event));
-        if let Some((_, older)) = place.and_then(|place| self.entries.get_mut(place - self.gone)) {
+        let waiting = place.and_then(|place| self.entries.iter_mut().nth(place - self.gone));
+        if let Some((_, older)) = waiting {
             self.bytes -= older.size().1;
             *older = passed;
             self.lose(address, 1);
@@ -72,7 +77,7 @@ impl Passing {
     /// Counts events that are gone.
     pub(crate) fn lose(&mut self, address: &Address, events: u64) {
         if events > 0 {
-            *self.dropped.entry(address.clone()).or_default() += events;
+            *self.seldom().dropped.entry(address.clone()).or_default() += events;
         }
     }
 
@@ -106,7 +111,11 @@ impl Passing {
         if self.events <= SOME {
             return mem::take(self);
         }
-        let mut taken = Self { dropped: mem::take(&mut self.dropped), ..Self::default() };
+        let mut taken = Self::default();
+        let dropped = self.take_dropped();
+        if !dropped.is_empty() {
+            taken.seldom().dropped = dropped;
+        }
         while self.entries.front().is_some_and(|(_, it)| taken.events + it.size().0 <= SOME)
             && let Some((address, passed)) = self.pop()
         {
@@ -118,7 +127,17 @@ impl Passing {
 
     /// Whether there is nothing to be said.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.dropped.is_empty()
+        let has_dropped = self.seldom.as_ref().is_some_and(|it| !it.dropped.is_empty());
+        self.entries.is_empty() && !has_dropped
+    }
+
+    /// How many were dropped here, of each channel.
+    pub(crate) fn take_dropped(&mut self) -> BTreeMap<Address, u64> {
+        self.seldom.as_mut().map(|it| mem::take(&mut it.dropped)).unwrap_or_default()
+    }
+
+    fn seldom(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
     }
 
     fn pop(&mut self) -> Option<(Address, Passed)> {
@@ -130,7 +149,7 @@ impl Passing {
         if let Passed::Event(event) = &passed
             && let Some(key) = event.latest()
         {
-            self.places.remove(&(address.clone(), key.clone()));
+            self.seldom().places.remove(&(address.clone(), key.clone()));
         }
         Some((address, passed))
     }

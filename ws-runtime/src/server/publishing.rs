@@ -11,7 +11,7 @@ use crate::{
 use bytestring::ByteString;
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{BuildHasherDefault, Hasher},
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -53,7 +53,7 @@ struct Post(Arc<Hubs>);
 struct Shard {
     hub: Hub,
     ids: IdSource,
-    mailboxes: HashMap<ConnectionId, Arc<Mailbox>>,
+    mailboxes: HashMap<ConnectionId, Arc<Mailbox>, BuildHasherDefault<Spread>>,
     /// Best-effort events that their publishers did not send off so far, in their order.
     unsent: Vec<Unsent>,
     /// Who has not been told so far that a log has events for it.
@@ -86,7 +86,7 @@ impl Hubs {
             Mutex::new(Shard {
                 hub: Hub::new(config),
                 ids: IdSource::new(fastrand::u64(..)),
-                mailboxes: HashMap::new(),
+                mailboxes: HashMap::default(),
                 unsent: Vec::new(),
                 untold: Vec::new(),
             })
@@ -300,18 +300,20 @@ impl Shard {
     /// Still under the lock, so that every subscriber sees the same order.
     fn send_off(&mut self) {
         for (address, told) in self.untold.drain(..) {
+            let address = self.hub.shared(&address).unwrap_or(&address);
             let mailboxes = told.iter().filter_map(|who| self.mailboxes.get(who));
-            mailboxes.for_each(|mailbox| mailbox.tell_news(&address));
+            mailboxes.for_each(|mailbox| mailbox.tell_news(address));
         }
         for Unsent { address, mut events, .. } in self.unsent.drain(..) {
-            let mailboxes = self.hub.listeners(&address).filter_map(|who| self.mailboxes.get(&who));
+            let address = self.hub.shared(&address).unwrap_or(&address);
+            let mailboxes = self.hub.listeners(address).filter_map(|who| self.mailboxes.get(&who));
             let is_batch = events.len() > 1 && events.iter().all(|it| it.latest().is_none());
             if is_batch {
                 let batch = Arc::new(Batch::new(events));
-                mailboxes.for_each(|mailbox| mailbox.pass_batch(&address, &batch));
+                mailboxes.for_each(|mailbox| mailbox.pass_batch(address, &batch));
             } else {
                 let replaced = replace_older(&mut events);
-                mailboxes.for_each(|mailbox| mailbox.pass(&address, &events, replaced));
+                mailboxes.for_each(|mailbox| mailbox.pass(address, &events, replaced));
             }
         }
     }
@@ -338,11 +340,31 @@ fn replace_older(events: &mut Vec<Arc<Publication>>) -> u64 {
     (before - events.len()) as u64
 }
 
+/// Spreads what this server itself counts or chooses: each subscriber of each event is looked up,
+/// and a hash that nobody can foretell costs as much as the rest of it.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The golden ratio: what follows each other lands far apart, also in the highest bits.
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 fn index_of(address: &Address) -> usize {
-    let mut hasher = DefaultHasher::new();
-    address.hash(&mut hasher);
-    // The remainder is below `SHARDS`.
-    usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default()
+    let mut hasher = Spread::default();
+    hasher.write(address.as_str().as_bytes());
+    // The highest bits depend on every byte; the remainder is below `SHARDS`.
+    usize::try_from((hasher.finish() >> 32) % SHARDS as u64).unwrap_or_default()
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {

@@ -1,11 +1,19 @@
 //! What a connection keeps while nothing happens: no more memory than it needs.
 
 use super::connection::Connection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 impl Connection {
     /// Gives back the memory of what is empty: a tree keeps a node of the largest size.
     pub(super) fn give_back(&mut self) {
+        // To drop an empty tree is no less work than to drop a full one, and a turn that only
+        // delivers has touched none.
+        if !mem::take(&mut self.is_stirred) {
+            return;
+        }
         if self.behind.is_empty() {
             self.behind = BTreeSet::new();
         }
