@@ -122,6 +122,7 @@ impl Session {
             match self.outbox.next()? {
                 Next::Again => {
                     self.pace_spend();
+                    self.is_stirred = true;
                     self.counters.sent += 1;
                     let ack = self.inbox.tell();
                     self.outbox.leaving_mut()?.head.ack = ack;
