@@ -60,22 +60,21 @@ impl FrameHead {
 
 /// Masks bytes, or takes their mask away; whether each of them is then ASCII.
 pub(super) fn mask(bytes: &mut [u8], mask: [u8; MASK]) -> bool {
-    let mut keys = [0; 32];
-    keys.as_chunks_mut().0.fill(mask);
-    let mut seen = [0; 32];
-    let (blocks, rest) = bytes.as_chunks_mut::<32>();
-    // A fixed number of bytes in step, for the compiler to take them together.
-    for block in blocks {
-        for ((byte, key), seen) in block.iter_mut().zip(&keys).zip(&mut seen) {
-            *byte ^= key;
-            *seen |= *byte;
-        }
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let [a, b, c, d] = mask;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut seen = 0;
+    let (words, rest) = bytes.as_chunks_mut();
+    for word in words {
+        let masked = u64::from_ne_bytes(*word) ^ wide;
+        *word = masked.to_ne_bytes();
+        seen |= masked;
     }
-    for ((byte, key), seen) in rest.iter_mut().zip(&keys).zip(&mut seen) {
+    for (byte, key) in rest.iter_mut().zip(wide.to_ne_bytes()) {
         *byte ^= key;
-        *seen |= *byte;
+        seen |= u64::from(*byte);
     }
-    seen.is_ascii()
+    seen & HIGH == 0
 }
 
 #[cfg(test)]

@@ -119,7 +119,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if self.codec != Some(0) || self.is_open {
             return Poll::Ready(Ok(None));
         }
-        let Some(head) = ready!(self.poll_head(cx))? else { return Poll::Ready(Ok(None)) };
+        let Some(head) = ready!(self.poll_head(cx))? else {
+            // The end of the stream is for the codec to see, which reads once more.
+            self.codec = None;
+            return Poll::Ready(Ok(None));
+        };
         let unread = self.ahead.unread();
         let Some((begin, end, mask)) = head.plain(format, unread) else {
             return Poll::Ready(Ok(None));
