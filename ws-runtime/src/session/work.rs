@@ -26,6 +26,7 @@ pub(super) struct Work {
     ordered_running: bool,
     next: u64,
     /// Memory of requests that the application has taken.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept, and are given out again")]
     spare: Vec<Box<Request>>,
     /// Bytes of the payloads of all entries, and of the parts that wait.
     bytes: usize,

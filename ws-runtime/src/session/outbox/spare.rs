@@ -31,6 +31,7 @@ impl Outbox {
 
 /// Frames that hold nothing but their own memory.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "the boxes are what is kept, and are given out again")]
 pub(super) struct Spare(Vec<Box<Envelope>>);
 
 impl Spare {
