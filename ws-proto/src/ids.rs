@@ -13,6 +13,11 @@ use uuid::Uuid;
 #[serde(transparent)]
 pub struct MessageId(pub Uuid);
 
+impl MessageId {
+    /// Names nothing: no message has it.
+    pub const NIL: Self = Self(Uuid::nil());
+}
+
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

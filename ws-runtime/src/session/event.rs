@@ -173,7 +173,7 @@ impl Request {
     pub(super) const fn blank(format: Format) -> Self {
         Self {
             work: WorkId(0),
-            id: MessageId(uuid::Uuid::nil()),
+            id: MessageId::NIL,
             kind: ByteString::new(),
             place: 0,
             payload: Raw::null(format),

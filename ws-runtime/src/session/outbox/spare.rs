@@ -47,7 +47,7 @@ impl Spare {
     /// A frame that says nothing yet.
     pub(super) fn take(&mut self) -> Box<Envelope> {
         self.0.pop().unwrap_or_else(|| {
-            let head = Head::new(ByteString::new(), MessageId(uuid::Uuid::nil()), 0);
+            let head = Head::new(ByteString::new(), MessageId::NIL, 0);
             Box::new(Envelope { head, frame: Frame::End })
         })
     }
