@@ -45,6 +45,8 @@ impl Scales {
         config.limits.rate_burst = u32::MAX;
         // A session that is kept costs what its connection did, until its time is up.
         config.session_ttl = Duration::ZERO;
+        // What waits for a decision is to be weighed, however slow the machine is.
+        config.decision_timeout = Duration::from_secs(3600);
         let app = App::default();
         let signs = Arc::clone(&app.0);
         let server = Server::<Lab>::with_config(app, config).unwrap();
