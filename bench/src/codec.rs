@@ -49,7 +49,7 @@ pub(crate) fn verdicts(table: &Table) -> Vec<Verdict> {
     let verdict = |(row, allowed): (&str, f64)| {
         let (own, bare) = table.median(row, 0).zip(table.median(row, 1))?;
         let what = format!("codec: {row}, decode against serde and {allowed} ns");
-        Some(Verdict { what, value: own / (bare + allowed), target: 1.0, is_floor: false })
+        Some(Verdict { what, value: own / (bare + allowed), target: 1.2, is_floor: false })
     };
     cells.into_iter().filter_map(verdict).collect()
 }
