@@ -6,7 +6,7 @@
 use crate::{
     packages::Package,
     process::{Call, Workspace},
-    progress::{Failure, Step, Verdict},
+    progress::{Step, Verdict},
 };
 use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 
@@ -108,10 +108,7 @@ impl Table {
 }
 
 fn compared(workspace: &Workspace) -> Verdict {
-    let failed = |output: String| Verdict {
-        failure: Some(Failure { output, repeat: "cargo xtask counts".to_owned() }),
-        ..Verdict::default()
-    };
+    let failed = |output: String| Verdict::failed(output, "cargo xtask counts");
     let path = path(workspace);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,

@@ -41,7 +41,7 @@ fn vet(workspace: &Workspace, schema: &str) -> Verdict {
     let program = format!("{QUICKTYPE}/node_modules/.bin/quicktype");
     let what = ["--src-lang", "schema", "--lang", "go", "--package", "main"];
     let generate = Call::new(workspace, program, what.into_iter().chain(["-o", &made, &source]));
-    let failed = |error| Verdict::failed(&format!("{made}: {error}"), &generate.to_string());
+    let failed = |error| Verdict::failed(format!("{made}: {error}"), generate.to_string());
     if let Err(error) = fs::create_dir_all(&folder) {
         return failed(error);
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     process::{Call, Workspace},
-    progress::{Failure, Step, Verdict},
+    progress::{Step, Verdict},
     steps,
 };
 
@@ -23,9 +23,7 @@ pub(crate) fn tools(workspace: &Workspace) -> Step {
         let version = Call::new(&workspace, "npm", ["--version"]);
         let found = version.run();
         if !found.good {
-            let output = format!("{}\n{MISSING}", found.output);
-            let failure = Some(Failure { output, repeat: version.to_string() });
-            return Verdict { failure, ..Verdict::default() };
+            return Verdict::failed(format!("{}\n{MISSING}", found.output), version.to_string());
         }
         let mut installed = FOLDERS.into_iter().map(|folder| install(&workspace, folder));
         installed.find(|one| one.failure.is_some()).unwrap_or_default()

@@ -23,8 +23,8 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     /// A failure with what there is to say about it, and the command that shows it again.
-    pub(crate) fn failed(output: &str, repeat: &str) -> Self {
-        let failure = Failure { output: output.to_owned(), repeat: repeat.to_owned() };
+    pub(crate) fn failed(output: impl Into<String>, repeat: impl Into<String>) -> Self {
+        let failure = Failure { output: output.into(), repeat: repeat.into() };
         Self { failure: Some(failure), ..Self::default() }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     process::{Call, Workspace},
-    progress::{Failure, Step, Verdict},
+    progress::{Step, Verdict},
     steps,
 };
 use std::path::{Path, PathBuf};
@@ -41,9 +41,7 @@ fn prepare(workspace: &Workspace) -> Verdict {
     let create = Call::new(workspace, "python3", ["-m", "venv", "--clear", &text(&folder)]);
     let created = create.run();
     if !created.good {
-        let output = format!("{}\n{MISSING}", created.output);
-        let failure = Some(Failure { output, repeat: create.to_string() });
-        return Verdict { failure, ..Verdict::default() };
+        return Verdict::failed(format!("{}\n{MISSING}", created.output), create.to_string());
     }
     let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
     let arguments = arguments.into_iter().chain(["--requirement", REQUIREMENTS]);

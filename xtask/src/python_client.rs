@@ -17,9 +17,8 @@ pub(crate) fn step(workspace: &Workspace) -> Step {
 
 fn check(workspace: &Workspace) -> Verdict {
     let Some(python) = python::interpreter(workspace) else {
-        let output = "no Python was made: the step `python` makes it\n".to_owned();
-        let failure = Some(Failure { output, repeat: "cargo xtask test".to_owned() });
-        return Verdict { failure, ..Verdict::default() };
+        let output = "no Python was made: the step `python` makes it\n";
+        return Verdict::failed(output, "cargo xtask test");
     };
     let folder = Workspace { root: workspace.root.join(FOLDER), target: workspace.target.clone() };
     let python = python.to_string_lossy();

@@ -2,9 +2,8 @@
 
 use crate::{
     process::Workspace,
-    progress::{Failure, Step, Verdict},
+    progress::{Step, Verdict},
     steps,
-    tally::Tally,
 };
 
 /// The tests that compare `schema/` with the code have this in their name, and write instead of
@@ -24,13 +23,13 @@ fn wrote(verdict: Verdict, repeat: &str) -> Verdict {
         return verdict;
     }
     let output = format!("no test has `{TESTS}` in its name, so nothing was written");
-    let failure = Some(Failure { output, repeat: repeat.to_owned() });
-    Verdict { tally: Tally::default(), note: None, failure }
+    Verdict::failed(output, repeat)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tally::Tally;
 
     #[test]
     fn a_run_that_wrote_nothing_fails() {

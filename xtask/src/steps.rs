@@ -149,10 +149,7 @@ fn pure_tree(workspace: &Workspace) -> Step {
         let names = found.join(", ");
         let output = format!("{}\nthe pure half must not depend on: {names}\n", ran.output);
         let output = if found.is_empty() { ran.output } else { output };
-        Verdict {
-            failure: Some(Failure { output, repeat: call.to_string() }),
-            ..Verdict::default()
-        }
+        Verdict::failed(output, call.to_string())
     };
     Step { name: "pure tree", run: Box::new(run) }
 }

@@ -9,7 +9,7 @@ mod trial;
 
 use crate::{
     process::Workspace,
-    progress::{Failure, Step, Verdict},
+    progress::{Step, Verdict},
 };
 use list::List;
 use std::{fmt, fs};
@@ -53,9 +53,7 @@ pub(crate) fn report(
 pub(crate) fn step(workspace: &Workspace) -> Step {
     let workspace = workspace.clone();
     let run = move || {
-        let repeat = "cargo xtask mutants".to_owned();
-        let fail =
-            |output| Verdict { failure: Some(Failure { output, repeat }), ..Verdict::default() };
+        let fail = |output: String| Verdict::failed(output, "cargo xtask mutants");
         match report(&workspace, SEEDS, None) {
             Ok(report) if report.is_good() => {
                 let note = format!("{} planted bugs noticed", report.trials.len() - 1);
