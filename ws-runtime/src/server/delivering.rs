@@ -157,13 +157,16 @@ impl Connection {
     fn pass_some(&self, mut passing: Passing, session: &mut Session, now: Time) {
         // Nobody counts what a client without a connection misses: it is told when it is back.
         let Some(version) = session.version() else { return };
+        let mut deliver = |address, delivery| {
+            self.apply(Command::Deliver(address, delivery), session, now);
+        };
         for (address, dropped) in passing.take_dropped() {
             if self.is_silent(&address) {
                 continue;
             }
             let gap =
                 Gap { reason: GapReason::Slow, after: None, until: None, dropped: Some(dropped) };
-            self.apply(Command::Deliver(address, Delivery::Gap(gap)), session, now);
+            deliver(address, Delivery::Gap(gap));
         }
         while let Some((address, passed)) = passing.entries.pop_front() {
             if self.is_silent(&address) {
@@ -171,22 +174,18 @@ impl Connection {
             }
             match passed {
                 Passed::Batch(batch) if self.is_batch_in(&address, &batch, version) => {
-                    let delivery = Delivery::PassingBatch(batch);
-                    self.apply(Command::Deliver(address, delivery), session, now);
+                    deliver(address, Delivery::PassingBatch(batch));
                 }
                 Passed::Batch(batch) => {
                     let events = batch.events().iter();
                     events
                         .filter(|event| self.is_event_in(&address, &event.head.kind, version))
                         .for_each(|event| {
-                            let delivery = Delivery::Passing(Arc::clone(event));
-                            let deliver = Command::Deliver(address.clone(), delivery);
-                            self.apply(deliver, session, now);
+                            deliver(address.clone(), Delivery::Passing(Arc::clone(event)));
                         });
                 }
                 Passed::Event(event) if self.is_event_in(&address, &event.head.kind, version) => {
-                    let delivery = Delivery::Passing(event);
-                    self.apply(Command::Deliver(address, delivery), session, now);
+                    deliver(address, Delivery::Passing(event));
                 }
                 Passed::Event(_) => {}
             }

@@ -340,8 +340,9 @@ fn replace_older(events: &mut Vec<Arc<Publication>>) -> u64 {
     (before - events.len()) as u64
 }
 
-/// Spreads what this server itself counts or chooses: each subscriber of each event is looked up,
-/// and a hash that nobody can foretell costs as much as the rest of it.
+/// Spreads connections, which this server counts, over a table, and channels over the shards: each
+/// subscriber of each event is looked up, and a hash that nobody can foretell costs as much as the
+/// rest of it. Who chooses addresses for one shard gains a lock that is busier, and no more.
 #[derive(Default)]
 struct Spread(u64);
 

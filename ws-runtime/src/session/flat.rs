@@ -79,8 +79,7 @@ impl<K: Copy + Ord, V> Flat<K, V> {
     }
 
     fn place(&self, key: K) -> Result<usize, usize> {
-        // What is looked for is most often the oldest or the only one.
-        // Or it is new.
+        // What is looked for is most often the oldest, the only one, or a new one.
         match (self.0.front(), self.0.back()) {
             (Some((first, _)), _) if *first == key => Ok(0),
             (_, Some((last, _))) if *last >= key => {

@@ -119,10 +119,7 @@ impl Session {
                 .expires_in
                 .map(|expires| AuthGrant { expires_in_ms: Some(millis(expires)) }),
             caps: Vec::new(),
-            server: ServerInfo {
-                node: acceptance.node,
-                now: self.config.wall_ms + self.now.as_millis(),
-            },
+            server: ServerInfo { node: acceptance.node, now: self.wall_ms() },
         };
         self.renewing.granted(acceptance.expires_in, self.now);
         self.state.open(version);

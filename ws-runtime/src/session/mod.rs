@@ -92,7 +92,7 @@ pub struct Session {
     pace: Pace,
     events: VecDeque<Event>,
     counters: Counters,
-    /// Server: requests came since the last rest.
+    /// Requests of the peer came since the last rest.
     was_asked: bool,
     /// Messages above the rate; it falls with each that keeps to it.
     excess: u32,
@@ -361,8 +361,13 @@ impl Session {
         self.counters
     }
 
+    /// The wall clock now, in milliseconds since the Unix epoch.
+    fn wall_ms(&self) -> u64 {
+        self.config.wall_ms + self.now.as_millis()
+    }
+
     fn head(&mut self, kind: impl Into<ByteString>) -> Head {
-        let ts = self.config.wall_ms + self.now.as_millis();
+        let ts = self.wall_ms();
         Head::new(kind.into(), self.ids.next(ts), ts)
     }
 

@@ -169,8 +169,7 @@ impl Outbox {
             return Some(Next::Again);
         }
         let next = if self.is_held() { self.passing_frame()? } else { 0 };
-        let queued = if next == 0 { self.queue.pop_front() } else { self.queue.remove(next) };
-        let Some(queued) = queued else {
+        let Some(queued) = self.queue.remove(next) else {
             // Loss is said also when nothing of that channel follows.
             let (address, dropped) = self.dropped.pop_first()?;
             return Some(Next::Delivery(address, Delivery::Gap(slow(dropped))));

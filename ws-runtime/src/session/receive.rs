@@ -62,7 +62,7 @@ impl Session {
             Frame::Welcome(welcome) => self.on_welcome(*welcome)?,
             Frame::Reject(reject) => self.on_reject(*reject),
             Frame::Ping(ping) => {
-                let now = self.config.wall_ms + self.now.as_millis();
+                let now = self.wall_ms();
                 self.push_urgent(Frame::Pong(Pong { t: ping.t, now }), |_| {});
                 self.bound_urgent()?;
             }

@@ -193,7 +193,7 @@ impl Session {
     }
 
     fn push_message(&mut self, kind: &'static str, re: MessageId, payload: Raw) {
-        let ts = self.config.wall_ms + self.now.as_millis();
+        let ts = self.wall_ms();
         // Built where it stays: a header is large.
         let mut envelope = self.outbox.blank();
         let head = &mut envelope.head;

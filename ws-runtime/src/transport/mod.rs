@@ -171,6 +171,7 @@ pub enum Received {
 
 impl Received {
     /// Whether nothing follows.
+    #[cfg(feature = "net")]
     pub(crate) const fn is_last(&self) -> bool {
         match self {
             Self::TooLarge | Self::Malformed { .. } | Self::Closed { .. } | Self::Lost(_) => true,

@@ -265,17 +265,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn unshare(&mut self) {
-        let shared = mem::take(&mut self.shared);
-        if !shared.is_empty() {
-            self.make_room(shared.len());
-            self.out.extend_from_slice(&shared);
+        if !self.shared.is_empty() {
+            let shared = mem::take(&mut self.shared);
+            self.put_frames(&shared);
         }
     }
 
     fn make_room(&mut self, bytes: usize) {
-        if !self.shared.is_empty() {
-            self.unshare();
-        }
+        self.unshare();
         if self.out.capacity() == 0 {
             self.out = SPARE_QUEUE.try_with(Cell::take).unwrap_or_default();
         }
