@@ -10,8 +10,8 @@ mod stall;
 mod timer;
 
 use crate::{
-    session::{Closed, Command, Event, Initiator, Leaving, PeerFault, Session, Time},
-    transport::{Received, Transport},
+    session::{Closed, Command, Event, Initiator, Leaving, PeerFault, Session, Time, Transmit},
+    transport::{Lost, Received, Transport},
 };
 use bytes::Bytes;
 use stall::Stall;
@@ -24,7 +24,7 @@ use std::{
 };
 use timer::Timer;
 use tokio::time::Instant;
-use ws_proto::{CloseCode, Envelope, Format};
+use ws_proto::{CloseCode, Envelope};
 
 /// Messages read in one turn, so that a fast peer does not keep a worker to itself.
 const BATCH: usize = 64;
@@ -342,29 +342,41 @@ impl Turn {
     /// `None` when there is none.
     fn send(&mut self, scratch: &mut Vec<u8>, session: &mut Session, now: Time) -> Option<bool> {
         let unwritten = self.transport.unwritten();
-        let format = self.transport.format();
         let sent = match session.poll_leaving(now)? {
-            Leaving::Shared(publication) => self.transport.start_send(publication.bytes(format)),
-            Leaving::Batch(batch) => self.transport.start_send_batch(&batch),
-            Leaving::Kept(envelope) if is_encoded(envelope, format, scratch) => {
-                self.transport.start_send(scratch)
+            Leaving::Kept(envelope) => self.start_encoded(envelope, scratch),
+            Leaving::Given(Transmit::Envelope(envelope)) => self.start_encoded(&envelope, scratch),
+            Leaving::Given(Transmit::Shared(event)) => {
+                Some(self.transport.start_send(event.bytes(self.transport.format())))
             }
-            Leaving::Once(envelope) if is_encoded(&envelope, format, scratch) => {
-                self.transport.start_send(scratch)
-            }
-            Leaving::Kept(_) | Leaving::Once(_) => {
-                // A place in the session stream is given: without this frame the peer would wait
-                // for it, so the connection cannot go on.
-                let close = Command::Close(CloseCode::INTERNAL, "internal error".into());
-                let _ = session.handle_command(close, now);
-                return Some(false);
-            }
+            Leaving::Given(Transmit::Batch(batch)) => Some(self.transport.start_send_batch(&batch)),
+        };
+        let Some(sent) = sent else {
+            // A place in the session stream is given: without this frame the peer would wait for
+            // it, so the connection cannot go on.
+            let close = Command::Close(CloseCode::INTERNAL, "internal error".into());
+            let _ = session.handle_command(close, now);
+            return Some(false);
         };
         if let Err(error) = sent {
             lost(session, None, error.to_string(), now);
         }
         self.stall.added(unwritten, self.transport.unwritten());
         Some(true)
+    }
+
+    /// Encodes a message in the place of another, and gives it to the transport; `None` when it
+    /// cannot be encoded.
+    fn start_encoded(
+        &mut self,
+        envelope: &Envelope,
+        scratch: &mut Vec<u8>,
+    ) -> Option<Result<(), Lost>> {
+        scratch.clear();
+        if let Err(error) = envelope.encode(self.transport.format(), scratch) {
+            tracing::error!(kind = %envelope.head.kind, %error, "cannot encode a frame");
+            return None;
+        }
+        Some(self.transport.start_send(scratch))
     }
 
     /// Hands over what is queued; true when the transport takes no more of it now.
@@ -428,16 +440,6 @@ impl Turn {
             if closed.code == CloseCode::HEARTBEAT_MISSED { Duration::ZERO } else { CLOSING };
         let _ = tokio::time::timeout(patience, goodbye).await;
     }
-}
-
-/// Encodes a message in the place of another; false when it cannot be.
-fn is_encoded(envelope: &Envelope, format: Format, scratch: &mut Vec<u8>) -> bool {
-    scratch.clear();
-    let encoded = envelope.encode(format, scratch);
-    if let Err(error) = &encoded {
-        tracing::error!(kind = %envelope.head.kind, %error, "cannot encode a frame");
-    }
-    encoded.is_ok()
 }
 
 fn lost(session: &mut Session, code: Option<CloseCode>, reason: String, now: Time) {

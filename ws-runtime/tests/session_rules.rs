@@ -7,7 +7,7 @@ mod session_pair;
 use bytestring::ByteString;
 use proptest::{collection::vec, prelude::*};
 use session_pair::{Pair, acceptance, acts, config, hello, honest_acts, null, upload_acts};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use ws_proto::{
     Address, Answer, CloseCode, Envelope, FaultCode, Format, Frame, Head, IdSource, Limits,
     frame::{Credit, Done, NotResumed, Subscribe},
@@ -267,7 +267,7 @@ fn a_client_that_waits_for_the_rate_is_due_once_and_then_sends() {
     let Some(Transmit::Envelope(welcome)) = server.poll_transmit(Time::ZERO) else {
         panic!("no welcome")
     };
-    client.handle_frame(Arc::unwrap_or_clone(welcome), Time::ZERO);
+    client.handle_frame(*welcome, Time::ZERO);
     for room in ["room/a", "room/b"] {
         let address = Address::parse(room).expect("an address");
         client.handle_command(Command::Subscribe(address, None), Time::ZERO).expect("new");
@@ -300,7 +300,7 @@ fn many_consumed_channels_are_told_in_messages_that_the_server_takes() {
     let Some(Transmit::Envelope(welcome)) = limited.poll_transmit(Time::ZERO) else {
         panic!("no welcome")
     };
-    client.handle_frame(Arc::unwrap_or_clone(welcome), Time::ZERO);
+    client.handle_frame(*welcome, Time::ZERO);
     for room in 1..=8 {
         let address = Address::parse(format!("room/{room:0>100}")).expect("an address");
         let now = Time::ZERO;
@@ -342,7 +342,7 @@ fn many_consumed_channels_are_told_in_messages_that_the_server_takes() {
 fn frames(session: &mut Session) -> Vec<Frame> {
     let sent = std::iter::from_fn(|| session.poll_transmit(Time::ZERO));
     let frame = |transmit| match transmit {
-        Transmit::Envelope(envelope) => Arc::unwrap_or_clone(envelope).frame,
+        Transmit::Envelope(envelope) => envelope.frame,
         Transmit::Shared(_) | Transmit::Batch(_) => panic!("an event"),
     };
     sent.map(frame).collect()
@@ -389,7 +389,7 @@ fn open_client(outbox_frames: usize) -> Session {
     let Some(Transmit::Envelope(welcome)) = server.poll_transmit(Time::ZERO) else {
         panic!("no welcome")
     };
-    client.handle_frame(Arc::unwrap_or_clone(welcome), Time::ZERO);
+    client.handle_frame(*welcome, Time::ZERO);
     while client.poll_transmit(Time::ZERO).is_some() {}
     client
 }

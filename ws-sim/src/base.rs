@@ -6,7 +6,7 @@ use crate::{
     oracle::{Broken, Oracle, failure},
     tap::{Tap, Terms},
 };
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 use ws_proto::{Address, ChannelSpec, Envelope, Format, Head, Limits};
 use ws_runtime::session::{Config, Session, Time, Transmit};
 
@@ -186,9 +186,7 @@ impl Base {
 impl Base {
     fn parcel(&self, transmit: Transmit, format: Format) -> Parcel {
         match transmit {
-            Transmit::Envelope(envelope) if !self.plan.codec => {
-                Parcel::Envelope(Box::new(Arc::unwrap_or_clone(envelope)))
-            }
+            Transmit::Envelope(envelope) if !self.plan.codec => Parcel::Envelope(envelope),
             Transmit::Envelope(envelope) => {
                 let mut bytes = Vec::new();
                 envelope.encode(format, &mut bytes).expect("our own messages can be encoded");

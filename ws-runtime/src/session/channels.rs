@@ -2,13 +2,12 @@
 //! the order of `seq`, and what subscribers are sent (`docs/protocol.md`, section 8).
 
 use super::{
-    Session, Side,
+    Session, Side, Transmit,
     calling::too_large,
     command::{Delivery, Misuse, Ticket},
     event::{Event, Incoming},
     fault::PeerFault,
     few::Few,
-    leaving::Left,
     resting::relieve,
     serving::copied,
 };
@@ -190,11 +189,11 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn transmit_delivery(&mut self, address: &Address, delivery: Delivery) -> Left {
+    pub(super) fn transmit_delivery(&mut self, address: &Address, delivery: Delivery) -> Transmit {
         let (frame, off) = match delivery {
-            Delivery::Kept(event) | Delivery::Passing(event) => return Left::Shared(event),
+            Delivery::Kept(event) | Delivery::Passing(event) => return Transmit::Shared(event),
             Delivery::KeptBatch(batch) | Delivery::PassingBatch(batch) => {
-                return Left::Batch(batch);
+                return Transmit::Batch(batch);
             }
             Delivery::Gap(gap) => (Frame::Gap(gap), None),
             Delivery::Live(off) => (Frame::Live, Some(off)),
@@ -203,7 +202,7 @@ impl Session {
             head.ch = Some(address.text().clone());
             head.off = off;
         });
-        Left::Once(Box::new(envelope))
+        Transmit::Envelope(Box::new(envelope))
     }
 
     fn queue_question(

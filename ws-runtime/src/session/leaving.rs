@@ -8,7 +8,7 @@ use ws_proto::{Batch, Envelope, Frame, Publication, frame::Ack};
 #[derive(Clone, Debug)]
 pub enum Transmit {
     /// To be encoded.
-    Envelope(Arc<Envelope>),
+    Envelope(Box<Envelope>),
     /// Already encoded, once for all subscribers.
     Shared(Arc<Publication>),
     /// Several of those, each a message of its own, in this order.
@@ -20,21 +20,15 @@ pub enum Transmit {
 pub enum Leaving<'a> {
     /// To be encoded; the session keeps it.
     Kept(&'a Envelope),
-    /// To be encoded; nobody keeps it.
-    Once(Box<Envelope>),
-    /// As [`Transmit::Shared`].
-    Shared(Arc<Publication>),
-    /// As [`Transmit::Batch`].
-    Batch(Arc<Batch>),
+    /// The session keeps nothing of it.
+    Given(Transmit),
 }
 
 impl From<Leaving<'_>> for Transmit {
     fn from(leaving: Leaving<'_>) -> Self {
         match leaving {
-            Leaving::Kept(envelope) => Self::Envelope(Arc::new(envelope.clone())),
-            Leaving::Once(envelope) => Self::Envelope(Arc::from(envelope)),
-            Leaving::Shared(event) => Self::Shared(event),
-            Leaving::Batch(batch) => Self::Batch(batch),
+            Leaving::Kept(envelope) => Self::Envelope(Box::new(envelope.clone())),
+            Leaving::Given(transmit) => transmit,
         }
     }
 }
@@ -43,9 +37,7 @@ impl From<Leaving<'_>> for Transmit {
 pub(super) enum Left {
     /// The frame that [`super::outbox::Outbox::leaving`] gives.
     Kept,
-    Once(Box<Envelope>),
-    Shared(Arc<Publication>),
-    Batch(Arc<Batch>),
+    Given(Transmit),
 }
 
 impl Session {
@@ -62,9 +54,7 @@ impl Session {
         self.tell_time(now);
         Some(match self.next_left()? {
             Left::Kept => Leaving::Kept(self.outbox.leaving()?),
-            Left::Once(envelope) => Leaving::Once(envelope),
-            Left::Shared(event) => Leaving::Shared(event),
-            Left::Batch(batch) => Leaving::Batch(batch),
+            Left::Given(transmit) => Leaving::Given(transmit),
         })
     }
 
@@ -83,11 +73,19 @@ impl Session {
     fn leave(&mut self, envelope: Envelope) -> Left {
         let mut envelope = Box::new(envelope);
         self.stamp(&mut envelope);
-        Left::Once(envelope)
+        Left::Given(Transmit::Envelope(envelope))
+    }
+
+    /// A frame of the session stream leaves for the first time: it gets its place, and is kept.
+    pub(super) fn leave_placed(&mut self, mut envelope: Box<Envelope>) -> Left {
+        self.outbox.place(&mut envelope);
+        self.stamp(&mut envelope);
+        self.outbox.keep(envelope);
+        Left::Kept
     }
 
     /// The last touch before a frame leaves: what we have received rides on it.
-    pub(super) fn stamp(&mut self, envelope: &mut Envelope) {
+    fn stamp(&mut self, envelope: &mut Envelope) {
         self.is_stirred = true;
         let says_nothing_yet = matches!(envelope.frame, Frame::Hello(_) | Frame::Reject(_));
         if !says_nothing_yet {
@@ -129,16 +127,13 @@ impl Session {
                     return Some(Left::Kept);
                 }
                 Next::Frame(envelope, call) => {
-                    let Some(mut envelope) = self.ready_to_leave(envelope, call) else { continue };
+                    let Some(envelope) = self.ready_to_leave(envelope, call) else { continue };
                     self.pace_spend();
-                    self.outbox.place(&mut envelope);
-                    self.stamp(&mut envelope);
-                    self.outbox.keep(envelope);
-                    return Some(Left::Kept);
+                    return Some(self.leave_placed(envelope));
                 }
                 Next::Delivery(address, delivery) => {
                     self.counters.sent += delivery.messages() as u64;
-                    return Some(self.transmit_delivery(&address, delivery));
+                    return Some(Left::Given(self.transmit_delivery(&address, delivery)));
                 }
             }
         }

@@ -145,7 +145,7 @@ impl Pair {
             && let Some(Transmit::Envelope(envelope)) = self.client.poll_transmit(self.now)
         {
             self.check_place(0, &envelope);
-            late.push(Arc::unwrap_or_clone(envelope));
+            late.push(*envelope);
         }
         if let Some(kept) = &mut self.kept {
             kept.late = late;

@@ -14,7 +14,7 @@ use bytestring::ByteString;
 use kept::{Kept, Log, Places};
 pub(crate) use setup::config;
 use setup::{number, numbered, room};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use uploads::Uploads;
 use ws_proto::{
     Answer, CloseCode, Envelope, Fault, Format, Frame, Head, IdSource, MessageId, Position,
@@ -248,7 +248,7 @@ impl Pair {
                 return;
             };
             self.check_place(0, &envelope);
-            self.server.handle_frame(Arc::unwrap_or_clone(envelope), self.now);
+            self.server.handle_frame(*envelope, self.now);
         }
     }
 
@@ -430,7 +430,7 @@ impl Pair {
 
 fn opened(transmit: Transmit) -> Envelope {
     match transmit {
-        Transmit::Envelope(envelope) => Arc::unwrap_or_clone(envelope),
+        Transmit::Envelope(envelope) => *envelope,
         Transmit::Batch(_) => panic!("events are delivered one by one here"),
         Transmit::Shared(publication) => {
             let message = publication.bytes(Format::Json);

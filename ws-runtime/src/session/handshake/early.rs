@@ -84,11 +84,8 @@ impl Session {
         if subscribe.since.as_ref().is_some_and(|since| since.epoch.len() > EPOCH) {
             return None;
         }
-        let Some(Next::Frame(mut envelope, _)) = self.outbox.next() else { return None };
-        self.outbox.place(&mut envelope);
-        self.stamp(&mut envelope);
-        self.outbox.keep(envelope);
-        Some(Left::Kept)
+        let Some(Next::Frame(envelope, _)) = self.outbox.next() else { return None };
+        Some(self.leave_placed(envelope))
     }
 }
 
