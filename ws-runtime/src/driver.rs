@@ -10,13 +10,15 @@ mod stall;
 mod timer;
 
 use crate::{
-    session::{Closed, Command, Event, Initiator, Leaving, PeerFault, Session, Time, Transmit},
+    session::{
+        Closed, Command, Event, Initiator, Leaving, PeerFault, Session, Time, Transmit, Workspace,
+    },
     transport::{Lost, Received, Transport},
 };
 use bytes::Bytes;
 use stall::Stall;
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -41,6 +43,8 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     /// What was received and is not taken yet; empty between two readings.
     static ARRIVED: Cell<Vec<Received>> = const { Cell::new(Vec::new()) };
+    /// What sessions work in.
+    static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
 
 /// What stands behind a session: the server's or the client's half that the application uses.
@@ -176,6 +180,18 @@ impl Turn {
     }
 
     fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &mut Session,
+        application: &mut impl Application,
+    ) -> Poll<Option<Box<Closed>>> {
+        WORKSPACE.with_borrow_mut(|workspace| session.exchange(workspace));
+        let polled = self.turn(cx, session, application);
+        WORKSPACE.with_borrow_mut(|workspace| session.exchange(workspace));
+        polled
+    }
+
+    fn turn(
         &mut self,
         cx: &mut Context<'_>,
         session: &mut Session,

@@ -14,7 +14,7 @@ use ws_proto::{
 };
 use ws_runtime::session::{
     Call, CallId, Command, Delivery, Event, Misuse, Outcome, Reply, Resumption, Session, Side,
-    Time, Transmit, WorkId,
+    Time, Transmit, WorkId, Workspace,
 };
 
 proptest! {
@@ -377,6 +377,31 @@ fn an_unsubscribe_finds_room_where_other_channel_commands_do_not() {
     server.handle_command(Command::Decide(second, Ok(Done::default())), Time::ZERO).expect("open");
     assert!(matches!(server.poll_event(), Some(Event::Unsubscribe(_))));
     assert_eq!(server.subscriptions(), []);
+}
+
+#[test]
+fn what_a_session_has_to_tell_stays_with_it_when_its_memory_is_exchanged() {
+    let mut workspace = Workspace::default();
+    let (mut one, mut ids) = open_server(|_| {});
+    let (mut other, mut other_ids) = open_server(|_| {});
+    let ask = |ids: &mut IdSource, room| {
+        let mut envelope = from_client(ids, 1, Frame::Subscribe(Subscribe::default()));
+        envelope.head.ch = Some(ByteString::from_static(room));
+        envelope
+    };
+    one.exchange(&mut workspace);
+    one.handle_frame(ask(&mut ids, "room/one"), Time::ZERO);
+    one.exchange(&mut workspace);
+    other.exchange(&mut workspace);
+    other.handle_frame(ask(&mut other_ids, "room/other"), Time::ZERO);
+    other.exchange(&mut workspace);
+    for (mut session, room) in [(one, "room/one"), (other, "room/other")] {
+        let told: Vec<_> = std::iter::from_fn(|| session.poll_event()).collect();
+        let is_asked =
+            |event: &Event| matches!(event, Event::Subscribe(_, at, _) if at.as_str() == room);
+        assert!(told.last().is_some_and(is_asked), "{told:?}");
+        assert_eq!(told.iter().filter(|event| is_asked(event)).count(), 1);
+    }
 }
 
 /// A client with an open connection whose server acknowledges nothing.

@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt, time::Duration};
 use ws_proto::{Address, ChannelSpec, Envelope, Format, Head, Limits};
-use ws_runtime::session::{Config, Session, Time, Transmit};
+use ws_runtime::session::{Config, Session, Time, Transmit, Workspace};
 
 /// How often each branch with a name was taken.
 pub type Counts = BTreeMap<&'static str, u64>;
@@ -24,6 +24,8 @@ pub(crate) struct Base {
     pub(crate) counts: Counts,
     /// No more faults.
     pub(crate) healed: bool,
+    /// Goes from session to session, as among those of one thread.
+    workspace: Workspace,
     jobs: u64,
     seeds: u64,
 }
@@ -69,6 +71,7 @@ impl Base {
             trace: Trace { hash: 0xcbf2_9ce4_8422_2325, lines: with_lines.then(Vec::new) },
             counts: Counts::new(),
             healed: false,
+            workspace: Workspace::default(),
             jobs: 0,
             seeds: 0,
         }
@@ -143,6 +146,7 @@ impl Base {
         format: Format,
     ) -> bool {
         let mut any = false;
+        session.exchange(&mut self.workspace);
         // What a session says last is written whatever the peer reads: its driver has a deadline.
         while self.net.carried(link, from) < self.plan.pipe || session.is_ending() {
             let Some(transmit) = session.poll_transmit(self.now) else { break };

@@ -4,7 +4,7 @@
 //! adds at the end and takes from the front without moving anything. Elsewhere it moves the
 //! shorter half, which the bounds on requests keep small.
 
-use super::resting::relieve;
+use super::resting::{at_the_start, relieve};
 use std::collections::VecDeque;
 
 /// Room that an empty map may keep; more is given back.
@@ -50,6 +50,7 @@ impl<K: Copy + Ord, V> Flat<K, V> {
         if self.0.is_empty() && self.0.capacity() > KEPT {
             self.0 = VecDeque::new();
         }
+        at_the_start(&mut self.0);
         Some(value)
     }
 

@@ -1,7 +1,7 @@
 //! A queue that seldom holds more than one thing, and is seldom empty for long: the first has its
 //! place here, so that what comes and goes alone allocates nothing.
 
-use super::resting::relieve;
+use super::resting::{at_the_start, relieve};
 use std::collections::VecDeque;
 
 /// A queue. It has a first if it has any.
@@ -50,6 +50,7 @@ impl<T> Line<T> {
         let first = self.first.take();
         if !self.others.is_empty() {
             self.first = self.others.pop_front();
+            at_the_start(&mut self.others);
         }
         first
     }

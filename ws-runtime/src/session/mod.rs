@@ -36,6 +36,7 @@ pub(crate) mod line;
 mod alive;
 mod pace;
 mod resting;
+mod workspace;
 mod counters;
 
 pub use command::{
@@ -49,6 +50,7 @@ pub use leaving::{Leaving, Transmit};
 pub use resuming::outlives;
 pub use time::Time;
 pub use work::WorkId;
+pub use workspace::Workspace;
 
 use alive::{Alive, Pulse};
 use bytestring::ByteString;
@@ -59,11 +61,13 @@ use listening::Listening;
 use outbox::Outbox;
 use pace::Pace;
 use renewing::Renewing;
+use resting::at_the_start;
 use resuming::Grant;
 use state::State;
 use std::collections::VecDeque;
 use time::{earliest, millis};
 use work::Work;
+use workspace::Spare;
 use ws_proto::{
     Answer, CloseCode, Envelope, Fault, Frame, Head, IdSource,
     frame::{Close, Ping},
@@ -91,6 +95,8 @@ pub struct Session {
     /// Server: what the client may send. Client: what the server said we may send.
     pace: Pace,
     events: VecDeque<Event>,
+    /// Memory of what is done with; a driver lends it: [`Session::exchange`].
+    spare: Spare,
     counters: Counters,
     /// Requests of the peer came since the last rest.
     was_asked: bool,
@@ -131,6 +137,7 @@ impl Session {
             renewing: Renewing::default(),
             pace: Pace::new(limits.rate_per_s, limits.rate_burst, now),
             events: VecDeque::new(),
+            spare: Spare::default(),
             counters: Counters::default(),
             was_asked: false,
             excess: 0,
@@ -293,6 +300,7 @@ impl Session {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
+        at_the_start(&mut self.events);
         // The end is told when everything before it was told and `$close` has left.
         if self.urgent.is_empty() {
             return self.state.finish().map(|closed| {

@@ -7,15 +7,15 @@
 
 mod dropping;
 mod figures;
-mod spare;
 mod withheld;
 
 use super::{
     command::{CallId, Delivery},
     line::Line,
+    resting::{at_the_start, relieve},
+    workspace::Spare,
 };
 use bytestring::ByteString;
-use spare::Spare;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
@@ -43,7 +43,6 @@ pub(super) struct Outbox {
     /// The events behind [`Queued::Latest`]: there is one for each.
     latest: BTreeMap<(Address, ByteString), Arc<Publication>>,
     sent: VecDeque<Box<Envelope>>,
-    spare: Spare,
     /// How many of `sent` were sent on this connection; the rest is to be sent again.
     replayed: usize,
     last_seq: u64,
@@ -88,7 +87,6 @@ impl Outbox {
             dropped: BTreeMap::new(),
             latest: BTreeMap::new(),
             sent: VecDeque::new(),
-            spare: Spare::default(),
             replayed: 0,
             last_seq: 0,
             withheld: BTreeSet::new(),
@@ -98,6 +96,16 @@ impl Outbox {
             bytes_max: limits.outbox_bytes,
             passing_bytes_max: limits.write_buffer,
         }
+    }
+
+    /// Gives back memory of the queue that nothing uses, but for so many frames.
+    pub(super) fn rest_queue(&mut self, kept: usize) {
+        self.queue.rest(kept);
+    }
+
+    /// The same for what is kept until it is acknowledged.
+    pub(super) fn rest(&mut self, kept: usize) {
+        relieve(&mut self.sent, kept);
     }
 
     /// Whether the application may send more.
@@ -239,8 +247,9 @@ impl Outbox {
         self.replayed = self.sent.len();
     }
 
-    /// The peer has everything up to `seq`; false when that was never sent.
-    pub(super) fn acked(&mut self, seq: u64) -> bool {
+    /// The peer has everything up to `seq`; false when that was never sent. The memory of what is
+    /// no longer kept is spare.
+    pub(super) fn acked(&mut self, seq: u64, spare: &mut Spare) -> bool {
         if seq > self.last_seq {
             return false;
         }
@@ -250,10 +259,11 @@ impl Outbox {
             }
             self.bytes -= size_of(first);
             if let Some(acked) = self.sent.pop_front() {
-                self.spare.put(acked);
+                spare.frames.put(acked);
             }
             self.replayed = self.replayed.saturating_sub(1);
         }
+        at_the_start(&mut self.sent);
         true
     }
 

@@ -5,9 +5,6 @@ use super::{Time, event::Request, flat::Flat, resting::relieve};
 use std::collections::VecDeque;
 use ws_proto::{Fault, FaultCode, Limits, MessageId, RequestSpec};
 
-/// Requests whose memory is used again: more than these wait only where the application is slow.
-const SPARE: usize = 16;
-
 /// Names a request of the peer towards our application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkId(pub u64);
@@ -25,9 +22,6 @@ pub(super) struct Work {
     running: usize,
     ordered_running: bool,
     next: u64,
-    /// Memory of requests that the application has taken.
-    #[expect(clippy::vec_box, reason = "the boxes are what is kept, and are given out again")]
-    spare: Vec<Box<Request>>,
     /// Bytes of the payloads of all entries, and of the parts that wait.
     bytes: usize,
     in_flight_max: usize,
@@ -106,7 +100,6 @@ impl Work {
             running: 0,
             ordered_running: false,
             next: 0,
-            spare: Vec::new(),
             bytes: 0,
             in_flight_max: limits.max_in_flight,
             queued_max: limits.max_queued,
@@ -120,21 +113,6 @@ impl Work {
         self.entries.rest(kept);
         self.by_id.rest(kept);
         self.deadlines.rest(kept);
-        if kept == 0 {
-            self.spare = Vec::new();
-        }
-    }
-
-    /// Memory for the next request, most often that of one before.
-    pub(super) fn take_spare(&mut self) -> Option<Box<Request>> {
-        self.spare.pop()
-    }
-
-    /// Takes back the memory of a request, with nothing of it.
-    pub(super) fn put_spare(&mut self, request: Box<Request>) {
-        if self.spare.len() < SPARE {
-            self.spare.push(request);
-        }
     }
 
     /// Names the next request.

@@ -199,6 +199,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
         if self.end.is_some() {
             return Poll::Ready(Received::Lost("the connection has ended".into()));
         }
+        // What was read already is there whether more comes or not.
+        if let Some(message) = self.frames.get_mut().plain(self.format) {
+            return Poll::Ready(Received::Message(message));
+        }
         let next = match self.bell.answer(cx) {
             None => Poll::Pending,
             Some(waker) => {

@@ -110,27 +110,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         plain::mask(&mut self.out[begin..], mask);
     }
 
-    /// The next message, where it needs no codec; `None` where the codec has to say what comes.
-    pub(super) fn poll_plain(
-        &mut self,
-        cx: &mut Context<'_>,
-        format: Format,
-    ) -> Poll<io::Result<Option<Bytes>>> {
+    /// The next message, where all of it was read and it needs no codec.
+    pub(super) fn plain(&mut self, format: Format) -> Option<Bytes> {
         if self.codec != Some(0) || self.is_open {
-            return Poll::Ready(Ok(None));
+            return None;
         }
-        let Some(head) = ready!(self.poll_head(cx))? else {
-            // The end of the stream is for the codec to see, which reads once more.
-            self.codec = None;
-            return Poll::Ready(Ok(None));
-        };
         let unread = self.ahead.unread();
-        let Some((begin, end, mask)) = head.plain(format, unread) else {
-            return Poll::Ready(Ok(None));
-        };
+        let (begin, end, mask) = FrameHead::read(unread)?.plain(format, unread)?;
         let (body, is_last) = (&unread[begin..end], end == unread.len());
         if body.len() > self.longest {
-            return Poll::Ready(Ok(None));
+            return None;
         }
         if self.block.capacity() < body.len() {
             self.block = BytesMut::with_capacity(unread.len().min(BLOCK).max(body.len()));
@@ -139,12 +128,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let is_ascii = plain::mask(&mut self.block, mask);
         if format == Format::Json && !is_ascii && std::str::from_utf8(&self.block).is_err() {
             self.block.clear();
-            return Poll::Ready(Ok(None));
+            return None;
         }
         self.ahead.taken(end);
         self.fruitless = 0;
         let message = if is_last { mem::take(&mut self.block) } else { self.block.split() };
-        Poll::Ready(Ok(Some(message.freeze())))
+        Some(message.freeze())
+    }
+
+    /// The same, when more is read; `None` where the codec has to say what comes.
+    pub(super) fn poll_plain(
+        &mut self,
+        cx: &mut Context<'_>,
+        format: Format,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        if self.codec != Some(0) || self.is_open {
+            return Poll::Ready(Ok(None));
+        }
+        if ready!(self.poll_head(cx))?.is_none() {
+            // The end of the stream is for the codec to see, which reads once more.
+            self.codec = None;
+        }
+        Poll::Ready(Ok(self.plain(format)))
     }
 
     /// Gives back memory until more is read: what was read is worked on.
