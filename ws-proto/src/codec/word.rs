@@ -72,12 +72,45 @@ fn is_plain<const N: usize>(block: &[u8; N]) -> bool {
     block.iter().fold(0, |all, byte| all | stop(*byte)) == 0
 }
 
-/// Whether all bytes are ASCII; short texts are quicker here than in the standard library.
+/// Whether all bytes are ASCII; short texts are quicker here than in the standard library. What is
+/// left at the end is looked at together with bytes before it.
 #[inline]
 pub(super) fn is_ascii(text: &[u8]) -> bool {
-    let (eights, rest) = text.as_chunks();
-    let high = eights.iter().fold(0, |all, eight| all | u64::from_le_bytes(*eight));
-    high & HIGHS == 0 && rest.iter().fold(0, |all, byte| all | byte) < 0x80
+    if let Some(last) = text.last_chunk() {
+        let (eights, _) = text.as_chunks();
+        let all = |all, eight: &[u8; 8]| all | u64::from_le_bytes(*eight);
+        return eights.iter().fold(u64::from_le_bytes(*last), all) & HIGHS == 0;
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return (u32::from_le_bytes(*first) | u32::from_le_bytes(*last)) & 0x8080_8080 == 0;
+    }
+    text.iter().fold(0, |all, byte| all | byte) < 0x80
+}
+
+/// Whether the bytes behind the first of eight are ASCII, as many as are asked for: at most seven.
+#[inline]
+pub(super) const fn is_ascii_behind(eight: u64, len: usize) -> bool {
+    // The first byte is left out, and what stands behind those that count is shifted out.
+    (eight & HIGHS & !0xff) << (56 - 8 * len) == 0
+}
+
+/// Whether two texts are the same, and have at most 16 bytes: compared by their ends, without a call.
+#[inline]
+pub(super) fn is_same_short(one: &[u8], other: &[u8]) -> bool {
+    #[inline]
+    fn ends<const N: usize>(text: &[u8]) -> Option<[[u8; N]; 2]> {
+        Some([*text.first_chunk()?, *text.last_chunk()?])
+    }
+    if one.len() != other.len() {
+        return false;
+    }
+    if let (Some(one_ends), Some(other_ends)) = (ends::<8>(one), ends::<8>(other)) {
+        return one.len() <= 16 && one_ends == other_ends;
+    }
+    if let (Some(one_ends), Some(other_ends)) = (ends::<4>(one), ends::<4>(other)) {
+        return one_ends == other_ends;
+    }
+    one.iter().eq(other)
 }
 
 /// Whether a text stands in JSON as it is. What is left at its end is looked at together with bytes
@@ -194,6 +227,33 @@ mod tests {
                 text[place] = 0x80;
                 assert!(!is_ascii(&text), "{place} of {len}");
                 text[place] = 0x7f;
+            }
+        }
+    }
+
+    #[test]
+    fn of_eight_bytes_only_those_that_count_have_to_be_ascii() {
+        for len in 0..8 {
+            for place in 0..8 {
+                let mut eight = [0x7f; 8];
+                eight[place] = 0x80;
+                let counts = (1..=len).contains(&place);
+                assert_eq!(is_ascii_behind(u64::from_le_bytes(eight), len), !counts, "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_of_up_to_sixteen_bytes_are_the_same_where_every_byte_is() {
+        let text: Vec<u8> = (0..40).collect();
+        for len in 0..40 {
+            let one = &text[..len];
+            assert_eq!(is_same_short(one, one), len <= 16, "{len}");
+            assert!(!is_same_short(one, &text[..=len]) && !is_same_short(&text[..=len], one));
+            for place in 0..len {
+                let mut other = one.to_vec();
+                other[place] ^= 1;
+                assert!(!is_same_short(one, &other), "{place} of {len}");
             }
         }
     }

@@ -4,7 +4,7 @@ use super::scan::Scanner;
 use crate::codec::{
     error::rule,
     refused::Refused,
-    value::{Kind, Number, Source},
+    value::{Ahead, Kind, Number, Source},
 };
 use std::{borrow::Cow, fmt};
 
@@ -187,7 +187,7 @@ impl<'de> Source<'de> for JsonSource<'de> {
 
     /// One copy for all types.
     #[inline(never)]
-    fn name(&mut self) -> Option<&'de str> {
+    fn name(&mut self, _: &mut Ahead) -> Option<&'de str> {
         let mut ahead = self.scanner;
         if !matches!(ahead.peek(), b',' | b'{') {
             return None;

@@ -245,6 +245,17 @@ impl<'a> Scanner<'a> {
         text
     }
 
+    /// Skips this text of at most 16 bytes, if it comes next and its length is in its marker.
+    #[inline]
+    pub(super) fn short_name(&mut self, name: &str) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let Some((marker @ 0xa0..=0xbf, rest)) = rest.split_first() else { return false };
+        let text = rest.get(..usize::from(marker & 0x1f)).unwrap_or_default();
+        let found = word::is_same_short(name.as_bytes(), text);
+        self.at += if found { 1 + name.len() } else { 0 };
+        found
+    }
+
     /// Skips a number that is not one of the bytes 0 to 127.
     pub(super) fn wide(&mut self, marker: u8) -> Result<Number, Broken> {
         self.at += 1;
@@ -381,8 +392,9 @@ struct Content {
 }
 
 /// Where so many values end whose form is good; `None` where a longer look has to say so.
-fn usual(bytes: &[u8], mut at: usize, content: Content, depth: usize) -> Option<usize> {
-    for _ in 0..content.count {
+fn usual(bytes: &[u8], mut at: usize, mut content: Content, mut depth: usize) -> Option<usize> {
+    while content.count > 0 {
+        content.count -= 1;
         if content.is_map {
             at = text_end(bytes, at)?;
         }
@@ -409,14 +421,27 @@ fn usual(bytes: &[u8], mut at: usize, content: Content, depth: usize) -> Option<
             }
             _ => return None,
         };
-        at = usual(bytes, start, inside, depth.checked_sub(1)?)?;
+        let inner = depth.checked_sub(1)?;
+        if content.count == 0 {
+            // Nothing follows it in what is open, which ends where it ends.
+            (at, content, depth) = (start, inside, inner);
+        } else {
+            at = usual(bytes, start, inside, inner)?;
+        }
     }
     (at <= bytes.len()).then_some(at)
 }
 
 /// Where a short text ends that starts here.
-#[inline]
+#[expect(clippy::inline_always, reason = "it is called for every key and text, by one function")]
+#[inline(always)]
 fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
+    if let Some(eight) = bytes.get(at..)?.first_chunk() {
+        let len = usize::from(eight[0] ^ 0xa0);
+        if len < 8 && word::is_ascii_behind(u64::from_le_bytes(*eight), len) {
+            return Some(at + 1 + len);
+        }
+    }
     let (start, len) = match *bytes.get(at)? {
         marker @ 0xa0..=0xbf => (at + 1, usize::from(marker & 0x1f)),
         0xd9 => (at + 2, usize::from(*bytes.get(at + 1)?)),
@@ -432,3 +457,6 @@ fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
 fn signed(value: i64) -> Number {
     u64::try_from(value).map_or(Number::Signed(value), Number::Unsigned)
 }
+
+#[cfg(test)]
+mod tests;

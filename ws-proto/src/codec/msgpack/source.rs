@@ -4,7 +4,7 @@ use super::scan::{FALSE, NIL, Scanner, TRUE};
 use crate::codec::{
     error::rule,
     refused::Refused,
-    value::{Kind, Number, Source},
+    value::{Ahead, Kind, Number, Source},
 };
 use std::{borrow::Cow, mem};
 
@@ -34,6 +34,15 @@ impl<'de> MessagePackSource<'de> {
         let Some(len) = len else { return Ok(None) };
         self.depth = self.depth.checked_sub(1).ok_or_else(|| Refused::new(rule::DEPTH))?;
         Ok(Some(mem::replace(&mut self.left, len)))
+    }
+
+    /// A name that the type has not, or elsewhere.
+    #[inline(never)]
+    fn other_name(&mut self, left: usize, ahead: &mut Ahead) -> Option<&'de str> {
+        let name = self.scanner.short_str()?;
+        self.left = left;
+        ahead.pass(name);
+        Some(name)
     }
 
     #[inline]
@@ -137,12 +146,18 @@ impl<'de> Source<'de> for MessagePackSource<'de> {
         self.element()
     }
 
-    #[inline]
-    fn name(&mut self) -> Option<&'de str> {
+    /// One copy for all types.
+    #[inline(never)]
+    fn name(&mut self, ahead: &mut Ahead) -> Option<&'de str> {
         let left = self.left.checked_sub(1)?;
-        let name = self.scanner.short_str()?;
-        self.left = left;
-        Some(name)
+        if let Some(name) = ahead.next()
+            && self.scanner.short_name(name)
+        {
+            self.left = left;
+            ahead.step();
+            return Some(name);
+        }
+        self.other_name(left, ahead)
     }
 
     #[inline]

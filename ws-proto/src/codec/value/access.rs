@@ -1,6 +1,6 @@
 //! What stands inside a value: elements, entries, variants.
 
-use super::{Source, Value, key::Key};
+use super::{Ahead, Source, Value, key::Key};
 use crate::codec::{error::rule, refused::Refused};
 use serde::de::{
     DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
@@ -31,7 +31,17 @@ impl<'de, S: Source<'de>> SeqAccess<'de> for List<'_, S> {
 }
 
 /// The fields of a struct, which refuses a repeated one itself.
-pub(super) struct Fields<'a, S>(pub(super) &'a mut S);
+pub(super) struct Fields<'a, S> {
+    source: &'a mut S,
+    ahead: Ahead,
+}
+
+impl<'a, S> Fields<'a, S> {
+    #[inline]
+    pub(super) fn new(source: &'a mut S, names: &'static [&'static str]) -> Self {
+        Self { source, ahead: Ahead(names.iter()) }
+    }
+}
 
 impl<'de, S: Source<'de>> MapAccess<'de> for Fields<'_, S> {
     type Error = Refused;
@@ -41,20 +51,20 @@ impl<'de, S: Source<'de>> MapAccess<'de> for Fields<'_, S> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Refused> {
-        match self.0.name() {
+        match self.source.name(&mut self.ahead) {
             Some(name) => seed.deserialize(Key(Cow::Borrowed(name))).map(Some),
-            None => unusual_name(self.0, seed),
+            None => unusual_name(self.source, seed),
         }
     }
 
     #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refused> {
-        seed.deserialize(Value(&mut *self.0))
+        seed.deserialize(Value(&mut *self.source))
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.0.left()
+        self.source.left()
     }
 }
 
@@ -175,10 +185,10 @@ impl<'de, S: Source<'de>> VariantAccess<'de> for Variant<'_, S, S::Outer> {
     #[inline]
     fn struct_variant<V: Visitor<'de>>(
         self,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let value = Value(&mut *self.source).fields(visitor)?;
+        let value = Value(&mut *self.source).fields(names, visitor)?;
         self.end(value)
     }
 }

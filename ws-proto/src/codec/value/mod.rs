@@ -27,7 +27,7 @@ use serde::{
     Deserializer,
     de::{Error, Unexpected, Visitor, value::CowStrDeserializer},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, slice};
 
 /// What a format has to say about its bytes. Each of the readers takes what comes next when it is
 /// of its kind, and otherwise leaves it where it is.
@@ -71,7 +71,7 @@ pub(super) trait Source<'de> {
 
     /// Goes on to the next key and from there to its value, where all of it stands as it usually
     /// does; `None` where it does not, or no key is left, and nothing was read.
-    fn name(&mut self) -> Option<&'de str>;
+    fn name(&mut self, ahead: &mut Ahead) -> Option<&'de str>;
 
     /// Goes on from a key to its value.
     fn colon(&mut self) -> Result<(), Refused>;
@@ -87,6 +87,30 @@ pub(super) trait Source<'de> {
 
     /// Goes past one value without looking into it.
     fn skip(&mut self) -> Result<(), Refused>;
+}
+
+/// The names of a struct behind the last one that came: most writers keep the order of the type, and
+/// what is one of its names is known to be text.
+pub(super) struct Ahead(slice::Iter<'static, &'static str>);
+
+impl Ahead {
+    /// The name that is likely to come next.
+    #[inline]
+    pub(super) fn next(&self) -> Option<&'static str> {
+        self.0.as_slice().first().copied()
+    }
+
+    /// Goes on behind the next name.
+    #[inline]
+    pub(super) fn step(&mut self) {
+        self.0.next();
+    }
+
+    /// Goes on behind this name. A name is passed once, so that all keys of a message together cost
+    /// no more than all names of the type.
+    pub(super) fn pass(&mut self, name: &str) {
+        self.0.any(|known| *known == name);
+    }
 }
 
 /// What a value is, by its first byte.
@@ -202,9 +226,13 @@ impl<'de, S: Source<'de>> Value<'_, S> {
     }
 
     #[inline]
-    fn fields<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn fields<V: Visitor<'de>>(
+        self,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
         let Some(outer) = self.0.map()? else { return self.refuse(&visitor) };
-        let value = visitor.visit_map(Fields(&mut *self.0))?;
+        let value = visitor.visit_map(Fields::new(&mut *self.0, names))?;
         self.0.end_map(outer)?;
         Ok(value)
     }
@@ -337,10 +365,10 @@ impl<'de, S: Source<'de>> Deserializer<'de> for Value<'_, S> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        self.fields(visitor)
+        self.fields(names, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
