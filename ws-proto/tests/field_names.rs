@@ -53,7 +53,7 @@ fn read(format: Format, names: &[&str]) -> Result<Named, String> {
         }
         Format::MessagePack => {
             let mut bytes = Vec::new();
-            write_map_len(&mut bytes, names.len() as u32).expect("memory");
+            write_map_len(&mut bytes, names.len().try_into().expect("few")).expect("memory");
             for name in names {
                 write_str(&mut bytes, name).expect("memory");
                 write_uint(&mut bytes, number(name) as u64).expect("memory");
