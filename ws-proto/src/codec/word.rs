@@ -94,7 +94,8 @@ pub(super) const fn is_ascii_behind(eight: u64, len: usize) -> bool {
     (eight & HIGHS & !0xff) << (56 - 8 * len) == 0
 }
 
-/// Whether two texts are the same, and have at most 16 bytes: compared by their ends, without a call.
+/// Whether two texts are the same, and have at most 16 bytes: their ends are compared, without a
+/// call.
 #[inline]
 pub(super) fn is_same_short(one: &[u8], other: &[u8]) -> bool {
     #[inline]

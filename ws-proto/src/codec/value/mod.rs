@@ -89,8 +89,8 @@ pub(super) trait Source<'de> {
     fn skip(&mut self) -> Result<(), Refused>;
 }
 
-/// The names of a struct behind the last one that came: most writers keep the order of the type, and
-/// what is one of its names is known to be text.
+/// The names of a struct behind the last one that came: most writers keep the order of the type,
+/// and what is one of its names is known to be text.
 pub(super) struct Ahead(slice::Iter<'static, &'static str>);
 
 impl Ahead {
