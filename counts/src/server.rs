@@ -36,23 +36,23 @@ pub(crate) const WORKLOADS: &[Workload] = &[
 const BATCH: u64 = 16;
 const SUBSCRIBERS: usize = 100;
 /// Events that are published together.
-const BURST: u64 = 32;
+pub(crate) const BURST: u64 = 32;
 /// Events of a kept channel that a subscriber acknowledges together.
 const ACKED: u64 = 16;
 /// Batches that are written before the first one is sent, however many are sent: what they cost is
 /// then the same for all numbers of rounds.
-const PREPARED: u64 = 400;
+pub(crate) const PREPARED: u64 = 400;
 /// Bytes between the two ends, more than a round has.
 const PIPE: usize = 64 * 1024;
-const NOW: u64 = 1_760_000_000_000;
+pub(crate) const NOW: u64 = 1_760_000_000_000;
 
 #[derive(Protocol)]
 #[protocol(name = "counts", version = 1, requests = CountedRequest, channels = CountedChannel)]
-struct Counted;
+pub(crate) struct Counted;
 
 #[derive(Requests)]
 #[requests(handler = CountedHandler)]
-enum CountedRequest {
+pub(crate) enum CountedRequest {
     /// The same text again.
     #[rpc(reply = Echoed, error = Never)]
     Echo {
@@ -63,21 +63,21 @@ enum CountedRequest {
 
 /// What was said.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
-struct Echoed {
+pub(crate) struct Echoed {
     /// It.
     text: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Channels)]
-enum CountedChannel {
+pub(crate) enum CountedChannel {
     /// What is missed does not matter.
-    #[channel(event = FanEvent, delivery = best_effort)]
+    #[channel(event = FanEvent, delivery = best_effort, publish = client)]
     Fan {
         /// Which one.
         name: String,
     },
     /// Everything arrives.
-    #[channel(event = FanEvent, delivery = at_least_once, history = 1024)]
+    #[channel(event = FanEvent, delivery = at_least_once, history = 1024, publish = client)]
     Sure {
         /// Which one.
         name: String,
@@ -85,7 +85,7 @@ enum CountedChannel {
 }
 
 #[derive(Clone, PartialEq, Events)]
-enum FanEvent {
+pub(crate) enum FanEvent {
     /// Something was said.
     Said {
         /// It.
@@ -192,24 +192,27 @@ async fn subscribers(
     Ok(peers)
 }
 
-fn server() -> Outcome<Server<Counted>> {
+pub(crate) fn server() -> Outcome<Server<Counted>> {
+    // On a machine that is slow a round may take long, and nothing but it is to be counted.
+    with_heartbeats(Duration::from_secs(3_600))
+}
+
+pub(crate) fn with_heartbeats(heartbeat_interval: Duration) -> Outcome<Server<Counted>> {
     let mut limits = Limits::default();
     limits.rate_per_s = 1_000_000_000;
     limits.rate_burst = 1_000_000_000;
-    // On a machine that is slow a round may take long, and nothing but it is to be counted.
-    let heartbeat_interval = Duration::from_secs(3_600);
     let config = ServerConfig { limits, heartbeat_interval, ..ServerConfig::default() };
     Ok(Server::with_config(App, config)?)
 }
 
-fn text() -> String {
+pub(crate) fn text() -> String {
     "0123456789abcdef".repeat(4)
 }
 
 /// A client of one server: frames as they are written, and as little as must be of those it reads.
-struct Peer {
-    stream: DuplexStream,
-    format: Format,
+pub(crate) struct Peer {
+    pub(crate) stream: DuplexStream,
+    pub(crate) format: Format,
     ids: IdSource,
     /// What was read and not yet looked at.
     unread: Vec<u8>,
@@ -222,7 +225,7 @@ struct Batch {
 }
 
 impl Peer {
-    async fn connect(server: &Server<Counted>, format: Format) -> Outcome<Self> {
+    pub(crate) async fn connect(server: &Server<Counted>, format: Format) -> Outcome<Self> {
         let (stream, theirs) = duplex(PIPE);
         let server = server.clone();
         tokio::spawn(async move {
@@ -246,7 +249,7 @@ impl Peer {
         Ok(peer)
     }
 
-    fn head(&mut self, kind: &'static str) -> Head {
+    pub(crate) fn head(&mut self, kind: &'static str) -> Head {
         Head::new(kind.into(), self.ids.next(NOW), NOW)
     }
 
@@ -273,14 +276,14 @@ impl Peer {
         Ok(frames)
     }
 
-    async fn say(&mut self, head: Head, frame: Frame) -> Outcome {
+    pub(crate) async fn say(&mut self, head: Head, frame: Frame) -> Outcome {
         let mut frames = Vec::new();
         self.frame(head, frame, &mut frames)?;
         Ok(self.stream.write_all(&frames).await?)
     }
 
     /// Appends a WebSocket frame. Its mask is zero, which costs the server the same.
-    fn frame(&self, head: Head, frame: Frame, out: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn frame(&self, head: Head, frame: Frame, out: &mut Vec<u8>) -> Outcome {
         let mut message = Vec::new();
         Envelope { head, frame }.encode(self.format, &mut message)?;
         out.push(match self.format {
@@ -299,7 +302,7 @@ impl Peer {
     }
 
     /// Reads until so many messages of a type were there; others are passed over.
-    async fn hear(&mut self, kind: &str, count: u64) -> Outcome {
+    pub(crate) async fn hear(&mut self, kind: &str, count: u64) -> Outcome {
         let mut missing = count;
         loop {
             let mut begin = 0;

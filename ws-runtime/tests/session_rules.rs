@@ -6,7 +6,9 @@ mod session_pair;
 
 use bytestring::ByteString;
 use proptest::{collection::vec, prelude::*};
-use session_pair::{Pair, acceptance, acts, config, hello, honest_acts, null, upload_acts};
+use session_pair::{
+    Pair, acceptance, acts, config, delivering_acts, hello, honest_acts, null, upload_acts,
+};
 use std::time::Duration;
 use ws_proto::{
     Address, Answer, CloseCode, Envelope, FaultCode, Format, Frame, Head, IdSource, Limits,
@@ -73,6 +75,16 @@ proptest! {
         for act in acts {
             pair.act(&act);
             pair.expect_rest();
+        }
+    }
+
+    #[test]
+    fn deliveries_move_no_deadline(acts in vec(delivering_acts(), 0..60)) {
+        let mut pair = Pair::new();
+        pair.open();
+        pair.listen();
+        for act in acts {
+            pair.act_after_rest(&act);
         }
     }
 }

@@ -147,7 +147,8 @@ impl Node {
 impl Floor {
     fn new(base: &mut Base) -> Self {
         let epoch_seed = base.next_seed();
-        let config = HubConfig { epoch_seed, max_logs: 16, max_frame: 64 * 1024 };
+        let (address_seed, max_frame) = (epoch_seed, 64 * 1024);
+        let config = HubConfig { epoch_seed, address_seed, max_logs: 16, max_frame };
         let ids = IdSource::new(base.next_seed());
         Self { hub: Hub::new(config), ids, news: Vec::new() }
     }
@@ -182,7 +183,8 @@ impl Floor {
         for who in published.wake {
             self.news.push((who, address.clone(), Vec::new()));
         }
-        for who in published.fan_out.iter().flat_map(|_| self.hub.listeners(address)) {
+        let channel = published.channel.filter(|_| published.fan_out.is_some());
+        for who in channel.into_iter().flat_map(|channel| self.hub.listeners(channel)) {
             let event = published.fan_out.iter().cloned();
             // As a server does: what is published at once is handed on together.
             let waiting =

@@ -10,6 +10,7 @@
 mod log;
 mod cursor;
 mod holding;
+mod places;
 mod taking;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ mod tests;
 use bytestring::ByteString;
 use cursor::Cursor;
 use log::{History, Log};
+pub use places::ChannelId;
+use places::Places;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -38,6 +41,9 @@ pub struct HubConfig {
     /// Makes the epochs of logs: another seed for every hub, so that a log that was lost is never
     /// taken for the same one.
     pub epoch_seed: u64,
+    /// Where channels stand in memory: nothing that anybody is told may lead to it, or a client could
+    /// choose addresses whose channels are found slowly.
+    pub address_seed: u64,
     /// Logs kept; with 0 no `at_least_once` channel works. Past it, a log without subscribers is
     /// forgotten for each new one: first those without events, then the least recently published.
     pub max_logs: usize,
@@ -66,6 +72,8 @@ pub struct Published {
     pub duplicate: bool,
     /// Who has something to take with [`Hub::next`]: those who had taken everything.
     pub wake: Vec<ConnectionId>,
+    /// Where the event goes; `None` where nobody has to do with the channel.
+    pub channel: Option<ChannelId>,
     /// The event of a `best_effort` channel, for everybody whom [`Hub::listeners`] names.
     pub fan_out: Option<Arc<Publication>>,
 }
@@ -108,24 +116,17 @@ pub struct Misplaced;
 #[derive(Debug)]
 pub struct Hub {
     config: HubConfig,
-    channels: BTreeMap<ChannelId, Channel>,
-    by_address: BTreeMap<Address, ChannelId>,
-    /// A connection finds its channels among its own few, not among all.
-    /// In a row, in order: most have one or two, and the smallest tree has room for eleven.
-    by_connection: BTreeMap<ConnectionId, Vec<(Address, ChannelId)>>,
+    channels: Places,
+    /// What a connection listens to, in a row, in order: most have one or two, and the smallest
+    /// tree has room for eleven.
+    by_connection: BTreeMap<ConnectionId, Vec<ChannelId>>,
     /// Logs without subscribers, the first to be forgotten first.
     idle: BTreeSet<(Turn, ChannelId)>,
     logs: usize,
     subscriptions: usize,
-    /// Channels ever made.
-    made: u64,
     turn: Turn,
     now: Duration,
 }
-
-/// Names a channel of a hub; never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct ChannelId(u64);
 
 /// Counts publishes: the age of logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +134,7 @@ struct Turn(u64);
 
 #[derive(Debug)]
 struct Channel {
+    id: ChannelId,
     address: Address,
     /// `None` on a `best_effort` channel.
     log: Option<Log>,
@@ -153,13 +155,11 @@ impl Hub {
     pub const fn new(config: HubConfig) -> Self {
         Self {
             config,
-            channels: BTreeMap::new(),
-            by_address: BTreeMap::new(),
+            channels: Places::new(config.address_seed),
             by_connection: BTreeMap::new(),
             idle: BTreeSet::new(),
             logs: 0,
             subscriptions: 0,
-            made: 0,
             turn: Turn(0),
             now: Duration::ZERO,
         }
@@ -188,19 +188,21 @@ impl Hub {
         since: Option<&Position>,
         window: u32,
     ) -> Result<Done, SubscribeError> {
-        if self.find(who, address).is_some() {
+        let known = self.channels.find(address);
+        if known.is_some_and(|channel| channel.subscribers.contains_key(&who)) {
             return Err(SubscribeError::AlreadySubscribed);
         }
-        let id = self.ensure(address, spec).ok_or(SubscribeError::Full)?;
-        let channel = self.channels.get_mut(&id).ok_or(SubscribeError::Full)?;
+        let known = known.map(|channel| channel.id);
+        let id = known.or_else(|| self.make(address, spec)).ok_or(SubscribeError::Full)?;
+        let channel = self.channels.get_mut(id).ok_or(SubscribeError::Full)?;
         channel.expire(self.now);
         let (cursor, done) = Cursor::enter(channel.log.as_ref(), since, window);
         channel.enter(who, cursor);
         self.idle.remove(&(channel.published, id));
         let own = self.by_connection.entry(who).or_default();
-        if let Err(at) = place_of(own, address) {
+        if let Err(at) = own.binary_search(&id) {
             own.reserve_exact(usize::from(own.is_empty()));
-            own.insert(at, (channel.address.clone(), id));
+            own.insert(at, id);
         }
         self.subscriptions += 1;
         Ok(done)
@@ -208,9 +210,10 @@ impl Hub {
 
     /// A connection no longer listens; false when it did not.
     pub fn unsubscribe(&mut self, who: ConnectionId, address: &Address) -> bool {
+        let Some(id) = self.channels.find(address).map(|channel| channel.id) else { return false };
         let Some(own) = self.by_connection.get_mut(&who) else { return false };
-        let Ok(at) = place_of(own, address) else { return false };
-        let (_, id) = own.remove(at);
+        let Ok(at) = own.binary_search(&id) else { return false };
+        own.remove(at);
         if own.is_empty() {
             self.by_connection.remove(&who);
         }
@@ -220,7 +223,7 @@ impl Hub {
 
     /// A connection is gone: nothing of it is left behind.
     pub fn disconnect(&mut self, who: ConnectionId) {
-        for (_, id) in self.by_connection.remove(&who).unwrap_or_default() {
+        for id in self.by_connection.remove(&who).unwrap_or_default() {
             self.leave(who, id);
         }
     }
@@ -314,19 +317,16 @@ impl Hub {
     /// How many events a channel keeps. Those that are too old count no more.
     #[must_use]
     pub fn kept(&self, address: &Address) -> usize {
-        let channel = self.by_address.get(address).and_then(|id| self.channels.get(id));
+        let channel = self.channels.find(address);
         channel.and_then(|channel| channel.log.as_ref()).map_or(0, |log| log.len(self.now))
-    }
-
-    fn find(&self, who: ConnectionId, address: &Address) -> Option<ChannelId> {
-        let own = self.by_connection.get(&who)?;
-        place_of(own, address).ok().map(|at| own[at].1)
     }
 
     /// A channel that a connection listens to.
     fn channel(&mut self, who: ConnectionId, address: &Address) -> Option<&mut Channel> {
-        let id = self.find(who, address)?;
-        let channel = self.channels.get_mut(&id)?;
+        let channel = self.channels.find_mut(address)?;
+        if !channel.subscribers.contains_key(&who) {
+            return None;
+        }
         channel.expire(self.now);
         Some(channel)
     }
@@ -338,22 +338,23 @@ impl Hub {
         stamp: Stamp,
         event: &EncodedEvent,
     ) -> Result<Published, PublishError> {
-        let id = self.by_address.get(address);
-        let known = id.and_then(|id| self.channels.get_mut(id)).map(|channel| {
+        let known = self.channels.find_mut(address).map(|channel| {
             channel.expire(self.now);
             &*channel
         });
+        let id = known.map(|channel| channel.id);
         let log = known.and_then(|channel| channel.log.as_ref());
         if let Some((log, off)) = log.and_then(|log| Some((log, log.find(&stamp)?))) {
             let position = Some(log.position(off));
-            return Ok(Published { position, duplicate: true, wake: Vec::new(), fan_out: None });
+            let wake = Vec::new();
+            return Ok(Published { position, duplicate: true, wake, channel: id, fan_out: None });
         }
         let address = known.map_or_else(|| owned(address), |channel| channel.address.clone());
         let prev = log.map_or(0, Log::head);
         // Encoded before anything changes, so that an event that does not fit costs nobody a log.
         let publication = self.encode(&address, spec, &stamp, Some(prev), event)?;
-        let id = self.ensure(&address, spec).ok_or(PublishError::Full)?;
-        let channel = self.channels.get_mut(&id).ok_or(PublishError::Full)?;
+        let id = id.or_else(|| self.make(&address, spec)).ok_or(PublishError::Full)?;
+        let channel = self.channels.get_mut(id).ok_or(PublishError::Full)?;
         let log = channel.log.as_mut().ok_or(PublishError::Full)?;
         // A slice of the message that the key came in would keep all of that message in memory.
         let off = log.append(publication, stamp.key.map(|key| ByteString::from(&*key)), self.now);
@@ -364,7 +365,7 @@ impl Hub {
         }
         channel.published = self.turn;
         let wake = channel.wake();
-        Ok(Published { position, duplicate: false, wake, fan_out: None })
+        Ok(Published { position, duplicate: false, wake, channel: Some(id), fan_out: None })
     }
 
     fn pass(
@@ -374,11 +375,12 @@ impl Hub {
         stamp: &Stamp,
         event: &EncodedEvent,
     ) -> Result<Published, PublishError> {
-        let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
+        let known = self.channels.find(address);
+        let channel = known.map(|channel| channel.id);
         let address = known.map_or(address, |channel| &channel.address);
         let publication = self.encode(address, spec, stamp, None, event)?;
         let fan_out = Some(Arc::new(publication));
-        Ok(Published { position: None, duplicate: false, wake: Vec::new(), fan_out })
+        Ok(Published { position: None, duplicate: false, wake: Vec::new(), channel, fan_out })
     }
 
     /// The event as everybody gets it; `prev` is the position before its own, if it has one.
@@ -400,36 +402,32 @@ impl Hub {
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(publication) }
     }
 
-    /// The channel of this address, made if there is none; `None` when it needs a log and no other
-    /// can be forgotten for it.
-    fn ensure(&mut self, address: &Address, spec: &'static ChannelSpec) -> Option<ChannelId> {
-        if let Some(id) = self.by_address.get(address) {
-            return Some(*id);
+    /// Makes the channel of this address; `None` when it needs a log and no other can be forgotten
+    /// for it.
+    fn make(&mut self, address: &Address, spec: &'static ChannelSpec) -> Option<ChannelId> {
+        if spec.delivery == Delivery::AtLeastOnce {
+            self.make_room()?;
         }
-        let id = ChannelId(self.made + 1);
+        let id = self.channels.name(address);
         let log = match spec.delivery {
             Delivery::AtLeastOnce => {
-                self.make_room()?;
                 self.logs += 1;
                 self.idle.insert((Turn::default(), id));
-                let epoch = format!("{:x}-{:x}", self.config.epoch_seed, id.0);
+                let epoch = format!("{:x}-{:x}", self.config.epoch_seed, id.number);
                 Some(Log::new(epoch, History::of(spec), self.config.max_frame))
             }
             Delivery::BestEffort => None,
         };
-        self.made = id.0;
-        let address = owned(address);
-        self.by_address.insert(address.clone(), id);
-        let channel = Channel {
-            address,
+        self.channels.insert(Channel {
+            id,
+            address: owned(address),
             log,
             subscribers: BTreeMap::new(),
             sleepers: BTreeSet::new(),
             awake: 0,
             taken: None,
             published: Turn::default(),
-        };
-        self.channels.insert(id, channel);
+        });
         Some(id)
     }
 
@@ -437,14 +435,14 @@ impl Hub {
     fn make_room(&mut self) -> Option<()> {
         if self.logs >= self.config.max_logs {
             let (_, id) = self.idle.pop_first()?;
-            self.forget(id);
+            self.channels.remove(id);
             self.logs -= 1;
         }
         Some(())
     }
 
     fn leave(&mut self, who: ConnectionId, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let Some(channel) = self.channels.get_mut(id) else { return };
         if channel.lose(who) {
             self.subscriptions -= 1;
         }
@@ -455,13 +453,7 @@ impl Hub {
             // Also without events: whoever comes back finds its epoch, and missed nothing.
             self.idle.insert((channel.published, id));
         } else {
-            self.forget(id);
-        }
-    }
-
-    fn forget(&mut self, id: ChannelId) {
-        if let Some(channel) = self.channels.remove(&id) {
-            self.by_address.remove(&channel.address);
+            self.channels.remove(id);
         }
     }
 }
@@ -472,10 +464,6 @@ impl Channel {
             log.expire(now);
         }
     }
-}
-
-fn place_of(own: &[(Address, ChannelId)], address: &Address) -> Result<usize, usize> {
-    own.binary_search_by(|(other, _)| other.cmp(address))
 }
 
 /// A copy of its own: an address of the wire is a slice of the message that it came in, and would

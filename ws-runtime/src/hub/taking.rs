@@ -1,6 +1,6 @@
 //! Events of a log, taken many at a time: most subscribers take the same ones.
 
-use super::{Channel, ConnectionId, Hub, Outgoing, log::Log};
+use super::{Channel, ChannelId, ConnectionId, Hub, Outgoing, log::Log};
 use std::sync::Arc;
 use ws_proto::{Address, Batch};
 
@@ -31,16 +31,16 @@ impl Hub {
         outgoing.map(|outgoing| (outgoing, !is_asleep))
     }
 
-    /// The address in memory that all share who have to do with the channel; `None` where nobody
-    /// has.
+    /// The address of a channel, in memory that all share who have to do with it; `None` where
+    /// nobody has.
     #[must_use]
-    pub fn shared(&self, address: &Address) -> Option<&Address> {
-        self.by_address.get_key_value(address).map(|(shared, _)| shared)
+    pub fn shared(&self, channel: ChannelId) -> Option<&Address> {
+        self.channels.get(channel).map(|channel| &channel.address)
     }
 
     /// Who is to be sent an event of a `best_effort` channel.
-    pub fn listeners(&self, address: &Address) -> impl Iterator<Item = ConnectionId> {
-        let known = self.by_address.get(address).and_then(|id| self.channels.get(id));
+    pub fn listeners(&self, channel: ChannelId) -> impl Iterator<Item = ConnectionId> {
+        let known = self.channels.get(channel);
         known.into_iter().flat_map(|channel| channel.subscribers.keys().copied())
     }
 
@@ -48,11 +48,11 @@ impl Hub {
     /// were not sent to it, and how many were and are not consumed; zero where there is no log.
     pub fn standings(&self, who: ConnectionId) -> impl Iterator<Item = (&Address, u64, u64)> {
         let own = self.by_connection.get(&who).into_iter().flatten();
-        own.filter_map(move |(address, id)| {
-            let channel = self.channels.get(id)?;
+        own.filter_map(move |id| {
+            let channel = self.channels.get(*id)?;
             let (cursor, log) = (channel.subscribers.get(&who)?, channel.log.as_ref());
             let (behind, unconsumed) = log.map(|log| cursor.standing(log)).unwrap_or_default();
-            Some((address, behind, unconsumed))
+            Some((&channel.address, behind, unconsumed))
         })
     }
 }

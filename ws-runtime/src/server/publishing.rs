@@ -6,12 +6,12 @@ mod tests;
 use super::mailbox::Mailbox;
 use crate::{
     driver::Clock,
-    hub::{ConnectionId, Hub, HubConfig, Outgoing, Stamp, SubscribeError},
+    hub::{ChannelId, ConnectionId, Hub, HubConfig, Outgoing, Stamp, SubscribeError},
 };
 use bytestring::ByteString;
 use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
+    collections::{HashMap, hash_map::RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hasher},
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -57,12 +57,12 @@ struct Shard {
     /// Best-effort events that their publishers did not send off so far, in their order.
     unsent: Vec<Unsent>,
     /// Who has not been told so far that a log has events for it.
-    untold: Vec<(Address, Vec<ConnectionId>)>,
+    untold: Vec<(ChannelId, Vec<ConnectionId>)>,
 }
 
 /// Events of one channel that leave together: no more bytes than one message may have.
 struct Unsent {
-    address: Address,
+    channel: ChannelId,
     events: Vec<Arc<Publication>>,
     bytes: usize,
 }
@@ -82,7 +82,10 @@ impl Hubs {
     pub(crate) fn new(specs: &'static [ChannelSpec], max_frame: usize, max_logs: usize) -> Self {
         let shard = |seed: u64| {
             let epoch_seed = fastrand::u64(..) ^ seed;
-            let config = HubConfig { epoch_seed, max_logs: max_logs.div_ceil(SHARDS), max_frame };
+            // Not of the source of the epochs, which clients are told.
+            let address_seed = RandomState::new().hash_one(seed);
+            let max_logs = max_logs.div_ceil(SHARDS);
+            let config = HubConfig { epoch_seed, address_seed, max_logs, max_frame };
             Mutex::new(Shard {
                 hub: Hub::new(config),
                 ids: IdSource::new(fastrand::u64(..)),
@@ -132,12 +135,14 @@ impl Hubs {
             None => (shard.ids.next(ts), None),
         };
         let published = shard.hub.publish(address, spec, Stamp { id, ts, key }, event)?;
+        // What nobody has to do with goes nowhere.
+        let Some(channel) = published.channel else { return Ok(published.position) };
         if !published.wake.is_empty() {
-            shard.untold.push((address.clone(), published.wake));
+            shard.untold.push((channel, published.wake));
             held.0 |= 1 << index;
         }
         if let Some(event) = published.fan_out {
-            shard.hold(address, event, self.max_frame);
+            shard.hold(channel, event, self.max_frame);
             held.0 |= 1 << index;
         }
         Ok(published.position)
@@ -280,10 +285,10 @@ impl Drop for Post {
 
 impl Shard {
     /// Keeps an event for [`Shard::send_off`].
-    fn hold(&mut self, address: &Address, event: Arc<Publication>, max_bytes: usize) {
+    fn hold(&mut self, channel: ChannelId, event: Arc<Publication>, max_bytes: usize) {
         let bytes = event.size();
         // Only within a channel there is an order.
-        let last = self.unsent.iter_mut().rfind(|unsent| unsent.address == *address);
+        let last = self.unsent.iter_mut().rfind(|unsent| unsent.channel == channel);
         if let Some(last) = last
             && last.events.len() < Batch::MAX
             && last.bytes + bytes <= max_bytes
@@ -294,19 +299,19 @@ impl Shard {
         if self.unsent.len() >= UNSENT {
             self.send_off();
         }
-        self.unsent.push(Unsent { address: address.clone(), events: vec![event], bytes });
+        self.unsent.push(Unsent { channel, events: vec![event], bytes });
     }
 
     /// Still under the lock, so that every subscriber sees the same order.
     fn send_off(&mut self) {
-        for (address, told) in self.untold.drain(..) {
-            let address = self.hub.shared(&address).unwrap_or(&address);
+        for (channel, told) in self.untold.drain(..) {
+            let Some(address) = self.hub.shared(channel) else { continue };
             let mailboxes = told.iter().filter_map(|who| self.mailboxes.get(who));
             mailboxes.for_each(|mailbox| mailbox.tell_news(address));
         }
-        for Unsent { address, mut events, .. } in self.unsent.drain(..) {
-            let address = self.hub.shared(&address).unwrap_or(&address);
-            let mailboxes = self.hub.listeners(address).filter_map(|who| self.mailboxes.get(&who));
+        for Unsent { channel, mut events, .. } in self.unsent.drain(..) {
+            let Some(address) = self.hub.shared(channel) else { continue };
+            let mailboxes = self.hub.listeners(channel).filter_map(|who| self.mailboxes.get(&who));
             let is_batch = events.len() > 1 && events.iter().all(|it| it.latest().is_none());
             if is_batch {
                 let batch = Arc::new(Batch::new(events));

@@ -1,28 +1,37 @@
 //! What a session has for each of its channels. Most have one or two, and the smallest tree has
-//! room for eleven: these stand in a row, in order.
+//! room for eleven: these stand in a row, ordered by how their addresses end, and by the addresses
+//! where that is the same. Most differ there, and an end stands in the row: whoever looks for one of
+//! many reads a single address, and not one in memory of its own for each step.
 
 use std::ptr;
 use ws_proto::Address;
 
 #[derive(Debug)]
-pub(super) struct Few<T>(Vec<(Address, Box<T>)>);
+pub(super) struct Few<T>(Vec<Entry<T>>);
+
+#[derive(Debug)]
+struct Entry<T> {
+    end: u64,
+    address: Address,
+    it: Box<T>,
+}
 
 impl<T> Few<T> {
     pub(super) fn get(&self, address: &Address) -> Option<&T> {
         let at = self.find(address).ok()?;
-        Some(&self.0[at].1)
+        Some(&self.0[at].it)
     }
 
     pub(super) fn get_mut(&mut self, address: &Address) -> Option<&mut T> {
         let at = self.find(address).ok()?;
-        Some(&mut self.0[at].1)
+        Some(&mut self.0[at].it)
     }
 
     /// What there is for a channel, which shares the memory of this address from here on: what many
     /// sessions look at is at hand.
     pub(super) fn get_shared(&mut self, address: &Address) -> Option<&mut T> {
         let at = self.find(address).ok()?;
-        let (own, it) = &mut self.0[at];
+        let Entry { address: own, it, .. } = &mut self.0[at];
         if !ptr::eq(own.as_str(), address.as_str()) {
             *own = address.clone();
         }
@@ -38,13 +47,15 @@ impl<T> Few<T> {
         }
     }
 
-    /// In the order of the addresses.
+    /// In the same order, whenever each came.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Address, &T)> {
-        self.0.iter().map(|(address, it)| (address, &**it))
+        self.0.iter().map(|Entry { address, it, .. }| (address, &**it))
     }
 
     fn find(&self, address: &Address) -> Result<usize, usize> {
-        self.0.binary_search_by(|(other, _)| other.cmp(address))
+        let end = end_of(address);
+        self.0
+            .binary_search_by(|other| other.end.cmp(&end).then_with(|| other.address.cmp(address)))
     }
 }
 
@@ -55,10 +66,11 @@ impl<T: Default> Few<T> {
             if self.0.is_empty() {
                 self.0.reserve_exact(1);
             }
-            self.0.insert(at, (address.clone(), Box::default()));
+            let (end, address) = (end_of(address), address.clone());
+            self.0.insert(at, Entry { end, address, it: Box::default() });
             at
         });
-        &mut self.0[at].1
+        &mut self.0[at].it
     }
 }
 
@@ -68,24 +80,33 @@ impl<T> Default for Few<T> {
     }
 }
 
+/// The last bytes, as one number.
+fn end_of(address: &Address) -> u64 {
+    let text = address.as_str().as_bytes();
+    text.last_chunk().map_or(0, |end| u64::from_le_bytes(*end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn each_channel_has_its_own_and_all_are_in_order() {
+    fn each_channel_has_its_own() {
         let address = |text: &'static str| Address::parse(text).unwrap();
         let mut few = Few::<u32>::default();
-        for (count, text) in (1..).zip(["c/1", "a/1", "b/2", "b/1", "a/1"]) {
+        let texts =
+            ["c/1", "a/1", "b/2", "b/1", "a/1", "long/1111111", "lang/1111111", "other/222"];
+        for (count, text) in (1..).zip(texts) {
             *few.or_default(&address(text)) += count;
         }
         *few.get_mut(&address("b/1")).unwrap() += 100;
         few.remove(&address("c/1"));
         few.remove(&address("c/2"));
         let all: Vec<_> = few.iter().map(|(address, n)| (address.as_str(), *n)).collect();
-        assert_eq!(all, [("a/1", 7), ("b/1", 104), ("b/2", 3)]);
+        let long = [("lang/1111111", 7), ("long/1111111", 6), ("other/222", 8)];
+        assert_eq!(all, [&[("a/1", 7), ("b/1", 104), ("b/2", 3)][..], &long].concat());
         assert_eq!((few.get(&address("b/2")), few.get(&address("c/1"))), (Some(&3), None));
-        for text in ["a/1", "b/1", "b/2"] {
+        for text in texts {
             few.remove(&address(text));
         }
         assert_eq!(few.0.capacity(), 0, "without channels it keeps no memory");

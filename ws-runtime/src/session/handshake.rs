@@ -10,6 +10,7 @@ use super::{
     command::{Acceptance, Drain, Misuse},
     event::{Closed, Event, Initiator},
     fault::PeerFault,
+    line::Line,
     millis,
     pace::Pace,
     resuming::Grant,
@@ -200,7 +201,7 @@ impl Session {
     }
 
     pub(super) fn disconnected(&mut self, code: Option<CloseCode>, reason: String) {
-        self.urgent.clear();
+        self.urgent = Line::default();
         if self.state.is_ending() || matches!(self.state, State::Idle) {
             return;
         }

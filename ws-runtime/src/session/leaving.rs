@@ -70,8 +70,7 @@ impl Session {
         self.next_urgent().map(|envelope| self.leave(envelope))
     }
 
-    fn leave(&mut self, envelope: Envelope) -> Left {
-        let mut envelope = Box::new(envelope);
+    fn leave(&mut self, mut envelope: Box<Envelope>) -> Left {
         self.stamp(&mut envelope);
         Left::Given(Transmit::Envelope(envelope))
     }
@@ -95,13 +94,13 @@ impl Session {
     }
 
     /// What passes the queue: urgent frames, and an acknowledgement that waited long enough.
-    fn next_urgent(&mut self) -> Option<Envelope> {
+    fn next_urgent(&mut self) -> Option<Box<Envelope>> {
         let is_pressing = self.inbox.is_pressing() || self.listening.is_pressing();
         let envelope = match self.urgent.pop_front() {
             Some(envelope) => envelope,
             None if self.state.is_open() && is_pressing => {
                 let ch = self.listening.tell(self.peer_frame);
-                self.control(Frame::Ack(Ack { ch }), |_| {})
+                Box::new(self.control(Frame::Ack(Ack { ch }), |_| {}))
             }
             None => return None,
         };

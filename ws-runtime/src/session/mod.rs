@@ -57,6 +57,7 @@ use bytestring::ByteString;
 use calls::Calls;
 use channels::Channels;
 use inbox::Inbox;
+use line::Line;
 use listening::Listening;
 use outbox::Outbox;
 use pace::Pace;
@@ -82,7 +83,7 @@ pub struct Session {
     now: Time,
     ids: IdSource,
     /// Frames outside the session stream: they pass everything else.
-    urgent: VecDeque<Envelope>,
+    urgent: Line<Box<Envelope>>,
     outbox: Outbox,
     inbox: Inbox,
     calls: Calls,
@@ -126,7 +127,7 @@ impl Session {
             state,
             now,
             ids: IdSource::new(config.seed),
-            urgent: VecDeque::new(),
+            urgent: Line::default(),
             outbox: Outbox::new(limits),
             inbox: Inbox::default(),
             calls: Calls::default(),
@@ -387,7 +388,7 @@ impl Session {
 
     fn push_urgent(&mut self, frame: Frame, set: impl FnOnce(&mut Head)) {
         let envelope = self.control(frame, set);
-        self.urgent.push_back(envelope);
+        self.urgent.push_back(Box::new(envelope));
     }
 
     /// Queues a control frame of the session stream, unless the peer acknowledges nothing.

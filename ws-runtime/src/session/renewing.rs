@@ -149,7 +149,7 @@ impl Session {
         renewing.sent = Some(envelope.head.id);
         (renewing.due, renewing.is_wanted) = (None, false);
         renewing.not_before = self.now + SPACING;
-        self.urgent.push_back(envelope);
+        self.urgent.push_back(Box::new(envelope));
         Ok(())
     }
 

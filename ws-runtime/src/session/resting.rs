@@ -19,7 +19,7 @@ impl Session {
         if !mem::take(&mut self.is_stirred) {
             return;
         }
-        relieve(&mut self.urgent, 0);
+        self.urgent.rest(0);
         self.outbox.rest(kept);
         self.work.rest(kept);
         self.channels.rest();

@@ -11,6 +11,7 @@ use super::{
     event::Event,
     fault::PeerFault,
     inbox::Inbox,
+    line::Line,
     pace::Pace,
     renewing::Renewing,
     state::State,
@@ -119,7 +120,7 @@ impl Session {
 
     /// The connection is over, with this code.
     pub(super) fn after_connection(&mut self, code: CloseCode) {
-        self.urgent.clear();
+        self.urgent = Line::default();
         self.renewing = Renewing::default();
         self.outbox.rewind();
         // A server's session may go on whatever the code: a client that took it over did so with

@@ -3,6 +3,7 @@
 mod act;
 mod asking;
 mod kept;
+mod quiet;
 mod uploads;
 mod setup;
 
@@ -12,6 +13,7 @@ pub(crate) use act::{acts, honest_acts, upload_acts};
 use asking::Asked;
 use bytestring::ByteString;
 use kept::{Kept, Log, Places};
+pub(crate) use quiet::delivering_acts;
 pub(crate) use setup::config;
 use setup::{number, numbered, room};
 use std::{collections::BTreeMap, time::Duration};

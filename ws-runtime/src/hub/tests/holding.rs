@@ -6,12 +6,11 @@ use crate::hub::log::{HELD, Log};
 const KEPT: u64 = HISTORY as u64;
 
 fn log(hub: &Hub) -> &Log {
-    let id = hub.by_address[&lobby()];
-    hub.channels[&id].log.as_ref().unwrap()
+    hub.channels.find(&lobby()).unwrap().log.as_ref().unwrap()
 }
 
 fn roomy() -> Hub {
-    Hub::new(HubConfig { epoch_seed: 0x5f, max_logs: 1, max_frame: 64 * 1024 })
+    Hub::new(HubConfig { epoch_seed: 0x5f, address_seed: 7, max_logs: 1, max_frame: 64 * 1024 })
 }
 
 fn publish_up_to(hub: &mut Hub, ids: std::ops::RangeInclusive<u128>) {

@@ -61,7 +61,7 @@ impl EventSet for Said {
 }
 
 fn hub() -> Hub {
-    Hub::new(HubConfig { epoch_seed: 0x5f, max_logs: 2, max_frame: 1024 })
+    Hub::new(HubConfig { epoch_seed: 0x5f, address_seed: 7, max_logs: 2, max_frame: 1024 })
 }
 
 fn address(text: &'static str) -> Address {
@@ -302,7 +302,9 @@ fn a_best_effort_event_is_handed_out_once_without_a_position() {
         let published = hub.publish(&lobby, &TYPING, stamp(id), &said("hello")).unwrap();
         assert_eq!(published.position, None);
         assert!(published.wake.is_empty(), "there is nothing to take");
-        assert_eq!(hub.listeners(&lobby).collect::<Vec<_>>(), [ANNA, BERT]);
+        let channel = published.channel.unwrap();
+        assert_eq!(hub.shared(channel), Some(&lobby));
+        assert_eq!(hub.listeners(channel).collect::<Vec<_>>(), [ANNA, BERT]);
         let head = &published.fan_out.unwrap().head;
         assert_eq!((head.off, head.prev, head.id), (None, None, message(id)));
     }
