@@ -193,14 +193,11 @@ async fn subscribers(
 }
 
 pub(crate) fn server() -> Outcome<Server<Counted>> {
-    // On a machine that is slow a round may take long, and nothing but it is to be counted.
-    with_heartbeats(Duration::from_secs(3_600))
-}
-
-pub(crate) fn with_heartbeats(heartbeat_interval: Duration) -> Outcome<Server<Counted>> {
     let mut limits = Limits::default();
     limits.rate_per_s = 1_000_000_000;
     limits.rate_burst = 1_000_000_000;
+    // On a machine that is slow a round may take long, and nothing but it is to be counted.
+    let heartbeat_interval = Duration::from_secs(3_600);
     let config = ServerConfig { limits, heartbeat_interval, ..ServerConfig::default() };
     Ok(Server::with_config(App, config)?)
 }
