@@ -3,6 +3,7 @@
 use crate::{
     packages::Package,
     process::{Call, Workspace},
+    programs,
     progress::{Step, Verdict},
     python, steps,
 };
@@ -23,6 +24,7 @@ pub(crate) fn step(workspace: &Workspace) -> Step {
     let run = move || match CHROMIUM.ensure(&workspace) {
         Ok(()) => {
             let call = Call::new(&workspace, "npm", ["--prefix", FOLDER, "test", "--silent"]);
+            let call = programs::named(&workspace, call);
             // The one whose models also judge the frames.
             let python = python::interpreter(&workspace);
             steps::verdict(
@@ -31,11 +33,11 @@ pub(crate) fn step(workspace: &Workspace) -> Step {
         }
         Err(failure) => Verdict { failure: Some(failure), ..Verdict::default() },
     };
-    Step { name: "browser", run: Box::new(run) }
+    Step::new("browser", run).after(&["python", "node packages", "programs"]).beside()
 }
 
 /// Makes the page's script, which is committed, of its sources.
 pub(crate) fn page(workspace: &Workspace) -> Step {
     let call = Call::new(workspace, "npm", ["--prefix", FOLDER, "run", "build", "--silent"]);
-    Step { name: "page", run: Box::new(move || steps::verdict(&call)) }
+    Step::new("page", move || steps::verdict(&call))
 }

@@ -19,7 +19,7 @@ pub(crate) fn step(workspace: &Workspace, reconnects: &str) -> Step {
         let note = summary(&ran.output).map(str::to_owned);
         Verdict { note, ..steps::judged(&call, ran) }
     };
-    Step { name: "chaos", run: Box::new(run) }
+    Step::new("chaos", run)
 }
 
 /// The line that the test prints when all is well.

@@ -26,7 +26,7 @@ const WRITE: &str = "`cargo xtask counts --write` writes the table again";
 /// Counts and compares; a workload that grew fails.
 pub(crate) fn step(workspace: &Workspace) -> Step {
     let workspace = workspace.clone();
-    Step { name: "counts", run: Box::new(move || compared(&workspace)) }
+    Step::new("counts", move || compared(&workspace))
 }
 
 /// Counts, and writes the table again.

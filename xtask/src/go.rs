@@ -31,7 +31,7 @@ pub(crate) fn step(workspace: &Workspace) -> Step {
         let mut vetted = SCHEMAS.into_iter().map(|schema| vet(&workspace, schema));
         vetted.find(|one| one.failure.is_some()).unwrap_or_default()
     };
-    Step { name: "go", run: Box::new(run) }
+    Step::new("go", run).beside()
 }
 
 fn vet(workspace: &Workspace, schema: &str) -> Verdict {

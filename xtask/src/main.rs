@@ -11,6 +11,7 @@ mod npm;
 mod packages;
 mod process;
 mod progress;
+mod programs;
 mod python;
 mod python_client;
 mod schema;
@@ -26,8 +27,7 @@ cargo xtask <command>
 
   test           every check, in order, up to the first that fails
   test --quick   the same without simulation, mutants, counts, documentation and other languages
-  test <step>..  only these, by the names that `test` prints (`python` and `node packages` prepare
-                 for the steps after them)
+  test <step>..  only these, by the names that `test` prints, and what prepares for them
   bench          measures against other servers, at most 15 minutes; writes bench/results.md
   bench --quick [<workload>..]
   chaos          20,000 lost connections, and nothing else is lost

@@ -2,6 +2,7 @@
 
 use crate::{
     process::{Call, Workspace},
+    programs,
     progress::{Step, Verdict},
     steps,
 };
@@ -28,7 +29,7 @@ pub(crate) fn tools(workspace: &Workspace) -> Step {
         let mut installed = FOLDERS.into_iter().map(|folder| install(&workspace, folder));
         installed.find(|one| one.failure.is_some()).unwrap_or_default()
     };
-    Step { name: "node packages", run: Box::new(run) }
+    Step::new("node packages", run)
 }
 
 /// Installs what a folder's lock file names, where that is not done.
@@ -43,7 +44,9 @@ pub(crate) fn install(workspace: &Workspace, folder: &str) -> Verdict {
 /// Checks the types, the tests and the size of the TypeScript client.
 pub(crate) fn client(workspace: &Workspace) -> Step {
     let call = Call::new(workspace, "npm", ["--prefix", CLIENT, "test", "--silent"]);
-    Step { name: "typescript client", run: Box::new(move || steps::verdict(&call)) }
+    let call = programs::named(workspace, call);
+    let step = Step::new("typescript client", move || steps::verdict(&call));
+    step.after(&["node packages", "programs"]).beside()
 }
 
 /// Whether the packages are those of the lock file: npm keeps a copy of it beside them.

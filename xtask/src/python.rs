@@ -24,7 +24,7 @@ Install it, for example with: apt-get install python3 python3-venv";
 /// Makes the interpreter and installs the libraries; does nothing where that is done.
 pub(crate) fn step(workspace: &Workspace) -> Step {
     let workspace = workspace.clone();
-    Step { name: "python", run: Box::new(move || prepare(&workspace)) }
+    Step::new("python", move || prepare(&workspace))
 }
 
 /// The interpreter, once it was made.

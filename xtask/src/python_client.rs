@@ -2,6 +2,7 @@
 
 use crate::{
     process::{Call, Workspace},
+    programs,
     progress::{Failure, Step, Verdict},
     python, steps,
     tally::Tally,
@@ -12,7 +13,7 @@ const FOLDER: &str = "clients/python";
 /// Checks the client with the interpreter that the step `python` made.
 pub(crate) fn step(workspace: &Workspace) -> Step {
     let workspace = workspace.clone();
-    Step { name: "python client", run: Box::new(move || check(&workspace)) }
+    Step::new("python client", move || check(&workspace)).after(&["python", "programs"]).beside()
 }
 
 fn check(workspace: &Workspace) -> Verdict {
@@ -24,15 +25,10 @@ fn check(workspace: &Workspace) -> Verdict {
     let python = python.to_string_lossy();
     let call = |arguments: &[&str]| {
         let call = Call::new(&folder, python.as_ref(), arguments.iter().copied());
-        // What the real server of its tests is.
-        call.with("CHAT", workspace.target.join("debug/chat").to_string_lossy())
-            // Who judges the testee.
-            .with("WSP", workspace.target.join("debug/wsp").to_string_lossy())
-            // Nothing beside the sources.
-            .with("PYTHONDONTWRITEBYTECODE", "1")
+        // Nothing beside the sources.
+        programs::named(workspace, call).with("PYTHONDONTWRITEBYTECODE", "1")
     };
     let before = [
-        workspace.cargo(["build", "--quiet", "--package", "chat", "--package", "wsp"]),
         call(&["-m", "ruff", "check", "--quiet", "."]),
         call(&["-m", "ruff", "format", "--quiet", "--check", "."]),
         call(&["-m", "mypy"]),

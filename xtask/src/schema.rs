@@ -14,7 +14,7 @@ const TESTS: &str = "schema_committed";
 pub(crate) fn step(workspace: &Workspace) -> Step {
     let call = workspace.cargo(["test", "--workspace", "--all-features", TESTS]);
     let call = call.with("WS_PROTO_BLESS", "1");
-    Step { name: "schema", run: Box::new(move || wrote(steps::tested(&call), &call.to_string())) }
+    Step::new("schema", move || wrote(steps::tested(&call), &call.to_string()))
 }
 
 /// A run without a test wrote nothing, which must not look like success.

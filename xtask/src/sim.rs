@@ -17,7 +17,7 @@ pub(crate) fn step(workspace: &Workspace) -> Step {
         let failure = Failure { output: ran.output, repeat: call.to_string() };
         Verdict { note, failure: (!ran.good).then_some(failure), ..Verdict::default() }
     };
-    Step { name: "simulation", run: Box::new(run) }
+    Step::new("simulation", run)
 }
 
 /// Runs the simulation with these arguments, and shows what it says.

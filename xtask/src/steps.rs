@@ -3,6 +3,7 @@
 use crate::{
     browser, counts, go, mutants, npm,
     process::{Call, Ran, Workspace},
+    programs,
     progress::{Failure, Step, Verdict},
     python, python_client, sim,
     tally::Tally,
@@ -21,6 +22,8 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Step> {
         python::step(workspace),
         npm::tools(workspace),
         tests(workspace),
+        programs::step(workspace),
+        // Beside the steps behind them.
         npm::client(workspace),
         browser::step(workspace),
         python_client::step(workspace),
@@ -46,20 +49,24 @@ pub(crate) fn quick(workspace: &Workspace) -> Vec<Step> {
     ]
 }
 
-/// The checks of these names, in their order.
+/// The checks of these names and what prepares for them, in their order.
 pub(crate) fn named(workspace: &Workspace, names: &[&str]) -> Result<Vec<Step>, String> {
     let mut steps = all(workspace);
     let known: Vec<&str> = steps.iter().map(|step| step.name).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         return Err(format!("no step `{unknown}`; the steps are: {}", known.join(", ")));
     }
-    steps.retain(|step| names.contains(&step.name));
+    let wanted = |step: &&Step| names.contains(&step.name);
+    let mut all: Vec<&str> =
+        steps.iter().filter(wanted).flat_map(|step| step.needs).copied().collect();
+    all.extend(names);
+    steps.retain(|step| all.contains(&step.name));
     Ok(steps)
 }
 
 /// A step that is one call.
 fn plain(name: &'static str, call: Call) -> Step {
-    Step { name, run: Box::new(move || verdict(&call)) }
+    Step::new(name, move || verdict(&call))
 }
 
 /// Runs a call whose success is all that counts.
@@ -91,17 +98,17 @@ fn clippy(workspace: &Workspace) -> Step {
 }
 
 fn tests(workspace: &Workspace) -> Step {
-    let arguments = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+    let arguments = ["test", "--no-fail-fast"].into_iter().chain(programs::SELECTION);
     let workspace = workspace.clone();
     // Looked up when the step runs: the step before it may have made the interpreter.
     let run = move || {
-        let call = workspace.cargo(arguments);
+        let call = workspace.cargo(arguments.clone());
         tested(
             &python::interpreter(&workspace)
                 .map_or(call.clone(), |path| call.with("WS_PROTO_PYTHON", path.to_string_lossy())),
         )
     };
-    Step { name: "tests", run: Box::new(run) }
+    Step::new("tests", run).after(&["python", "node packages"])
 }
 
 fn documentation(workspace: &Workspace) -> Step {
@@ -126,7 +133,7 @@ fn pure_build(workspace: &Workspace) -> Step {
         let note = "wasm32 target not installed: checked with the host target instead";
         Verdict { note: (!wasm).then(|| note.to_owned()), ..Verdict::default() }
     };
-    Step { name: "pure build", run: Box::new(run) }
+    Step::new("pure build", run)
 }
 
 /// Whether the standard library is there for wasm32. Asked of rustc, so that a toolchain that
@@ -151,7 +158,7 @@ fn pure_tree(workspace: &Workspace) -> Step {
         let output = if found.is_empty() { ran.output } else { output };
         Verdict::failed(output, call.to_string())
     };
-    Step { name: "pure tree", run: Box::new(run) }
+    Step::new("pure tree", run)
 }
 
 /// Which of the forbidden packages a `cargo tree --prefix none` names.
@@ -176,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn named_steps_run_in_their_order_and_an_unknown_name_is_refused() {
+    fn named_steps_run_behind_what_prepares_for_them_and_an_unknown_name_is_refused() {
         let workspace = Workspace::find();
-        let steps = named(&workspace, &["browser", "python"]).expect("both exist");
+        let steps = named(&workspace, &["browser", "clippy"]).expect("both exist");
         let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
-        assert_eq!(names, ["python", "browser"]);
+        assert_eq!(names, ["clippy", "python", "node packages", "programs", "browser"]);
         let error = named(&workspace, &["python", "brwser"]).map(|_| ()).expect_err("a slip");
         assert!(error.starts_with("no step `brwser`; the steps are: format, "), "{error}");
     }
@@ -198,6 +205,7 @@ mod tests {
             "python client",
             "go",
             "node packages",
+            "programs",
             "typescript client",
             "browser",
             "mutants",

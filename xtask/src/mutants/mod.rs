@@ -63,7 +63,7 @@ pub(crate) fn step(workspace: &Workspace) -> Step {
             Err(output) => fail(output),
         }
     };
-    Step { name: "mutants", run: Box::new(run) }
+    Step::new("mutants", run)
 }
 
 impl Report {
