@@ -161,8 +161,8 @@ export function session(config: Config): Session {
       const about = { re: id.toLowerCase() };
       push("$err", about, { code: "unimplemented", message: type, retry: "never" });
     } else if (type === "$err") {
-      const isOpen = !/never|safe|after/.test(payload.retry);
-      settle(call, "fault", payload, isOpen ? "Unknown" : "NotProcessed");
+      const isUnknown = !/never|safe|after/.test(payload.retry);
+      settle(call, "fault", payload, isUnknown ? "Unknown" : "NotProcessed");
     } else if (type === "$ok" || type === `${call.type}.ok`) {
       settle(call, "ok", payload, "Processed");
     } else if (type === `${call.type}.err`) settle(call, "err", payload, "Processed");
