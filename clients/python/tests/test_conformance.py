@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from house import ROOT
 
+FORMATS = ["json", "msgpack"]
 
-@pytest.mark.parametrize("format", ["json", "msgpack"])
-def test_the_client_passes_the_conformance_cases(format: str) -> None:
+
+def judge(format: str) -> subprocess.Popen[str]:
     folder = ROOT / "clients" / "python"
     named = os.environ.get("WSP")
     wsp = [named] if named else ["cargo", "run", "--quiet", "--package", "wsp", "--"]
@@ -19,13 +21,29 @@ def test_the_client_passes_the_conformance_cases(format: str) -> None:
     testee = [sys.executable, str(folder / "conformance" / "testee.py")]
     # The testee's own folder is where Python looks first.
     here = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    ran = subprocess.run(
+    return subprocess.Popen(
         [*wsp, *how, *testee],
-        check=False,
         cwd=ROOT,
         env=here,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
     )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.fixture(scope="module")
+def judges() -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Beside each other: the cases wait more than they work."""
+    running = {format: judge(format) for format in FORMATS}
+    yield running
+    for it in running.values():
+        it.kill()
+        it.wait()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_client_passes_the_conformance_cases(
+    judges: dict[str, subprocess.Popen[str]], format: str
+) -> None:
+    output, _ = judges[format].communicate(timeout=300)
+    assert judges[format].returncode == 0, output

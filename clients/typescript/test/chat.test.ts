@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { CallError, address } from "../src/index.js";
 import { msgpack } from "../src/msgpack.js";
 import { json } from "../src/wire.js";
@@ -97,13 +97,15 @@ test("while away calls wait, as long as their time lasts", { timeout: 60_000 }, 
   assert.ok(outcomes.every((it) => it === "NotSent"));
 });
 
-for (const format of [json, msgpack]) {
-  const name = `nothing is lost or doubled over 200 reconnects in ${format.protocol}`;
-  test(name, { timeout: 240_000 }, async () => {
-    const { welcomes, posted } = await storm(server, 200, 7, { format });
-    assert.ok(welcomes >= 200 && posted > 200);
-  });
-}
+// Beside each other: they wait more than they work.
+describe("nothing is lost or doubled over 200 reconnects", { concurrency: true }, () => {
+  for (const [format, seed] of [[json, 7], [msgpack, 8]] as const) {
+    test(`in ${format.protocol}`, { timeout: 240_000 }, async () => {
+      const { welcomes, posted } = await storm(server, 200, seed, { format });
+      assert.ok(welcomes >= 200 && posted > 200);
+    });
+  }
+});
 
 test("a server that drains is left, and its successor is found", { timeout: 60_000 }, async () => {
   let own = await ChatServer.start();
