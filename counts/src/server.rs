@@ -230,16 +230,7 @@ impl Peer {
             server.serve(Box::new(transport), Credentials::default()).await;
         });
         let mut peer = Self { stream, format, ids: IdSource::new(7), unread: Vec::new() };
-        let hello = Hello {
-            protocol: "counts".to_owned(),
-            version: VersionRange::new(1, 1),
-            fingerprint: String::new(),
-            client: None,
-            auth: None,
-            resume: None,
-            caps: Vec::new(),
-            limits: None,
-        };
+        let hello = Hello::new("counts", VersionRange::new(1, 1));
         let head = peer.head("$hello");
         peer.say(head, Frame::Hello(Box::new(hello))).await?;
         peer.hear("$welcome", 1).await?;

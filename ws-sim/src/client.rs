@@ -349,16 +349,7 @@ impl Client {
 
 /// What every client says first.
 pub(crate) fn hello() -> Hello {
-    Hello {
-        protocol: "sim".to_owned(),
-        version: VersionRange::new(1, 1),
-        fingerprint: String::new(),
-        client: None,
-        auth: None,
-        resume: None,
-        caps: Vec::new(),
-        limits: None,
-    }
+    Hello::new("sim", VersionRange::new(1, 1))
 }
 
 fn branch_of(reply: &Reply) -> &'static str {

@@ -172,14 +172,9 @@ impl Door {
     pub(crate) fn hello(&self, spoken: Spoken) -> Hello {
         let version_of_this = env!("CARGO_PKG_VERSION").to_owned();
         Hello {
-            protocol: spoken.protocol.to_owned(),
-            version: spoken.versions,
-            fingerprint: String::new(),
             client: Some(ClientInfo { name: "wsp".to_owned(), version: version_of_this }),
             auth: self.secret().map(|token| AuthToken { token }),
-            resume: None,
-            caps: Vec::new(),
-            limits: None,
+            ..Hello::new(spoken.protocol, spoken.versions)
         }
     }
 }

@@ -31,6 +31,24 @@ pub struct Hello {
     pub limits: Option<ClientLimits>,
 }
 
+impl Hello {
+    /// Who speaks the versions of a protocol, and says nothing else: without credentials, for a new
+    /// session. The other fields are public.
+    #[must_use]
+    pub fn new(protocol: impl Into<String>, version: VersionRange) -> Self {
+        Self {
+            protocol: protocol.into(),
+            version,
+            fingerprint: String::new(),
+            client: None,
+            auth: None,
+            resume: None,
+            caps: Vec::new(),
+            limits: None,
+        }
+    }
+}
+
 /// What a client is, for logs and statistics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientInfo {

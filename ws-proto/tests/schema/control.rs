@@ -68,15 +68,7 @@ fn welcome() -> Welcome {
 }
 
 fn from_client() -> Vec<Frame> {
-    let bare = Hello {
-        fingerprint: String::new(),
-        client: None,
-        auth: None,
-        resume: None,
-        caps: vec![],
-        limits: None,
-        ..hello()
-    };
+    let bare = Hello::new("chat", VersionRange::new(1, 3));
     vec![
         Frame::Hello(Box::new(hello())),
         Frame::Hello(Box::new(bare)),

@@ -5,16 +5,7 @@ use ws_proto::{Format, Raw, Secret, VersionRange, frame::Hello};
 use ws_runtime::session::Acceptance;
 
 pub(crate) fn hello() -> Hello {
-    Hello {
-        protocol: "chat".to_owned(),
-        version: VersionRange::new(1, 1),
-        fingerprint: String::new(),
-        client: None,
-        auth: None,
-        resume: None,
-        caps: Vec::new(),
-        limits: None,
-    }
+    Hello::new("chat", VersionRange::new(1, 1))
 }
 
 pub(crate) fn acceptance() -> Acceptance {

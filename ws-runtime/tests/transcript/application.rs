@@ -83,16 +83,9 @@ fn hello(short: &Short) -> Result<Hello, String> {
         }
     };
     let token = short.field("token").map(Secret::from);
-    Ok(Hello {
-        protocol: short.field("protocol").unwrap_or("chat").to_owned(),
-        version,
-        fingerprint: String::new(),
-        client: None,
-        auth: token.map(|token| AuthToken { token }),
-        resume: None,
-        caps: Vec::new(),
-        limits: None,
-    })
+    let auth = token.map(|token| AuthToken { token });
+    let protocol = short.field("protocol").unwrap_or("chat");
+    Ok(Hello { auth, ..Hello::new(protocol, version) })
 }
 
 fn call(short: &Short, payload: Raw) -> Result<Call, String> {
