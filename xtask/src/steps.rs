@@ -119,7 +119,7 @@ fn documentation(workspace: &Workspace) -> Step {
 fn pure_build(workspace: &Workspace) -> Step {
     let workspace = workspace.clone();
     let run = move || {
-        let wasm = has_wasm(&workspace);
+        let wasm = has_wasm(&workspace) || adds_wasm(&workspace);
         let target: &[&str] = if wasm { &["--target", WASM] } else { &[] };
         let proto = ["check", "-p", "ws-proto"];
         let runtime = ["check", "-p", "ws-runtime", "--no-default-features"];
@@ -130,7 +130,7 @@ fn pure_build(workspace: &Workspace) -> Step {
                 return verdict;
             }
         }
-        let note = "wasm32 target not installed: checked with the host target instead";
+        let note = "no wasm32 target, and rustup adds none: checked with the host target instead";
         Verdict { note: (!wasm).then(|| note.to_owned()), ..Verdict::default() }
     };
     Step::new("pure build", run)
@@ -142,6 +142,11 @@ fn has_wasm(workspace: &Workspace) -> bool {
     let call = Call::new(workspace, "rustc", ["--print", "target-libdir", "--target", WASM]);
     let ran = call.run();
     ran.good && std::path::Path::new(ran.output.trim()).is_dir()
+}
+
+/// Lets rustup install what is missing, where it is there and can.
+fn adds_wasm(workspace: &Workspace) -> bool {
+    Call::new(workspace, "rustup", ["target", "add", WASM]).run().good && has_wasm(workspace)
 }
 
 fn pure_tree(workspace: &Workspace) -> Step {
