@@ -1,9 +1,7 @@
 //! How many sockets a server takes, and what the others meet.
 
-mod support;
-
+use crate::support::{App, Lab};
 use std::{net::SocketAddr, time::Duration};
-use support::{App, Lab};
 #[cfg(target_os = "linux")]
 use tokio::net::TcpSocket;
 use tokio::{

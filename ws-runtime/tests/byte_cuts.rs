@@ -4,11 +4,8 @@
 //! MessagePack ends after each byte and JSON after every third; resets come after every seventh.
 #![cfg(all(feature = "client", feature = "server"))]
 
-#[path = "support/ledger.rs"]
-mod ledger;
-
+use crate::ledger::{Books, Count, Enter, Entry, Ledger, Room};
 use futures_util::{future::join_all, task::AtomicWaker};
-use ledger::{Books, Count, Enter, Entry, Ledger, Room};
 use std::{
     io,
     pin::Pin,

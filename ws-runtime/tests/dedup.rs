@@ -1,10 +1,7 @@
 //! Requests over a session that was lost: what may run twice is sent again, what was kept is not
 //! worked on again, and for the rest the caller is told that nobody knows.
 
-#[path = "support/scissors.rs"]
-mod scissors;
-
-use scissors::Scissors;
+use crate::scissors::Scissors;
 use std::{
     sync::{
         Arc,

@@ -1,13 +1,11 @@
 //! A typed client and a typed server, whole: in memory in both formats, and over real sockets.
 
-mod support;
-
-use futures_util::future::join_all;
-use std::{sync::Arc, time::Duration};
-use support::{
+use crate::support::{
     App, Count, Echo, Hall, HallEvent, Lab, Large, Newer, Panic, Refusal, Refuse, Say, Secret,
     Signs, Tick, Ticks, Wait, WaitUnlessCancelled,
 };
+use futures_util::future::join_all;
+use std::{sync::Arc, time::Duration};
 use ws_proto::{CloseCode, FaultCode, Format};
 use ws_runtime::{
     CallError, Client, ConnState, Gap, Outcome, Server, ServerConfig,

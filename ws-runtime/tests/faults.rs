@@ -2,11 +2,8 @@
 //! there twice, nothing is out of order.
 #![cfg(all(feature = "client", feature = "server"))]
 
-#[path = "support/ledger.rs"]
-mod ledger;
-
+use crate::ledger::{Books, Count, Enter, Entry, Ledger, Recount, Room};
 use futures_util::future::{BoxFuture, join_all};
-use ledger::{Books, Count, Enter, Entry, Ledger, Recount, Room};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use ws_proto::Format;

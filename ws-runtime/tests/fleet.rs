@@ -1,17 +1,13 @@
 //! A thousand clients that lose their connections in one instant: all come back, none of them
 //! misses anything, and they do not come back in one instant.
 
-#[path = "support/scissors.rs"]
-mod scissors;
-mod support;
-
+use crate::scissors::Scissors;
+use crate::support::{App, Hall, HallEvent, Lab};
 use futures_util::future::join_all;
-use scissors::Scissors;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use support::{App, Hall, HallEvent, Lab};
 use tokio::time::Instant;
 use ws_proto::Format;
 use ws_runtime::{Client, Server, ServerConfig};

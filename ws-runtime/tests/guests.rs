@@ -1,13 +1,9 @@
 //! Who may have a session, and what it hears when it comes back.
 
-#[path = "support/hand.rs"]
-mod hand;
-mod support;
-
-use hand::{Grant, Hand};
+use crate::hand::{Grant, Hand};
+use crate::support::{App, Board, HallEvent, Lab, Tick, Ticks};
 use serde_json::json;
 use std::{sync::atomic::Ordering, time::Duration};
-use support::{App, Board, HallEvent, Lab, Tick, Ticks};
 use tokio::task::yield_now;
 use ws_proto::{CloseCode, Fault};
 use ws_runtime::{Server, ServerConfig};

@@ -1,16 +1,10 @@
 //! Whose a session is when several connections want it, and what ends it.
 
-#[path = "support/hand.rs"]
-mod hand;
-#[path = "support/steps.rs"]
-mod steps;
-mod support;
-
-use hand::{Grant, Hand};
+use crate::hand::{Grant, Hand};
+use crate::steps::steps;
+use crate::support::{App, Hall, HallEvent, Lab};
 use serde_json::json;
 use std::{sync::atomic::Ordering, time::Duration};
-use steps::steps;
-use support::{App, Hall, HallEvent, Lab};
 use tokio::{task::yield_now, time::Instant};
 use ws_proto::{CloseCode, Fault};
 use ws_runtime::{Server, ServerConfig, session::Drain};

@@ -1,8 +1,7 @@
 //! Slow networks, in virtual time: one that is too slow for the heartbeat is left and tried again
 //! with growing delays, and going on with a session costs one round trip.
 
-mod support;
-
+use crate::support::{App, Echo, Hall, HallEvent, Lab};
 use std::{
     collections::VecDeque,
     future::{IntoFuture, poll_fn, ready},
@@ -12,7 +11,6 @@ use std::{
     },
     time::Duration,
 };
-use support::{App, Echo, Hall, HallEvent, Lab};
 use tokio::time::{Instant, sleep_until};
 use ws_proto::{Credentials, Format, Limits};
 use ws_runtime::{

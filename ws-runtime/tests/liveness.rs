@@ -1,8 +1,7 @@
 //! Silence and standstill are noticed in time, by both sides. The clock is a virtual one, which
 //! goes on when nobody has anything to do.
 
-mod support;
-
+use crate::support::{App, Echo, Lab, Tick, Ticks};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::{
@@ -10,7 +9,6 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use support::{App, Echo, Lab, Tick, Ticks};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},

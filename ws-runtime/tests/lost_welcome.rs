@@ -1,11 +1,7 @@
 //! A client that waited for its welcome in vain still has the ticket before.
 #![cfg(all(feature = "client", feature = "server"))]
 
-#[path = "support/ledger.rs"]
-#[expect(dead_code, reason = "only its server is needed here")]
-mod ledger;
-
-use ledger::{Books, Ledger};
+use crate::ledger::{Books, Ledger};
 use serde_json::{Value, json};
 use std::future::poll_fn;
 use ws_proto::{Credentials, Envelope, Format, Frame, Head, IdSource, Limits, Raw};

@@ -1,8 +1,6 @@
 //! Events that are acknowledged by hand.
 
-mod support;
-
-use support::{App, Hall, HallEvent, Lab};
+use crate::support::{App, Hall, HallEvent, Lab};
 use ws_proto::{Format, Position};
 use ws_runtime::{Server, client::ManualSubscription, testing};
 

@@ -1,16 +1,10 @@
 //! What a client says right behind its hello (`docs/protocol.md`, section 4, "One flight").
 
-#[path = "support/greeting.rs"]
-mod greeting;
-#[path = "support/speaker.rs"]
-mod speaker;
-mod support;
-
-use greeting::{acceptance, hello, null};
+use crate::greeting::{acceptance, hello, null};
+use crate::speaker::Speaker;
+use crate::support::{App, Hall, HallEvent, Lab};
 use serde_json::{Value, json};
-use speaker::Speaker;
 use std::{future::poll_fn, time::Duration};
-use support::{App, Hall, HallEvent, Lab};
 use tokio::time::timeout;
 use ws_proto::{
     Address, CloseCode, Credentials, Envelope, Format, Frame, Head, IdSource, Limits, Position,

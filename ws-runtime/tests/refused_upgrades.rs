@@ -2,8 +2,7 @@
 //! client says which one it was, and comes back only where that can help.
 #![cfg(all(feature = "client", feature = "server"))]
 
-mod support;
-
+use crate::support::Lab;
 use std::{
     net::SocketAddr,
     sync::{
@@ -12,7 +11,6 @@ use std::{
     },
     time::Duration,
 };
-use support::Lab;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -1,13 +1,9 @@
 //! A session goes on over another connection: nothing lost, nothing twice, nothing out of order.
 
-#[path = "support/scissors.rs"]
-mod scissors;
-mod support;
-
+use crate::scissors::Scissors;
+use crate::support::{App, Board, Count, Echo, Hall, HallEvent, Lab, Say, Sum, Wait};
 use futures_util::future::join_all;
-use scissors::Scissors;
 use std::time::Duration;
-use support::{App, Board, Count, Echo, Hall, HallEvent, Lab, Say, Sum, Wait};
 use ws_proto::Format;
 use ws_runtime::{
     CallError, Client, ConnState, Gap, Outcome, Server, ServerConfig, client::Backoff,

@@ -1,10 +1,8 @@
 //! What a client has to say before its session goes on: the upgrade and the hello, and nothing
 //! else is waited for. Two round trips, over real sockets, counted in turns on the wire.
 
-mod support;
-
+use crate::support::{App, Hall, HallEvent, Lab};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use support::{App, Hall, HallEvent, Lab};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional},
     net::{TcpListener, TcpStream},

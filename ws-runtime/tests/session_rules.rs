@@ -1,14 +1,10 @@
 //! What holds for a pair of sessions whatever the applications, the peers and the network do.
 
-#[path = "support/greeting.rs"]
-mod greeting;
-mod session_pair;
-
-use bytestring::ByteString;
-use proptest::{collection::vec, prelude::*};
-use session_pair::{
+use crate::session_pair::{
     Pair, acceptance, acts, config, delivering_acts, hello, honest_acts, null, upload_acts,
 };
+use bytestring::ByteString;
+use proptest::{collection::vec, prelude::*};
 use std::time::Duration;
 use ws_proto::{
     Address, Answer, CloseCode, Envelope, FaultCode, Format, Frame, Head, IdSource, Limits,

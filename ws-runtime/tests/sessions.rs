@@ -2,10 +2,8 @@
 //!
 //! The grammar is described in `docs/sessions/README.md`.
 
-mod transcript;
-
+use crate::transcript::{run_block, run_text};
 use std::{fs, path::PathBuf};
-use transcript::{run_block, run_text};
 use ws_proto::Format;
 
 #[test]
@@ -68,7 +66,7 @@ fn run_all(format: Format) {
     for path in paths {
         let text = fs::read_to_string(&path).expect("a readable file");
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let blocks = transcript::blocks(&format!("docs/sessions/{name}"), &text);
+        let blocks = crate::transcript::blocks(&format!("docs/sessions/{name}"), &text);
         assert!(!blocks.is_empty(), "{name} has no transcript");
         failures.extend(blocks.iter().filter_map(|block| run_block(block, format).err()));
     }

@@ -1,9 +1,7 @@
 //! Subscribers of a channel with a snapshot start from its state, and lose nothing after it.
 
-mod support;
-
+use crate::support::{App, Board, Echo, HallEvent, Lab, Pins, Signs};
 use std::{sync::Arc, time::Duration};
-use support::{App, Board, Echo, HallEvent, Lab, Pins, Signs};
 use ws_proto::{Fault, FaultCode, Format, Position};
 use ws_runtime::{
     Client, Gap, Server, ServerConfig,

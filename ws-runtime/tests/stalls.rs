@@ -2,14 +2,10 @@
 //! frame, in a message, in the goodbye. Each has its own deadline, on both sides. The bytes are
 //! those of WebSocket; the clock is a virtual one.
 
-#[path = "support/frames.rs"]
-mod frames;
-mod support;
-
-use frames::masked;
+use crate::frames::masked;
+use crate::support::{App, Lab};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{App, Lab};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     sync::mpsc,

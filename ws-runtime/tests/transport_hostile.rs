@@ -1,10 +1,7 @@
 //! Peers that break WebSocket, byte by byte.
 #![cfg(feature = "net")]
 
-#[path = "support/frames.rs"]
-mod frames;
-
-use frames::{MASK, masked};
+use crate::frames::{MASK, masked};
 use std::{future::poll_fn, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},

@@ -2,10 +2,7 @@
 //! and wherever the reads cut them, the same comes of them in the same order.
 #![cfg(feature = "net")]
 
-#[path = "support/frames.rs"]
-mod frames;
-
-use frames::masked;
+use crate::frames::masked;
 use proptest::prelude::*;
 use std::{
     future::poll_fn,

@@ -1,18 +1,14 @@
 //! A client that never reads the welcome of its resumed session, several times in a row: it goes on
 //! with the same session as soon as a welcome arrives, and has lost nothing.
 
-#[path = "support/scissors.rs"]
-mod scissors;
-mod support;
-
-use scissors::Scissors;
+use crate::scissors::Scissors;
+use crate::support::{App, Hall, HallEvent, Lab, Wait};
 use std::{
     future::IntoFuture,
     sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
-use support::{App, Hall, HallEvent, Lab, Wait};
 use ws_proto::{CloseCode, Format};
 use ws_runtime::{
     Client, Server,

@@ -1,9 +1,7 @@
 //! Uploads of a typed client to a typed server, in memory and in simulated time.
 
-mod support;
-
+use crate::support::{App, Echo, Hoard, Lab, Refusal, Signs, Sum};
 use std::{sync::Arc, time::Duration};
-use support::{App, Echo, Hoard, Lab, Refusal, Signs, Sum};
 use ws_proto::{Credentials, FaultCode, Format, Limits};
 use ws_runtime::{
     CallError, Client, Outcome, Server, testing,

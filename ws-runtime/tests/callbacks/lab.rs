@@ -1,6 +1,6 @@
 //! A small protocol whose server asks its clients, and the applications of both sides.
 
-use super::scissors::Scissors;
+use crate::scissors::Scissors;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{

@@ -1,15 +1,13 @@
 //! A server asks its clients: the same outcomes, whoever asks.
 
 mod lab;
-#[path = "../support/scissors.rs"]
-mod scissors;
 
+use crate::scissors::Scissors;
 use futures_util::future::join_all;
 use lab::{
     AskBack, Asking, AskingOnce, Busy, Confirm, Delete, Flaky, Gated, Greet, Guest,
     GuestRequestCall, House, Newer, Wait, WaitUnlessCancelled, builder, connected, only,
 };
-use scissors::Scissors;
 use std::{future::IntoFuture, sync::atomic::Ordering, time::Duration};
 use tokio::sync::mpsc;
 use ws_proto::{FaultCode, Format};

@@ -1,12 +1,9 @@
 //! A protocol with secrets in it, its server, and a client that is made by hand.
 
-#[path = "../support/speaker.rs"]
-pub(crate) mod speaker;
-
+use crate::speaker::Speaker;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use speaker::Speaker;
 use tokio::task::yield_now;
 use ws_proto::{
     Access, Authenticate, Authorize, Caller, Channels, Credentials, Events, Fault, Never, Protocol,

@@ -1,13 +1,10 @@
 //! Books that a token opens for a time, their server, and a client made by hand.
 
-#[path = "../support/speaker.rs"]
-mod speaker;
-
+use crate::speaker::Speaker;
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use speaker::Speaker;
 use std::{
     future::pending,
     ops::{Deref, DerefMut},

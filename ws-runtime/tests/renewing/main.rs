@@ -1,13 +1,11 @@
 //! Credentials that expire on a living connection, and the others that follow them.
 
 mod bank;
-#[path = "../support/steps.rs"]
-mod steps;
 
+use crate::steps::steps;
 use bank::{App, Bank, Book, Hand, Note, config, server, token_source};
 use serde_json::json;
 use std::{sync::atomic::Ordering, time::Duration};
-use steps::steps;
 use tokio::time::{Instant, sleep};
 use ws_proto::{CloseCode, Credentials, Secret};
 use ws_runtime::{ConnState, Server, testing};

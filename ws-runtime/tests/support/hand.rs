@@ -1,11 +1,8 @@
 //! A client made by hand, without a socket, and what it is granted.
 
-#[path = "speaker.rs"]
-mod speaker;
-
+use crate::speaker::Speaker;
 use crate::support::Lab;
 use serde_json::{Value, json};
-use speaker::Speaker;
 use std::ops::{Deref, DerefMut};
 use tokio::task::yield_now;
 use ws_proto::Credentials;

@@ -53,6 +53,12 @@ fn the_rust_version_is_stated_once() {
 }
 
 #[test]
+fn every_test_is_run() {
+    let files = tree::files();
+    judge(&files, &[&|file| manifest::forgotten_tests(file, &files)]);
+}
+
+#[test]
 fn no_file_names_a_machine() {
     judge(&tree::files(), &[&places::machine_paths, &places::registries]);
 }

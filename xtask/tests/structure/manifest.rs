@@ -36,6 +36,31 @@ pub(crate) fn arrows(file: &File) -> Vec<Violation> {
         .collect()
 }
 
+/// Where cargo does not look for tests itself, each file of them is a program that the manifest
+/// names, or a module of one: another would never run.
+pub(crate) fn forgotten_tests(file: &File, files: &[File]) -> Vec<Violation> {
+    if !is_manifest(file) || value(file, "autotests").as_deref() != Some("false") {
+        return Vec::new();
+    }
+    let folder = file.path.replace("Cargo.toml", "tests/");
+    let tests: Vec<(&str, &File)> = files
+        .iter()
+        .filter_map(|file| Some((file.path.strip_prefix(&folder)?.strip_suffix(".rs")?, file)))
+        .map(|(name, file)| (name.strip_suffix("/main").unwrap_or(name), file))
+        .filter(|(name, _)| !name.contains('/'))
+        .collect();
+    let is_program = |name: &str| file.text.contains(&format!("[[test]]\nname = \"{name}\"\n"));
+    let is_module = |name: &str| {
+        let line = format!("\nmod {name};\n");
+        tests.iter().any(|(root, file)| is_program(root) && file.text.contains(&line))
+    };
+    tests
+        .iter()
+        .filter(|(name, _)| !is_program(name) && !is_module(name))
+        .map(|(name, _)| Violation::new(1, format!("no program runs the tests of `{name}`")))
+        .collect()
+}
+
 /// The value of the first `key = "value"`.
 pub(crate) fn value(file: &File, wanted: &str) -> Option<String> {
     let line = file.text.lines().find(|line| key(line) == Some(wanted))?;
@@ -104,6 +129,26 @@ mod tests {
     fn tests_may_depend_on_more() {
         let text = "name = \"ws-proto\"\n[dev-dependencies]\nws-runtime = \"1\"\n";
         assert!(arrows(&File::new("ws-proto/Cargo.toml", text)).is_empty());
+    }
+
+    #[test]
+    fn a_test_that_no_program_runs_is_found() {
+        let text = "autotests = false\n[[test]]\nname = \"own\"\n[[test]]\nname = \"root\"\n";
+        let files = [
+            File::new("a/Cargo.toml", text),
+            File::new("a/tests/root.rs", "//! Root\n\nmod one;\n"),
+            File::new("a/tests/own.rs", ""),
+            File::new("a/tests/one.rs", "\nmod lost;\n"),
+            File::new("a/tests/support/mod.rs", ""),
+            File::new("a/tests/lost/main.rs", ""),
+            File::new("a/tests/left.rs", ""),
+        ];
+        let found = forgotten_tests(&files[0], &files);
+        let said: Vec<&str> = found.iter().map(|it| it.message.as_str()).collect();
+        let expected =
+            ["no program runs the tests of `lost`", "no program runs the tests of `left`"];
+        assert_eq!(said, expected);
+        assert!(forgotten_tests(&File::new("a/Cargo.toml", ""), &files).is_empty());
     }
 
     #[test]
