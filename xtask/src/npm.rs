@@ -14,7 +14,7 @@ const CLIENT: &str = "clients/typescript";
 const FOLDERS: [&str; 2] = [CLIENT, "examples/chat/page"];
 
 const MISSING: &str = "\
-Node.js 20 or newer with npm is needed to test the TypeScript client and the chat's page.
+Node.js 20.10 or newer with npm is needed to test the TypeScript client and the chat's page.
 Install it, for example with: apt-get install nodejs npm";
 
 /// Installs what every folder's lock file names; does nothing where that is done.

@@ -33,7 +33,6 @@ pub(super) struct Spare {
 
 /// Boxes that hold nothing but their own memory, at most so many.
 #[derive(Debug)]
-#[expect(clippy::vec_box, reason = "the boxes are what is kept, and are given out again")]
 pub(super) struct Pool<T, const MOST: usize>(Vec<Box<T>>);
 
 impl Session {
