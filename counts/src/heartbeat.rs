@@ -2,7 +2,7 @@
 
 use crate::{
     Outcome, Workload,
-    server::{PREPARED, Peer, server},
+    server::{PREPARED, Peer, frame, server},
 };
 use tokio::{io::AsyncWriteExt as _, runtime::Builder};
 use ws_proto::{Format, Frame, frame::Ping};
@@ -30,7 +30,7 @@ fn heartbeats(format: Format, rounds: u64) -> Outcome {
 
 fn ping(peer: &mut Peer, t: u64) -> Outcome<Vec<u8>> {
     let head = peer.head("$ping");
-    let mut frame = Vec::new();
-    peer.frame(head, Frame::Ping(Ping { t }), &mut frame)?;
-    Ok(frame)
+    let mut bytes = Vec::new();
+    frame(peer.format, head, Frame::Ping(Ping { t }), &mut bytes)?;
+    Ok(bytes)
 }

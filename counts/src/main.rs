@@ -6,6 +6,7 @@
 //! workload is another line of `WORKLOADS`.
 
 mod codec;
+mod connect;
 mod heartbeat;
 mod many;
 mod server;
@@ -19,8 +20,13 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 type Workload = (&'static str, fn(u64) -> Outcome);
 
 /// Every workload, in the order of the table.
-const WORKLOADS: &[&[Workload]] =
-    &[codec::WORKLOADS, server::WORKLOADS, many::WORKLOADS, heartbeat::WORKLOADS];
+const WORKLOADS: &[&[Workload]] = &[
+    codec::WORKLOADS,
+    server::WORKLOADS,
+    many::WORKLOADS,
+    heartbeat::WORKLOADS,
+    connect::WORKLOADS,
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

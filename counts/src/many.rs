@@ -2,7 +2,7 @@
 
 use crate::{
     Outcome, Workload,
-    server::{BURST, Counted, FanEvent, PREPARED, Peer, server, text},
+    server::{BURST, Counted, FanEvent, PREPARED, Peer, frame, server, text},
 };
 use std::collections::BTreeMap;
 use tokio::{io::AsyncWriteExt as _, runtime::Builder};
@@ -80,7 +80,7 @@ fn published(
         (head.seq, head.ch) = (Some(seq), Some(channel.into()));
         head.ack = (before > 0).then_some(before);
         let payload = event.payload(peer.format).clone();
-        peer.frame(head, Frame::Message(payload), &mut frames)?;
+        frame(peer.format, head, Frame::Message(payload), &mut frames)?;
     }
     Ok(frames)
 }

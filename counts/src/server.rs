@@ -193,13 +193,21 @@ async fn subscribers(
 }
 
 pub(crate) fn server() -> Outcome<Server<Counted>> {
+    Ok(Server::with_config(App, config())?)
+}
+
+/// What ends a session, or has it live on, is not a part of what is counted.
+pub(crate) fn server_without_resume() -> Outcome<Server<Counted>> {
+    Ok(Server::with_config(App, ServerConfig { session_ttl: Duration::ZERO, ..config() })?)
+}
+
+fn config() -> ServerConfig {
     let mut limits = Limits::default();
     limits.rate_per_s = 1_000_000_000;
     limits.rate_burst = 1_000_000_000;
     // On a machine that is slow a round may take long, and nothing but it is to be counted.
     let heartbeat_interval = Duration::from_secs(3_600);
-    let config = ServerConfig { limits, heartbeat_interval, ..ServerConfig::default() };
-    Ok(Server::with_config(App, config)?)
+    ServerConfig { limits, heartbeat_interval, ..ServerConfig::default() }
 }
 
 pub(crate) fn text() -> String {
@@ -230,9 +238,8 @@ impl Peer {
             server.serve(Box::new(transport), Credentials::default()).await;
         });
         let mut peer = Self { stream, format, ids: IdSource::new(7), unread: Vec::new() };
-        let hello = Hello::new("counts", VersionRange::new(1, 1));
         let head = peer.head("$hello");
-        peer.say(head, Frame::Hello(Box::new(hello))).await?;
+        peer.say(head, hello()).await?;
         peer.hear("$welcome", 1).await?;
         Ok(peer)
     }
@@ -248,7 +255,7 @@ impl Peer {
         for seq in before + 1..=before + count {
             let mut head = self.head("echo");
             (head.seq, head.ack) = (Some(seq), (before > 0).then_some(before));
-            self.frame(head, Frame::Message(payload.clone()), &mut frames)?;
+            frame(self.format, head, Frame::Message(payload.clone()), &mut frames)?;
         }
         Ok(Batch { frames, count })
     }
@@ -259,34 +266,15 @@ impl Peer {
         for off in (before + ACKED..=before + BURST).step_by(usize::try_from(ACKED)?) {
             let ch = [("sure/x".to_owned(), off)].into();
             let head = self.head("$ack");
-            self.frame(head, Frame::Ack(Ack { ch }), &mut frames)?;
+            frame(self.format, head, Frame::Ack(Ack { ch }), &mut frames)?;
         }
         Ok(frames)
     }
 
-    pub(crate) async fn say(&mut self, head: Head, frame: Frame) -> Outcome {
+    pub(crate) async fn say(&mut self, head: Head, said: Frame) -> Outcome {
         let mut frames = Vec::new();
-        self.frame(head, frame, &mut frames)?;
+        frame(self.format, head, said, &mut frames)?;
         Ok(self.stream.write_all(&frames).await?)
-    }
-
-    /// Appends a WebSocket frame. Its mask is zero, which costs the server the same.
-    pub(crate) fn frame(&self, head: Head, frame: Frame, out: &mut Vec<u8>) -> Outcome {
-        let mut message = Vec::new();
-        Envelope { head, frame }.encode(self.format, &mut message)?;
-        out.push(match self.format {
-            Format::Json => 0x81,
-            Format::MessagePack => 0x82,
-        });
-        if let Ok(short @ ..126) = u8::try_from(message.len()) {
-            out.push(0x80 | short);
-        } else {
-            out.push(0xfe);
-            out.extend(u16::try_from(message.len())?.to_be_bytes());
-        }
-        out.extend([0; 4]);
-        out.extend(message);
-        Ok(())
     }
 
     /// Reads until so many messages of a type were there; others are passed over.
@@ -308,6 +296,29 @@ impl Peer {
             }
         }
     }
+}
+
+pub(crate) fn hello() -> Frame {
+    Frame::Hello(Box::new(Hello::new("counts", VersionRange::new(1, 1))))
+}
+
+/// Appends a WebSocket frame. Its mask is zero, which costs the server the same.
+pub(crate) fn frame(format: Format, head: Head, frame: Frame, out: &mut Vec<u8>) -> Outcome {
+    let mut message = Vec::new();
+    Envelope { head, frame }.encode(format, &mut message)?;
+    out.push(match format {
+        Format::Json => 0x81,
+        Format::MessagePack => 0x82,
+    });
+    if let Ok(short @ ..126) = u8::try_from(message.len()) {
+        out.push(0x80 | short);
+    } else {
+        out.push(0xfe);
+        out.extend(u16::try_from(message.len())?.to_be_bytes());
+    }
+    out.extend([0; 4]);
+    out.extend(message);
+    Ok(())
 }
 
 /// Where the message of the first frame stands, if all of it is there.
