@@ -2,12 +2,13 @@
 
 use super::{
     Server, ServerConfig, Shared,
+    opening::{self, Opening, Wish},
     seats::{NoSeat, Seat},
     watching,
 };
 use crate::transport::{
     Transport,
-    upgrade::{self, Refusal, Upgrade},
+    upgrade::{self, Head, Refusal, Upgrade, UpgradePolicy},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -16,16 +17,19 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     convert::Infallible,
-    io, mem,
+    future::poll_fn,
+    io::{self, Cursor},
+    mem,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
+    io::{AsyncReadExt, join},
     net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 use ws_proto::{Credentials, Protocol};
 
@@ -42,13 +46,20 @@ const OVERFLOW: usize = 64;
 /// When those may come again, in seconds: spread, for they all read this at once.
 const COME_AGAIN: std::ops::RangeInclusive<u16> = 1..=10;
 
+/// Where a server says how it is.
+pub(super) const HEALTH: &str = "/healthz";
+
+/// Whether the option of a listener is that of the connections it accepts, so that it need not be
+/// set for each.
+const IS_INHERITED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// What a TCP connection holds until an upgrade takes it along.
 enum Hold {
     Seat(Seat),
     /// It is beyond the bound, and told why.
     Overflow(NoSeat, #[expect(dead_code, reason = "held")] OwnedSemaphorePermit),
     /// It becomes a connection when the answer is written.
-    Upgrade(Box<Upgrade>, Seat),
+    Upgrade(Box<Upgrade<()>>, Seat),
     /// An upgrade takes the seat along.
     Taken,
 }
@@ -152,7 +163,8 @@ impl<P: Protocol> Server<P> {
     ) -> Response<Full<Bytes>> {
         let address = remote.map(|remote| remote.ip());
         let seat = || Seat::try_take(&self.shared, address);
-        let (mut upgrade, seat) = match self.judge(request, remote, seat) {
+        let agree = |policy: &_| upgrade::upgrade(request, policy);
+        let (mut upgrade, seat) = match self.judge(agree, remote, seat) {
             Ok(judged) => judged,
             Err(refusal) => return *refusal,
         };
@@ -173,17 +185,16 @@ impl<P: Protocol> Server<P> {
     }
 
     /// Whether a request becomes a connection. The seat is taken only for one that does.
-    fn judge<B>(
+    fn judge<S>(
         &self,
-        request: &mut Request<B>,
+        agree: impl FnOnce(&UpgradePolicy) -> Result<Upgrade<S>, Refusal>,
         remote: Option<SocketAddr>,
         seat: impl FnOnce() -> Result<Seat, NoSeat>,
-    ) -> Result<(Upgrade, Seat), Box<Response<Full<Bytes>>>> {
+    ) -> Result<(Upgrade<S>, Seat), Box<Response<Full<Bytes>>>> {
         if self.is_draining() {
             return Err(Box::new(no_room(NoSeat::Server)));
         }
-        let upgrade = upgrade::upgrade(request, &self.shared.config.upgrade);
-        let mut upgrade = upgrade.map_err(|refusal| {
+        let mut upgrade = agree(&self.shared.config.upgrade).map_err(|refusal| {
             tracing::debug!(status = %refusal.status, "no upgrade: {}", refusal.message);
             Box::new(refusal.response())
         })?;
@@ -211,6 +222,9 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     // the option would let two servers share the address.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    if IS_INHERITED {
+        socket.set_nodelay(true)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -246,75 +260,120 @@ impl Hold {
     }
 }
 
-/// One TCP connection: a few HTTP requests, and what an upgrade makes of it. Both in one task, the
-/// requests in memory of their own, which is given back before the conversation begins.
+/// One TCP connection: what it begins with, and what becomes of it. Both in one task and each in
+/// memory of its own: what is spawned is moved several times, and what began is over soon.
 fn serve_tcp<P: Protocol>(
     server: Server<P>,
     stream: TcpStream,
     remote: SocketAddr,
     hold: Hold,
 ) -> impl Future<Output = ()> + Send {
-    let asked = Box::pin(serve_http(server.clone(), stream, remote, hold));
+    let begun = Box::pin(begin(server.clone(), stream, remote, hold));
     async move {
-        let upgraded = asked.await;
-        if let Some(Upgraded { transport, credentials, seat }) = upgraded {
-            server.serve_seated(seat, transport, credentials).await;
+        if let Some(Upgraded { transport, credentials, seat }) = begun.await {
+            Box::pin(server.serve_seated(seat, transport, credentials)).await;
         }
     }
 }
 
-/// At most a few HTTP requests, then an upgrade or the end. All of them have the time of one
+/// A few HTTP requests at most, then an upgrade or the end. All of them have the time of one
 /// handshake, however slowly the client writes and reads.
-async fn serve_http<P: Protocol>(
+async fn begin<P: Protocol>(
     server: Server<P>,
-    stream: TcpStream,
+    mut stream: TcpStream,
     remote: SocketAddr,
-    hold: Hold,
+    mut hold: Hold,
 ) -> Option<Upgraded> {
-    if let Err(error) = stream.set_nodelay(true) {
+    if !IS_INHERITED && let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the client left before it asked");
         return None;
     }
+    let mut deadline = pin!(sleep(server.shared.config.handshake_timeout));
+    let mut read = Bytes::new();
+    if let Hold::Seat(_) = hold {
+        let mut drain = server.shared.drain.subscribe();
+        let opening = tokio::select! {
+            biased;
+            opening = poll_fn(|cx| opening::poll(&server, &mut stream, remote, cx)) => opening,
+            () = &mut deadline => return None,
+            // The sender lives in the server: waiting cannot fail.
+            _ = drain.wait_for(Option::is_some) => return None,
+        };
+        match opening {
+            Err(error) => {
+                tracing::debug!(%error, "the client left before it asked");
+                return None;
+            }
+            Ok(Opening::Upgrade(wish)) => {
+                let seat = hold.take_along().ok()?;
+                let Wish { mut upgrade, read } = *wish;
+                let credentials = Box::new(mem::take(&mut upgrade.credentials));
+                let answer = upgrade.answer();
+                let transport = upgrade.over(stream, &read, &answer).await;
+                return Some(Upgraded { transport, credentials, seat });
+            }
+            Ok(Opening::Other(bytes)) => read = bytes,
+        }
+    }
+    // Few come here.
+    Box::pin(serve_http(server, (read, stream), remote, hold, deadline)).await
+}
+
+/// The same by the HTTP server, for a client that has said this much.
+async fn serve_http<P: Protocol>(
+    server: Server<P>,
+    (read, stream): (Bytes, TcpStream),
+    remote: SocketAddr,
+    hold: Hold,
+    deadline: Pin<&mut Sleep>,
+) -> Option<Upgraded> {
     let ServerConfig { handshake_timeout, .. } = server.shared.config;
     let mut drain = server.shared.drain.subscribe();
     let is_overflow = matches!(hold, Hold::Overflow(..));
     let hold = Mutex::new(hold);
     // Nothing under this lock can panic.
     let locked = || hold.lock().unwrap_or_else(PoisonError::into_inner);
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let service = service_fn(|request: Request<Incoming>| {
         let page = watching::page(&server, &request, remote);
         let response = match (page, request.uri().path()) {
             (Some(page), _) => page,
-            (None, "/healthz") => health(&server),
-            _ => match server.judge(&mut request, Some(remote), || locked().take_along()) {
-                Ok((upgrade, seat)) => {
-                    let response = upgrade.response();
-                    *locked() = Hold::Upgrade(Box::new(upgrade), seat);
-                    response
+            (None, HEALTH) => health(&server),
+            _ => {
+                let agree = |policy: &_| upgrade::agree(&Head::of(&request), policy);
+                match server.judge(agree, Some(remote), || locked().take_along()) {
+                    Ok((upgrade, seat)) => {
+                        let response = upgrade.response();
+                        *locked() = Hold::Upgrade(Box::new(upgrade), seat);
+                        response
+                    }
+                    Err(refusal) => *refusal,
                 }
-                Err(refusal) => *refusal,
-            },
+            }
         };
         async move { Ok::<_, Infallible>(response) }
     });
+    let (reading, writing) = stream.into_split();
+    let stream = join(Cursor::new(read).chain(reading), writing);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(handshake_timeout)
+        .header_read_timeout(deadline.deadline().saturating_duration_since(Instant::now()))
         .max_buf_size(16 * 1024)
         .keep_alive(!is_overflow)
         .serve_connection(TokioIo::new(stream), service);
-    let asked = async {
-        tokio::select! {
-            ended = &mut connection => return ended,
-            () = sleep(handshake_timeout) => {}
-            // The sender lives in the server: waiting cannot fail.
-            _ = drain.wait_for(Option::is_some) => {}
-        }
+    let ended = tokio::select! {
+        ended = &mut connection => Ok(ended),
+        () = deadline => Err(()),
+        // The sender lives in the server: waiting cannot fail.
+        _ = drain.wait_for(Option::is_some) => Err(()),
+    };
+    let ended = if let Ok(ended) = ended {
+        Ok(ended)
+    } else {
         // The answer that is under way is the last one.
         Pin::new(&mut connection).graceful_shutdown();
-        (&mut connection).await
+        timeout(handshake_timeout, &mut connection).await
     };
-    match timeout(handshake_timeout.saturating_mul(2), asked).await {
+    match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::debug!(%error, "no HTTP request");
@@ -329,7 +388,9 @@ async fn serve_http<P: Protocol>(
     let Hold::Upgrade(mut upgrade, seat) = end else { return None };
     let credentials = Box::new(mem::take(&mut upgrade.credentials));
     let parts = connection.into_parts();
-    let transport = upgrade.over(parts.io.into_inner(), &parts.read_buf).await;
+    let (reading, writing) = parts.io.into_inner().into_inner();
+    let stream = reading.into_inner().1.reunite(writing).ok()?;
+    let transport = upgrade.over(stream, &parts.read_buf, &[]).await;
     Some(Upgraded { transport, credentials, seat })
 }
 
@@ -359,4 +420,17 @@ fn health<P: Protocol>(server: &Server<P>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_sends_without_delay_without_being_told() {
+        let listener = listen_on(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        assert_eq!(stream.nodelay().unwrap(), IS_INHERITED);
+    }
 }

@@ -26,6 +26,7 @@ mod results;
 mod rights;
 mod renewing;
 mod listen;
+mod opening;
 #[cfg(feature = "inspect")]
 mod inspecting;
 #[cfg(not(feature = "inspect"))]

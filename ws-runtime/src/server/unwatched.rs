@@ -49,6 +49,11 @@ impl Watch {
 }
 
 /// There is no page.
+pub(super) fn is_page<P: Protocol>(_: &Server<P>, _: &str) -> bool {
+    false
+}
+
+/// There is no page.
 pub(super) fn page<P: Protocol, B>(
     _: &Server<P>,
     _: &Request<B>,

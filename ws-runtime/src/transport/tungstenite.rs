@@ -50,12 +50,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
     /// The server's end of an upgraded stream. On TCP the caller sets `TCP_NODELAY`: batches are
     /// made here.
     pub async fn server(stream: S, format: Format, limits: &Limits) -> Self {
-        Self::begun(stream, &Bytes::new(), format, limits).await
+        Self::begun(stream, (&Bytes::new(), &[]), format, limits).await
     }
 
-    /// The same for a stream of which somebody has read this much.
-    pub(super) async fn begun(stream: S, read: &Bytes, format: Format, limits: &Limits) -> Self {
-        let wire = Wire::begun(stream, read, limits);
+    /// The same for a stream of which somebody has read this much, and on which this is still to
+    /// be written.
+    pub(super) async fn begun(
+        stream: S,
+        (read, unsaid): (&Bytes, &[u8]),
+        format: Format,
+        limits: &Limits,
+    ) -> Self {
+        let mut wire = Wire::begun(stream, read, limits);
+        if !unsaid.is_empty() {
+            wire.put_frames(unsaid);
+        }
         let config = Some(config(limits));
         let frames = WebSocketStream::from_raw_socket(wire, Role::Server, config).await;
         Self::made(frames, format, None)

@@ -3,8 +3,11 @@
 //!
 //! It works wherever hyper 1 serves HTTP/1.1 with upgrades: bare, under axum 0.8, behind layers.
 
+mod head;
 mod offer;
 mod origin;
+
+pub(crate) use head::{Head, Lines, read_head};
 
 pub(crate) use offer::query_token;
 pub use origin::{Origins, OriginsError};
@@ -12,9 +15,7 @@ pub use origin::{Origins, OriginsError};
 use super::{Lost, Transport, tungstenite::WebSocket};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
-};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::fmt;
@@ -56,20 +57,20 @@ impl Default for UpgradePolicy {
     }
 }
 
-/// A request that may become a connection.
+/// A request that may become a connection. `S` is where its stream comes from: hyper, as a rule.
 #[must_use = "answer the request with `response` and await `transport`"]
-pub struct Upgrade {
+pub struct Upgrade<S = OnUpgrade> {
     /// What the client showed before the connection. `token`, `remote`, `client` and `version` are
     /// not known here. A token in the query stands in `bearer`.
     pub credentials: Credentials,
     /// The format that both sides speak.
     pub format: Format,
     accept: HeaderValue,
-    stream: OnUpgrade,
+    stream: S,
     limits: Limits,
 }
 
-impl Upgrade {
+impl<S> Upgrade<S> {
     /// The answer to the request: 101 with an empty body.
     #[must_use]
     pub fn response<B: Default>(&self) -> Response<B> {
@@ -83,7 +84,9 @@ impl Upgrade {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         response
     }
+}
 
+impl Upgrade {
     /// The connection, as soon as the answer is written. Await it in a task of its own: hyper
     /// writes the answer after the service returned it.
     ///
@@ -95,18 +98,20 @@ impl Upgrade {
         let stream = TokioIo::new(upgraded);
         Ok(Box::new(WebSocket::server(stream, self.format, &self.limits).await))
     }
+}
 
-    /// The connection, for whoever has the stream itself, once the answer is written: with what
-    /// was read of it after the request.
-    pub(crate) async fn over<S>(self, stream: S, read: &Bytes) -> Box<dyn Transport>
+impl Upgrade<()> {
+    /// The connection, for whoever has the stream itself: with what was read of it after the
+    /// request, and with what is still to be written before the first frame.
+    pub(crate) async fn over<S>(self, stream: S, read: &Bytes, unsaid: &[u8]) -> Box<dyn Transport>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Box::new(WebSocket::begun(stream, read, self.format, &self.limits).await)
+        Box::new(WebSocket::begun(stream, (read, unsaid), self.format, &self.limits).await)
     }
 }
 
-impl fmt::Debug for Upgrade {
+impl<S> fmt::Debug for Upgrade<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upgrade").field("format", &self.format).finish_non_exhaustive()
     }
@@ -168,46 +173,61 @@ impl Refusal {
 /// 13), 403 (a foreign origin), 421 (a foreign host), 400 (anything else that is wrong with the
 /// request), 500 (the server cannot upgrade).
 pub fn upgrade<B>(request: &mut Request<B>, policy: &UpgradePolicy) -> Result<Upgrade, Refusal> {
-    check_shape(request)?;
-    let headers = request.headers();
-    let host = only(headers, &header::HOST).ok_or(HOST)?.to_str().map_err(|_| HOST)?;
+    let Upgrade { credentials, format, accept, stream: (), limits } =
+        agree(&Head::of(request), policy)?;
+    let stream = request.extensions_mut().remove::<OnUpgrade>().ok_or(NOT_UPGRADABLE)?;
+    Ok(Upgrade { credentials, format, accept, stream, limits })
+}
+
+/// The same where the stream is the caller's.
+///
+/// # Errors
+///
+/// Those of [`upgrade`] but 500.
+pub(crate) fn agree<L: Lines + ?Sized>(
+    head: &Head<'_, L>,
+    policy: &UpgradePolicy,
+) -> Result<Upgrade<()>, Refusal> {
+    check_shape(head)?;
+    let lines = head.lines;
+    let host = only(lines, &header::HOST).and_then(ascii).ok_or(HOST)?;
     if !policy.hosts.is_empty() && !policy.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) {
         return Err(FOREIGN_HOST);
     }
-    origin::check(headers, host, policy)?;
-    let accept = accept(headers)?;
-    let offer = offer::read(headers, &policy.formats)?;
-    let credentials = credentials(request, policy, offer.bearer)?;
-    let stream = request.extensions_mut().remove::<OnUpgrade>().ok_or(NOT_UPGRADABLE)?;
-    Ok(Upgrade { credentials, format: offer.format, accept, stream, limits: policy.limits })
+    origin::check(lines, host, policy)?;
+    let accept = accept(lines)?;
+    let offer = offer::read(lines, &policy.formats)?;
+    let credentials = credentials(head, policy, offer.bearer)?;
+    let limits = policy.limits;
+    Ok(Upgrade { credentials, format: offer.format, accept, stream: (), limits })
 }
 
-fn check_shape<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let headers = request.headers();
-    if request.method() != Method::GET {
+fn check_shape<L: Lines + ?Sized>(head: &Head<'_, L>) -> Result<(), Refusal> {
+    let lines = head.lines;
+    if !head.is_get {
         return Err(METHOD);
     }
-    if request.version() != Version::HTTP_11 {
+    if head.version != Version::HTTP_11 {
         return Err(HTTP_VERSION);
     }
-    if !has_word(headers, &header::CONNECTION, "upgrade")
-        || !has_word(headers, &header::UPGRADE, "websocket")
+    if !has_word(lines, &header::CONNECTION, "upgrade")
+        || !has_word(lines, &header::UPGRADE, "websocket")
     {
         return Err(NOT_WEBSOCKET);
     }
-    if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+    if only(lines, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != b"13") {
         return Err(WEBSOCKET_VERSION);
     }
     // A body before the frames is how requests are smuggled past a proxy.
-    let length = headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0");
-    if length || headers.contains_key(header::TRANSFER_ENCODING) {
+    let length = lines.all(&header::CONTENT_LENGTH).any(|length| length != b"0");
+    if length || lines.all(&header::TRANSFER_ENCODING).next().is_some() {
         return Err(BODY);
     }
     Ok(())
 }
 
-fn accept(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
-    let key = only(headers, &header::SEC_WEBSOCKET_KEY).ok_or(KEY)?.as_bytes();
+fn accept(lines: &(impl Lines + ?Sized)) -> Result<HeaderValue, Refusal> {
+    let key = only(lines, &header::SEC_WEBSOCKET_KEY).ok_or(KEY)?;
     let nonce = STANDARD.decode(key).map_err(|_| KEY)?;
     if nonce.len() != 16 {
         return Err(KEY);
@@ -215,16 +235,15 @@ fn accept(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     HeaderValue::try_from(derive_accept_key(key)).map_err(|_| KEY)
 }
 
-fn credentials<B>(
-    request: &Request<B>,
+fn credentials<L: Lines + ?Sized>(
+    head: &Head<'_, L>,
     policy: &UpgradePolicy,
     bearer: Option<Secret>,
 ) -> Result<Credentials, Refusal> {
-    let headers = request.headers();
     let mut credentials = Credentials::default();
-    credentials.authorization = text(headers, &header::AUTHORIZATION, "")?;
-    credentials.cookie = text(headers, &header::COOKIE, "; ")?;
-    let query = policy.token_parameter.as_deref().zip(request.uri().query());
+    credentials.authorization = text(head.lines, &header::AUTHORIZATION, "")?;
+    credentials.cookie = text(head.lines, &header::COOKIE, "; ")?;
+    let query = policy.token_parameter.as_deref().zip(head.query);
     credentials.bearer = match query {
         Some((name, query)) => bearer.or_else(|| query_token(query, name)),
         None => bearer,
@@ -233,23 +252,32 @@ fn credentials<B>(
 }
 
 /// A secret header. Several are joined where that keeps their meaning and refused otherwise.
-fn text(headers: &HeaderMap, name: &HeaderName, join: &str) -> Result<Option<Secret>, Refusal> {
-    let values: Result<Vec<_>, _> = headers.get_all(name).iter().map(HeaderValue::to_str).collect();
-    match values.map_err(|_| CREDENTIALS)?.as_slice() {
+fn text(
+    lines: &(impl Lines + ?Sized),
+    name: &HeaderName,
+    join: &str,
+) -> Result<Option<Secret>, Refusal> {
+    let values: Option<Vec<_>> = lines.all(name).map(ascii).collect();
+    match values.ok_or(CREDENTIALS)?.as_slice() {
         [] => Ok(None),
         [_, _, ..] if join.is_empty() => Err(CREDENTIALS),
         values => Ok(Some(Secret::new(values.join(join)))),
     }
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
+fn only<'a>(lines: &'a (impl Lines + ?Sized), name: &'a HeaderName) -> Option<&'a [u8]> {
+    let mut values = lines.all(name);
     values.next().filter(|_| values.next().is_none())
 }
 
-fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+fn has_word(lines: &(impl Lines + ?Sized), name: &HeaderName, word: &str) -> bool {
+    let values = lines.all(name).filter_map(ascii);
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
+}
+
+/// What a header says, if that is text: no control character gets as far as here.
+fn ascii(value: &[u8]) -> Option<&str> {
+    str::from_utf8(value).ok().filter(|value| value.is_ascii())
 }
 
 const METHOD: Refusal =

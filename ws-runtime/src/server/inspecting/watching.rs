@@ -370,13 +370,17 @@ impl fmt::Debug for Line {
     }
 }
 
+/// Whether the page stands at this path.
+pub(in crate::server) fn is_page<P: Protocol>(server: &Server<P>, path: &str) -> bool {
+    let inspector = server.shared.watching.inspector();
+    inspector.is_some_and(|inspector| path == inspector.inspect.path())
+}
+
 /// The answer to a request for the page or its data; `None` to any other.
 pub(in crate::server) fn page<P: Protocol, B>(
     server: &Server<P>,
     request: &Request<B>,
     remote: SocketAddr,
 ) -> Option<Response<Full<Bytes>>> {
-    let inspector = server.shared.watching.inspector()?;
-    let is_ours = request.uri().path() == inspector.inspect.path();
-    is_ours.then(|| server.look(request, Some(remote)))
+    is_page(server, request.uri().path()).then(|| server.look(request, Some(remote)))
 }

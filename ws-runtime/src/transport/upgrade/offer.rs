@@ -1,8 +1,8 @@
 //! What the client offers: formats, and a token that has no other place in a browser.
 
-use super::Refusal;
+use super::{Lines, Refusal, ascii};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use ws_proto::{Format, Secret};
 
 pub(super) struct Offer {
@@ -11,10 +11,13 @@ pub(super) struct Offer {
 }
 
 /// Reads `Sec-WebSocket-Protocol`; the first common format in the client's order wins.
-pub(super) fn read(headers: &HeaderMap, spoken: &[Format]) -> Result<Offer, Refusal> {
+pub(super) fn read(
+    lines: &(impl Lines + ?Sized),
+    spoken: &[Format],
+) -> Result<Offer, Refusal> {
     let (mut format, mut bearer) = (None, None);
-    for value in headers.get_all(header::SEC_WEBSOCKET_PROTOCOL) {
-        let names = value.to_str().map_err(|_| NO_FORMAT)?;
+    for value in lines.all(&header::SEC_WEBSOCKET_PROTOCOL) {
+        let names = ascii(value).ok_or(NO_FORMAT)?;
         for name in names.split(',').map(str::trim) {
             if let Some(token) = name.strip_prefix("wsp.bearer.") {
                 if bearer.is_some() {

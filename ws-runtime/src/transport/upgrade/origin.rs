@@ -1,7 +1,7 @@
 //! Whose pages may connect: the defence against cross-site WebSocket hijacking.
 
-use super::{Refusal, UpgradePolicy, only};
-use http::{HeaderMap, StatusCode, header};
+use super::{Lines, Refusal, UpgradePolicy, ascii, only};
+use http::{StatusCode, header};
 
 /// The origins whose pages may connect. There is no wildcard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,15 +54,15 @@ pub struct Listed(Vec<Origin>);
 pub struct OriginsError(pub String);
 
 pub(super) fn check(
-    headers: &HeaderMap,
+    lines: &(impl Lines + ?Sized),
     host: &str,
     policy: &UpgradePolicy,
 ) -> Result<(), Refusal> {
-    if !headers.contains_key(header::ORIGIN) {
+    if lines.all(&header::ORIGIN).next().is_none() {
         return if policy.allow_missing_origin { Ok(()) } else { Err(MISSING) };
     }
-    let origin = only(headers, &header::ORIGIN)
-        .and_then(|origin| Origin::parse(origin.to_str().ok()?))
+    let origin = only(lines, &header::ORIGIN)
+        .and_then(|origin| Origin::parse(ascii(origin)?))
         .ok_or(FOREIGN)?;
     if policy.origins.allow(&origin, host) { Ok(()) } else { Err(FOREIGN) }
 }
