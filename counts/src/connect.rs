@@ -4,7 +4,7 @@
 
 use crate::{
     Outcome, Workload,
-    server::{frame, hello, server_without_resume},
+    server::{body, frame, hello, server_without_resume},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,6 +19,8 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     ("msgpack connect", |rounds| connects(Format::MessagePack, rounds)),
 ];
 
+/// Welcome, and the answer to the subscription.
+const ANSWERS: u32 = 2;
 const NOW: u64 = 1_760_000_000_000;
 
 fn connects(format: Format, rounds: u64) -> Outcome {
@@ -34,11 +36,10 @@ fn connects(format: Format, rounds: u64) -> Outcome {
         let mut heard = Vec::with_capacity(4 * 1024);
         for _ in 0..rounds {
             let mut stream = TcpStream::connect(address).await?;
-            heard.clear();
             stream.write_all(upgrade.as_bytes()).await?;
-            hear(&mut stream, &mut heard, b"\r\n\r\n").await?;
+            hear_upgrade(&mut stream, &mut heard).await?;
             stream.write_all(&arrival).await?;
-            hear(&mut stream, &mut heard, b"$ok").await?;
+            hear(&mut stream, &mut heard, ANSWERS).await?;
         }
         Ok(())
     })
@@ -55,13 +56,33 @@ fn arrival(format: Format) -> Outcome<Vec<u8>> {
     Ok(frames)
 }
 
-/// Reads until these bytes came, which are near the end of what comes.
-async fn hear(stream: &mut TcpStream, heard: &mut Vec<u8>, end: &[u8]) -> Outcome {
-    const NEAR: usize = 200;
-    while !heard[heard.len().saturating_sub(NEAR)..].windows(end.len()).any(|part| part == end) {
-        if stream.read_buf(heard).await? == 0 {
-            return Err(format!("closed after {}", String::from_utf8_lossy(heard)).into());
-        }
+/// Reads the answer to the upgrade.
+async fn hear_upgrade(stream: &mut TcpStream, heard: &mut Vec<u8>) -> Outcome {
+    while !heard.ends_with(b"\r\n\r\n") {
+        read(stream, heard).await?;
     }
+    heard.clear();
     Ok(())
+}
+
+/// Reads so many frames.
+async fn hear(stream: &mut TcpStream, heard: &mut Vec<u8>, count: u32) -> Outcome {
+    let mut end = 0;
+    for _ in 0..count {
+        end += loop {
+            if let Some(body) = body(&heard[end..]) {
+                break body.end;
+            }
+            read(stream, heard).await?;
+        };
+    }
+    heard.clear();
+    Ok(())
+}
+
+async fn read(stream: &mut TcpStream, heard: &mut Vec<u8>) -> Outcome {
+    match stream.read_buf(heard).await? {
+        0 => Err(format!("closed after {}", String::from_utf8_lossy(heard)).into()),
+        _ => Ok(()),
+    }
 }

@@ -322,7 +322,7 @@ pub(crate) fn frame(format: Format, head: Head, frame: Frame, out: &mut Vec<u8>)
 }
 
 /// Where the message of the first frame stands, if all of it is there.
-fn body(frames: &[u8]) -> Option<Range<usize>> {
+pub(crate) fn body(frames: &[u8]) -> Option<Range<usize>> {
     let body = match frames {
         [_, 126, a, b, ..] => 4..4 + usize::from(u16::from_be_bytes([*a, *b])),
         [_, short, ..] => 2..2 + usize::from(*short),

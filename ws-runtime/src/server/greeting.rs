@@ -109,7 +109,7 @@ impl Connection {
         if let Err((code, fault)) = admitted {
             return self.apply(Command::Refuse(code, fault), session, now);
         }
-        let keeping = Keeping::new(uuid::Uuid::new_v4().to_string(), self.id);
+        let keeping = Keeping::new(self.id);
         self.shared.kept.insert(keeping.session.clone(), &self.mailbox);
         self.take_in(guest, version, keeping.session.clone(), limits);
         let acceptance = self.acceptance(&keeping, not_resumed);

@@ -135,9 +135,10 @@ impl HandOver {
 }
 
 impl Keeping {
-    pub(crate) fn new(session: String, newest: ConnectionId) -> Self {
+    pub(crate) fn new(newest: ConnectionId) -> Self {
+        let id = Uuid::new_v4();
         Self {
-            session,
+            session: id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned(),
             newest,
             ticket: new_ticket(),
             previous: None,

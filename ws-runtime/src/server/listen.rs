@@ -11,6 +11,7 @@ use crate::transport::{
     upgrade::{self, Head, Refusal, Upgrade, UpgradePolicy},
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -309,7 +310,8 @@ async fn begin<P: Protocol>(
                 let Wish { mut upgrade, read } = *wish;
                 let credentials = Box::new(mem::take(&mut upgrade.credentials));
                 let answer = upgrade.answer();
-                let transport = upgrade.over(stream, &read, &answer).await;
+                // It waits for nothing, and would have a place of its size here for that.
+                let transport = upgrade.over(stream, &read, &answer).now_or_never()?;
                 return Some(Upgraded { transport, credentials, seat });
             }
             Ok(Opening::Other(bytes)) => read = bytes,

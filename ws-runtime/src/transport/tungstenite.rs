@@ -85,6 +85,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
 
     fn made(frames: WebSocketStream<Wire<S>>, format: Format, masks: Option<Masks>) -> Self {
         Self {
+            // What its upgrade may have left in a client's codec leaves with the first flush.
+            may_answer: masks.is_some(),
             frames,
             format,
             masks,
@@ -92,8 +94,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
             last: Bytes::new(),
             closing: Closing::NotYet,
             bell: Bell::new(),
-            // What an upgrade may have left in the codec leaves with the first flush.
-            may_answer: true,
         }
     }
 

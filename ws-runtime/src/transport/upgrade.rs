@@ -271,8 +271,8 @@ fn only<'a>(lines: &'a (impl Lines + ?Sized), name: &'a HeaderName) -> Option<&'
 }
 
 fn has_word(lines: &(impl Lines + ?Sized), name: &HeaderName, word: &str) -> bool {
-    let values = lines.all(name).filter_map(ascii);
-    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
+    let mut words = lines.all(name).flat_map(|value| value.split(|byte| *byte == b','));
+    words.any(|part| part.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// What a header says, if that is text: no control character gets as far as here.

@@ -56,7 +56,8 @@ pub(crate) fn read_head<T>(
     let mut read = httparse::Request::new(&mut lines);
     let Ok(Status::Complete(size)) = read.parse(bytes) else { return None };
     let version = if read.version? == 1 { Version::HTTP_11 } else { Version::HTTP_10 };
-    let target = PathAndQuery::try_from(read.path?).ok()?;
+    let path = read.path.filter(|path| path.starts_with('/'))?;
+    let target = PathAndQuery::try_from(path).ok()?;
     let (is_get, query) = (read.method? == "GET", target.query());
     make(&Head { is_get, version, query, lines: read.headers }, target.path(), size)
 }
@@ -112,6 +113,7 @@ mod tests {
             format!("{REQUEST}{many}\r\n"),
             format!("{REQUEST}no colon\r\n\r\n"),
             format!("{}\r\n", REQUEST.replace("/ws?x=1", "/\u{7f}")),
+            format!("{}\r\n", REQUEST.replace("/ws?x=1", "http://lab/ws?x=1")),
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
         ];
         for request in requests {

@@ -11,10 +11,7 @@ pub(super) struct Offer {
 }
 
 /// Reads `Sec-WebSocket-Protocol`; the first common format in the client's order wins.
-pub(super) fn read(
-    lines: &(impl Lines + ?Sized),
-    spoken: &[Format],
-) -> Result<Offer, Refusal> {
+pub(super) fn read(lines: &(impl Lines + ?Sized), spoken: &[Format]) -> Result<Offer, Refusal> {
     let (mut format, mut bearer) = (None, None);
     for value in lines.all(&header::SEC_WEBSOCKET_PROTOCOL) {
         let names = ascii(value).ok_or(NO_FORMAT)?;
