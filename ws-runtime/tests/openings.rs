@@ -125,8 +125,9 @@ async fn frames_that_come_with_the_request_are_the_first_frames() {
 }
 
 #[tokio::test]
-async fn a_server_that_drains_upgrades_nobody_and_waits_for_no_first_word() {
-    let server = Server::<Lab>::new(App::default());
+async fn a_client_that_says_nothing_does_not_outlive_the_drain() {
+    let config = ServerConfig { handshake_timeout: 2 * HANG, ..ServerConfig::default() };
+    let server = Server::<Lab>::with_config(App::default(), config).unwrap();
     let address = server.spawn("127.0.0.1:0").await.unwrap();
     let mut silent = TcpStream::connect(address).await.unwrap();
     for _ in 0..ROUNDS {

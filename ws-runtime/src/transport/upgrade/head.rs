@@ -2,7 +2,8 @@
 
 use super::Upgrade;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, uri::PathAndQuery};
-use httparse::{EMPTY_HEADER, Header, Status};
+use httparse::{Header, Status};
+use std::mem::MaybeUninit;
 
 /// Header lines that hyper takes by default: what it refuses is not read here either.
 const LINES: usize = 100;
@@ -52,9 +53,10 @@ pub(crate) fn read_head<T>(
     bytes: &[u8],
     make: impl FnOnce(&Head<'_, [Header<'_>]>, &str, usize) -> Option<T>,
 ) -> Option<T> {
-    let mut lines = [EMPTY_HEADER; LINES];
-    let mut read = httparse::Request::new(&mut lines);
-    let Ok(Status::Complete(size)) = read.parse(bytes) else { return None };
+    let mut lines = [const { MaybeUninit::uninit() }; LINES];
+    let mut read = httparse::Request::new(&mut []);
+    let parsed = read.parse_with_uninit_headers(bytes, &mut lines);
+    let Ok(Status::Complete(size)) = parsed else { return None };
     let version = if read.version? == 1 { Version::HTTP_11 } else { Version::HTTP_10 };
     let path = read.path.filter(|path| path.starts_with('/'))?;
     let target = PathAndQuery::try_from(path).ok()?;
@@ -82,6 +84,7 @@ mod tests {
     use super::*;
     use crate::transport::upgrade::{UpgradePolicy, agree, only};
     use http::Response;
+    use httparse::EMPTY_HEADER;
 
     const REQUEST: &str = "GET /ws?x=1 HTTP/1.1\r\nHost: lab\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
