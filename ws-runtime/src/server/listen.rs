@@ -65,6 +65,9 @@ enum Hold {
     Taken,
 }
 
+/// A request becomes a connection and takes a seat, or is answered otherwise.
+type Judgement<S> = Result<(Upgrade<S>, Seat), Box<Response<Full<Bytes>>>>;
+
 /// What a TCP connection has become.
 struct Upgraded {
     transport: Box<dyn Transport>,
@@ -191,7 +194,7 @@ impl<P: Protocol> Server<P> {
         agree: impl FnOnce(&UpgradePolicy) -> Result<Upgrade<S>, Refusal>,
         remote: Option<SocketAddr>,
         seat: impl FnOnce() -> Result<Seat, NoSeat>,
-    ) -> Result<(Upgrade<S>, Seat), Box<Response<Full<Bytes>>>> {
+    ) -> Judgement<S> {
         if self.is_draining() {
             return Err(Box::new(no_room(NoSeat::Server)));
         }
@@ -363,6 +366,8 @@ async fn serve_http<P: Protocol>(
         .keep_alive(!is_overflow)
         .serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
+        // What was read is answered, whatever else there is.
+        biased;
         ended = &mut connection => Ok(ended),
         () = deadline => Err(()),
         // The sender lives in the server: waiting cannot fail.
