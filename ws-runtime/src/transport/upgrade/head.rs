@@ -46,9 +46,9 @@ impl Lines for [Header<'_>] {
     }
 }
 
-/// Reads the head that these bytes begin with, in no memory of its own, and asks what to make of it:
-/// its path and how many bytes it takes are told, too. `None` where some of it is missing, and where
-/// an HTTP server has to say what it is. What it asks for is not judged.
+/// Reads the head that these bytes begin with, in no memory of its own, and asks what to make of
+/// it: its path and how many bytes it takes are told, too. `None` where some of it is missing, and
+/// where an HTTP server has to say what it is. What it asks for is not judged.
 pub(crate) fn read_head<T>(
     bytes: &[u8],
     make: impl FnOnce(&Head<'_, [Header<'_>]>, &str, usize) -> Option<T>,
