@@ -41,7 +41,9 @@ fn across(channels: usize, rounds: u64) -> Outcome {
             let frames = published(&mut publisher, addresses, round * BURST)?;
             // What comes together is read together.
             let mut heard = BTreeMap::<usize, u64>::new();
-            chosen.iter().for_each(|channel| *heard.entry(channel / share).or_default() += 1);
+            for channel in &chosen {
+                *heard.entry(channel / share).or_default() += 1;
+            }
             bursts.push((heard, frames));
         }
         for (heard, frames) in &bursts[..usize::try_from(rounds)?] {

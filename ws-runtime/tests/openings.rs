@@ -3,16 +3,11 @@
 //! two, of which the first is too short for that, and both are answered alike.
 #![cfg(all(feature = "client", feature = "server"))]
 
-#[path = "support/frames.rs"]
-mod frames;
-#[path = "support/peer.rs"]
-#[expect(dead_code, reason = "a peer can do more than be taken in")]
-mod peer;
-mod support;
-
-use peer::{HANG, Peer};
+use crate::{
+    peer::{self, HANG, Peer},
+    support::{App, Lab},
+};
 use std::{net::SocketAddr, time::Duration};
-use support::{App, Lab};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -21,6 +21,7 @@ mod looking;
 mod lost_welcome;
 mod manual_acks;
 mod one_flight;
+mod openings;
 mod refused_upgrades;
 #[path = "renewing/main.rs"]
 mod renewing;
@@ -47,6 +48,9 @@ mod greeting;
 mod hand;
 #[path = "support/ledger.rs"]
 mod ledger;
+#[path = "support/peer.rs"]
+#[expect(dead_code, reason = "a peer can do more than be taken in")]
+mod peer;
 #[path = "support/scissors.rs"]
 mod scissors;
 mod session_pair;

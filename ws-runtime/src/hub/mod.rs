@@ -41,8 +41,8 @@ pub struct HubConfig {
     /// Makes the epochs of logs: another seed for every hub, so that a log that was lost is never
     /// taken for the same one.
     pub epoch_seed: u64,
-    /// Where channels stand in memory: nothing that anybody is told may lead to it, or a client could
-    /// choose addresses whose channels are found slowly.
+    /// Where channels stand in memory: nothing that anybody is told may lead to it, or a client
+    /// could choose addresses whose channels are found slowly.
     pub address_seed: u64,
     /// Logs kept; with 0 no `at_least_once` channel works. Past it, a log without subscribers is
     /// forgotten for each new one: first those without events, then the least recently published.

@@ -1,7 +1,7 @@
 //! What a session has for each of its channels. Most have one or two, and the smallest tree has
 //! room for eleven: these stand in a row, ordered by how their addresses end, and by the addresses
-//! where that is the same. Most differ there, and an end stands in the row: whoever looks for one of
-//! many reads a single address, and not one in memory of its own for each step.
+//! where that is the same. Most differ there, and an end stands in the row: whoever looks for one
+//! of many reads a single address, and not one in memory of its own for each step.
 
 use std::ptr;
 use ws_proto::Address;
