@@ -170,13 +170,16 @@ struct Turn {
     transport: Box<dyn Transport>,
     timer: Timer,
     stall: Stall,
+    /// The session works in memory of the thread.
+    is_lent: bool,
     /// Boxed, for a turn lasts as long as its connection.
     closed: Option<Box<Closed>>,
 }
 
 impl Turn {
     fn new(clock: Clock, transport: Box<dyn Transport>) -> Self {
-        Self { clock, transport, timer: Timer::new(clock), stall: Stall::new(), closed: None }
+        let (timer, stall) = (Timer::new(clock), Stall::new());
+        Self { clock, transport, timer, stall, is_lent: false, closed: None }
     }
 
     fn poll(
@@ -185,10 +188,17 @@ impl Turn {
         session: &mut Session,
         application: &mut impl Application,
     ) -> Poll<Option<Box<Closed>>> {
-        WORKSPACE.with_borrow_mut(|workspace| session.exchange(workspace));
         let polled = self.turn(cx, session, application);
-        WORKSPACE.with_borrow_mut(|workspace| session.exchange(workspace));
+        if self.is_lent {
+            self.exchange(session);
+        }
         polled
+    }
+
+    /// Lends the session what sessions work in, or takes it back.
+    fn exchange(&mut self, session: &mut Session) {
+        self.is_lent = !self.is_lent;
+        WORKSPACE.with_borrow_mut(|workspace| session.exchange(workspace));
     }
 
     fn turn(
@@ -259,6 +269,10 @@ impl Turn {
         let mut may_be_more = true;
         for _ in 0..BATCH / STAGE {
             may_be_more = self.receive(cx, session, &mut arrived);
+            // A turn that only delivers needs none of it.
+            if !self.is_lent && !arrived.is_empty() {
+                self.exchange(session);
+            }
             for received in arrived.drain(..) {
                 self.take(received, session, now);
             }

@@ -299,9 +299,9 @@ impl Session {
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         if let Some(event) = self.events.pop_front() {
+            at_the_start(&mut self.events);
             return Some(event);
         }
-        at_the_start(&mut self.events);
         // The end is told when everything before it was told and `$close` has left.
         if self.urgent.is_empty() {
             return self.state.finish().map(|closed| {

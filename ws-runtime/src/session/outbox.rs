@@ -264,8 +264,8 @@ impl Outbox {
                 spare.frames.put(acked);
             }
             self.replayed = self.replayed.saturating_sub(1);
+            at_the_start(&mut self.sent);
         }
-        at_the_start(&mut self.sent);
         true
     }
 
