@@ -48,8 +48,13 @@ pub(super) fn build(workspace: &Workspace, list: &List) -> Result<PathBuf, Strin
 fn copy(workspace: &Workspace, list: &List, root: &Path) -> Result<(), String> {
     for krate in CRATES {
         let mut files = vec![Path::new(krate).join("Cargo.toml")];
-        find(&workspace.root, &Path::new(krate).join("src"), &mut files)
-            .map_err(|error| format!("{krate}: {error}"))?;
+        // A manifest may name its tests, which have to be there then.
+        for folder in ["src", "tests"].map(|folder| Path::new(krate).join(folder)) {
+            if workspace.root.join(&folder).exists() {
+                find(&workspace.root, &folder, &mut files)
+                    .map_err(|error| format!("{krate}: {error}"))?;
+            }
+        }
         for file in files {
             let name = file.to_string_lossy().replace('\\', "/");
             let mut text = read(&workspace.root.join(&file))?;
