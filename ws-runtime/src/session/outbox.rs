@@ -261,7 +261,7 @@ impl Outbox {
             }
             self.bytes -= size_of(first);
             if let Some(acked) = self.sent.pop_front() {
-                spare.frames.put(acked);
+                spare.put_frame(acked);
             }
             self.replayed = self.replayed.saturating_sub(1);
             at_the_start(&mut self.sent);

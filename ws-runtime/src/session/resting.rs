@@ -7,8 +7,9 @@ use std::{collections::VecDeque, mem};
 const KEPT: usize = 64;
 
 impl Session {
-    /// Gives back memory that nothing uses. A driver says so when it has nothing left to do;
-    /// nothing that can be seen from outside changes.
+    /// Gives back memory that nothing uses, but for what it works in: that is
+    /// [`Session::exchange`]'s. A driver says so when it has nothing left to do; nothing that can be
+    /// seen from outside changes.
     ///
     /// After a request more of them are expected, and room for as many as one turn reads is kept
     /// until the next rest without one: that of the next heartbeat at the latest.

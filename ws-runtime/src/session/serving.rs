@@ -54,7 +54,7 @@ impl Session {
         payload: Raw,
     ) -> Box<Request> {
         self.was_asked = true;
-        let mut request = self.spare.requests.take(payload.format());
+        let mut request = self.spare.take_request(payload.format());
         request.work = self.work.name();
         request.id = head.id;
         request.kind = ByteString::from_static(spec.kind);
@@ -70,7 +70,7 @@ impl Session {
     /// Takes back the memory of a request, for the next ones: whoever has taken what it said and
     /// drops it loses only that.
     pub fn reuse(&mut self, request: Box<Request>) {
-        self.spare.requests.put(request);
+        self.spare.put_request(request);
     }
 
     pub(super) fn on_cancel(&mut self, re: MessageId) {
@@ -189,7 +189,7 @@ impl Session {
     fn push_message(&mut self, kind: &'static str, re: MessageId, payload: Raw) {
         let ts = self.wall_ms();
         // Built where it stays: a header is large.
-        let mut envelope = self.spare.frames.take();
+        let mut envelope = self.spare.take_frame();
         let head = &mut envelope.head;
         head.kind = ByteString::from_static(kind);
         (head.id, head.ts, head.re) = (self.ids.next(ts), ts, Some(re));

@@ -27,13 +27,13 @@ pub struct Workspace {
 /// Memory of what is done with, for what comes next.
 #[derive(Debug, Default)]
 pub(super) struct Spare {
-    pub(super) requests: Pool<Request, REQUESTS>,
-    pub(super) frames: Pool<Envelope, FRAMES>,
+    requests: Pool<Request, REQUESTS>,
+    frames: Pool<Envelope, FRAMES>,
 }
 
 /// Boxes that hold nothing but their own memory, at most so many.
 #[derive(Debug)]
-pub(super) struct Pool<T, const MOST: usize>(Vec<Box<T>>);
+struct Pool<T, const MOST: usize>(Vec<Box<T>>);
 
 impl Session {
     /// Exchanges the memory that the session works in for this. Nothing changes that can be seen
@@ -47,37 +47,43 @@ impl Session {
     }
 }
 
-impl Pool<Request, REQUESTS> {
+impl Spare {
     /// A request that says nothing yet.
-    pub(super) fn take(&mut self, format: Format) -> Box<Request> {
-        self.0.pop().unwrap_or_else(|| Box::new(Request::blank(format)))
+    pub(super) fn take_request(&mut self, format: Format) -> Box<Request> {
+        self.requests.0.pop().unwrap_or_else(|| Box::new(Request::blank(format)))
     }
 
-    /// Takes a request that is done with, and lets go of what it held.
-    pub(super) fn put(&mut self, mut done: Box<Request>) {
-        if self.0.len() < REQUESTS {
+    /// Takes a request that is done with.
+    pub(super) fn put_request(&mut self, done: Box<Request>) {
+        self.requests.put(done, |done| {
             done.kind = ByteString::new();
             done.payload = Raw::null(done.payload.format());
             (done.key, done.tp) = (None, None);
-            self.0.push(done);
-        }
+        });
     }
-}
 
-impl Pool<Envelope, FRAMES> {
     /// A frame that says nothing yet.
-    pub(super) fn take(&mut self) -> Box<Envelope> {
-        self.0.pop().unwrap_or_else(|| {
+    pub(super) fn take_frame(&mut self) -> Box<Envelope> {
+        self.frames.0.pop().unwrap_or_else(|| {
             let head = Head::new(ByteString::new(), MessageId::NIL, 0);
             Box::new(Envelope { head, frame: Frame::End })
         })
     }
 
-    /// Takes a frame that is done with, and lets go of what it held.
-    pub(super) fn put(&mut self, mut done: Box<Envelope>) {
-        if self.0.len() < FRAMES {
+    /// Takes a frame that is done with.
+    pub(super) fn put_frame(&mut self, done: Box<Envelope>) {
+        self.frames.put(done, |done| {
             done.head = Head::new(ByteString::new(), done.head.id, 0);
             done.frame = Frame::End;
+        });
+    }
+}
+
+impl<T, const MOST: usize> Pool<T, MOST> {
+    /// Takes a box, and lets go of what it held where it is kept: else it goes with it.
+    fn put(&mut self, mut done: Box<T>, empty: impl FnOnce(&mut T)) {
+        if self.0.len() < MOST {
+            empty(&mut done);
             self.0.push(done);
         }
     }
@@ -95,26 +101,26 @@ mod tests {
 
     #[test]
     fn what_is_acknowledged_gives_its_memory_to_the_next_and_nothing_else() {
-        let mut frames = Spare::default().frames;
+        let mut spare = Spare::default();
         let payload = bytes::Bytes::from(vec![b'1'; 100]);
-        let mut done = frames.take();
+        let mut done = spare.take_frame();
         (done.head.kind, done.head.seq) = ("say.ok".into(), Some(1));
         done.frame = Frame::Message(Raw::new(Format::Json, payload.clone()));
         let memory = std::ptr::from_ref(&*done);
         assert!(!payload.is_unique());
-        frames.put(done);
+        spare.put_frame(done);
         assert!(payload.is_unique(), "the payload is let go at once");
-        let next = frames.take();
-        let blank = Spare::default().frames.take();
+        let next = spare.take_frame();
+        let blank = Spare::default().take_frame();
         assert_eq!((std::ptr::from_ref(&*next), &*next), (memory, &*blank));
     }
 
     #[test]
     fn few_are_kept() {
         let mut spare = Spare::default();
-        (0..100).for_each(|_| spare.frames.put(Spare::default().frames.take()));
-        let blank = || Spare::default().requests.take(Format::Json);
-        (0..100).for_each(|_| spare.requests.put(blank()));
+        let blank = Spare::default;
+        (0..100).for_each(|_| spare.put_frame(blank().take_frame()));
+        (0..100).for_each(|_| spare.put_request(blank().take_request(Format::Json)));
         assert_eq!((spare.frames.0.len(), spare.requests.0.len()), (FRAMES, REQUESTS));
     }
 }

@@ -49,11 +49,10 @@ fn copy(workspace: &Workspace, list: &List, root: &Path) -> Result<(), String> {
     for krate in CRATES {
         let mut files = vec![Path::new(krate).join("Cargo.toml")];
         // A manifest may name its tests, which have to be there then.
-        for folder in ["src", "tests"].map(|folder| Path::new(krate).join(folder)) {
-            if workspace.root.join(&folder).exists() {
-                find(&workspace.root, &folder, &mut files)
-                    .map_err(|error| format!("{krate}: {error}"))?;
-            }
+        let tests = Some("tests").filter(|tests| workspace.root.join(krate).join(tests).exists());
+        for folder in ["src"].into_iter().chain(tests) {
+            find(&workspace.root, &Path::new(krate).join(folder), &mut files)
+                .map_err(|error| format!("{krate}: {error}"))?;
         }
         for file in files {
             let name = file.to_string_lossy().replace('\\', "/");
