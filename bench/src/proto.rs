@@ -2,7 +2,10 @@
 //! frames are built from fixed parts, and only what has to be known is read.
 
 use crate::{servers::Outcome, voice::Heard, voice::TEXT};
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::json;
 use std::{io::Write, time::Duration};
 
@@ -44,6 +47,11 @@ pub(crate) struct Session {
 struct Welcome {
     session: Session,
     heartbeat: Heartbeat,
+}
+
+#[derive(Deserialize)]
+struct Ping {
+    t: u64,
 }
 
 #[derive(Deserialize)]
@@ -92,18 +100,7 @@ impl Client {
     /// When it is none.
     pub(crate) fn welcome(&mut self, message: &[u8]) -> Outcome<&Session> {
         let refused = || format!("no welcome: {}", String::from_utf8_lossy(message));
-        let welcome: Welcome = match self.format {
-            Format::Json => {
-                let mut value: serde_json::Value = serde_json::from_slice(message)?;
-                serde_json::from_value(value["payload"].take()).map_err(|_| refused())?
-            }
-            Format::MessagePack => {
-                type Envelope =
-                    (String, serde::de::IgnoredAny, u64, serde::de::IgnoredAny, Welcome);
-                let envelope: Envelope = rmp_serde::from_slice(message).map_err(|_| refused())?;
-                envelope.4
-            }
-        };
+        let welcome: Welcome = self.payload(message).map_err(|_| refused())?;
         self.interval = Duration::from_millis(welcome.heartbeat.interval_ms);
         Ok(self.session.insert(welcome.session))
     }
@@ -111,6 +108,20 @@ impl Client {
     /// Appends `$ping`, with what is to be acknowledged.
     pub(crate) fn ping(&mut self, out: &mut Vec<u8>) {
         self.control("$ping", None, false, &json!({"t": 1}), out);
+    }
+
+    /// Appends the answer to a message, if that is a `$ping`.
+    ///
+    /// # Errors
+    ///
+    /// When its payload is not that of one.
+    pub(crate) fn pong(&mut self, message: &[u8], out: &mut Vec<u8>) -> Outcome {
+        if self.kind(message) != b"$ping" {
+            return Ok(());
+        }
+        let ping: Ping = self.payload(message)?;
+        self.control("$pong", None, false, &json!({"t": ping.t, "now": TS}), out);
+        Ok(())
     }
 
     /// Appends `$sub`.
@@ -164,6 +175,19 @@ impl Client {
     ///
     /// When it is a refusal or the end.
     pub(crate) fn hear(&mut self, message: &[u8]) -> Outcome<Heard> {
+        match self.kind(message) {
+            b"fan.said" | b"sure.said" | b"deep.said" => Ok(Heard::Event(1)),
+            b"echo.ok" | b"$ok" => {
+                self.received += 1;
+                Ok(Heard::Answer)
+            }
+            b"$ack" | b"$ping" | b"$pong" | b"$live" => Ok(Heard::Other),
+            _ => Err(format!("unexpected: {}", String::from_utf8_lossy(message)).into()),
+        }
+    }
+
+    /// The type of a message.
+    fn kind<'a>(&self, message: &'a [u8]) -> &'a [u8] {
         let kind = match self.format {
             Format::Json => message.get(9..).and_then(|rest| rest.split(|b| *b == b'"').next()),
             Format::MessagePack => match message {
@@ -172,14 +196,21 @@ impl Client {
                 _ => None,
             },
         };
-        match kind.unwrap_or_default() {
-            b"fan.said" | b"sure.said" | b"deep.said" => Ok(Heard::Event(1)),
-            b"echo.ok" | b"$ok" => {
-                self.received += 1;
-                Ok(Heard::Answer)
+        kind.unwrap_or_default()
+    }
+
+    /// The payload of a message of which more than the type is read; these are rare, and may cost.
+    fn payload<T: DeserializeOwned>(&self, message: &[u8]) -> Outcome<T> {
+        match self.format {
+            Format::Json => {
+                let mut value: serde_json::Value = serde_json::from_slice(message)?;
+                Ok(serde_json::from_value(value["payload"].take())?)
             }
-            b"$ack" | b"$ping" | b"$pong" | b"$live" => Ok(Heard::Other),
-            _ => Err(format!("unexpected: {}", String::from_utf8_lossy(message)).into()),
+            Format::MessagePack => {
+                type Envelope<T> = (String, IgnoredAny, u64, IgnoredAny, T);
+                let envelope: Envelope<T> = rmp_serde::from_slice(message)?;
+                Ok(envelope.4)
+            }
         }
     }
 

@@ -189,15 +189,17 @@ impl Voice {
     /// When the server says more than that, or ends it.
     pub(crate) async fn stay(mut self, mut pipe: Pipe) -> Outcome {
         loop {
+            let mut words = Vec::new();
             match tokio::time::timeout(self.proto.interval, pipe.message()).await {
                 Ok(message) => {
-                    self.hear(&message?)?;
+                    let message = message?;
+                    self.hear(&message)?;
+                    self.proto.pong(&message, &mut words)?;
                 }
-                Err(_) => {
-                    let mut ping = Vec::new();
-                    self.proto.ping(&mut ping);
-                    pipe.say(&ping).await?;
-                }
+                Err(_) => self.proto.ping(&mut words),
+            }
+            if !words.is_empty() {
+                pipe.say(&words).await?;
             }
         }
     }

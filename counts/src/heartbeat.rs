@@ -1,4 +1,5 @@
-//! What a connection on which nothing happens costs a server: a ping and its pong.
+//! What a ping of a client costs a server. Where the server asks, which needs time to pass, its turn
+//! is two: one writes the ping and one reads the pong.
 
 use crate::{
     Outcome, Workload,

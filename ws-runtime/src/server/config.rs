@@ -9,11 +9,12 @@ use ws_proto::Limits;
 pub struct ServerConfig {
     /// The bounds of each connection, announced to its client.
     pub limits: Limits,
-    /// Silence after which both sides ask for life; default 30 s, below the idle time of proxies.
-    /// Each client is told something between four fifths of it and all of it, so that those who
-    /// connected together do not ask together. The server asks a little later than the client.
+    /// Silence after which the server asks for life; default 30 s, below the idle time of proxies.
+    /// For each client it is something between nine tenths of it and all of it, so that those who
+    /// connected together are not asked all at once. The client is told to ask a little later.
     pub heartbeat_interval: Duration,
-    /// How long they wait for an answer then; default 10 s.
+    /// How long it waits for an answer then; default 10 s. Both sides notice a lost connection
+    /// within the sum.
     pub heartbeat_timeout: Duration,
     /// How long the upgrade, and then the hello, may take; default 5 s each.
     pub handshake_timeout: Duration,

@@ -12,7 +12,10 @@ const PROBE: Duration = Duration::from_secs(3);
 pub(super) struct Alive {
     interval: Duration,
     timeout: Duration,
-    /// When to ask, or when to give up if we asked.
+    /// The first question waits for no more than a multiple of so many milliseconds; 0 or 1: for
+    /// its own moment.
+    step_ms: u32,
+    /// When to ask at the latest, or when to give up if we asked.
     due: Time,
     asked: bool,
     /// What the ping carries that was last asked for, until it is answered: that moment.
@@ -31,15 +34,16 @@ pub(super) enum Pulse {
 impl Alive {
     /// Until a welcome says otherwise.
     pub(super) fn of(config: &Config, now: Time) -> Self {
-        let Config { heartbeat_interval, heartbeat_timeout, heartbeat_lag, .. } = *config;
-        let timeout = heartbeat_timeout.saturating_sub(heartbeat_lag);
-        Self::new(heartbeat_interval.saturating_add(heartbeat_lag), timeout, now)
+        let Config { heartbeat_interval, heartbeat_timeout, heartbeat_step, .. } = *config;
+        let step_ms = u32::try_from(heartbeat_step.as_millis()).unwrap_or(u32::MAX);
+        Self { step_ms, ..Self::new(heartbeat_interval, heartbeat_timeout, now) }
     }
 
     pub(super) fn new(interval: Duration, timeout: Duration, now: Time) -> Self {
         Self {
             interval,
             timeout,
+            step_ms: 0,
             due: now + interval,
             asked: false,
             pinged: None,
@@ -65,14 +69,19 @@ impl Alive {
     }
 
     pub(super) fn due(&self) -> Time {
-        self.due
+        if self.asked || self.step_ms < 2 {
+            return self.due;
+        }
+        let due = self.due.as_millis();
+        Time::new(Duration::from_millis(due - due % u64::from(self.step_ms)))
     }
 
     pub(super) fn check(&mut self, now: Time) -> Pulse {
-        if now < self.due {
+        let due = self.due();
+        if now < due {
             return Pulse::Quiet;
         }
-        let slept = now - self.due > SLEPT;
+        let slept = now - due > SLEPT;
         if self.asked && !slept {
             return Pulse::Dead;
         }
@@ -98,6 +107,18 @@ mod tests {
         assert_eq!(alive.check(at(30)), Pulse::Ask);
         assert_eq!(alive.check(at(39)), Pulse::Quiet);
         assert_eq!(alive.check(at(40)), Pulse::Dead);
+    }
+
+    #[test]
+    fn who_asks_in_steps_asks_at_the_last_one_before_the_silence_is_too_long() {
+        let new = || Alive::new(Duration::from_secs(30), Duration::from_secs(10), at(0));
+        let mut alive = Alive { step_ms: 250, ..new() };
+        alive.heard(Time::new(Duration::from_millis(1_249)));
+        let step = Time::new(Duration::from_secs(31));
+        assert_eq!(alive.due(), step);
+        assert_eq!(alive.check(Time::new(Duration::from_millis(30_999))), Pulse::Quiet);
+        assert_eq!(alive.check(step), Pulse::Ask);
+        assert_eq!(alive.due(), at(41), "the answer has all of its time");
     }
 
     #[test]

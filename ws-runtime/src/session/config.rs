@@ -56,9 +56,12 @@ pub struct Config {
     /// Silence after which we ask for life; default 30 s. The server's choice: a client follows
     /// the welcome.
     pub heartbeat_interval: Duration,
-    /// Server: how much longer it waits before it asks, and how much shorter for the answer;
-    /// default zero. The client asks after the interval, and its question is life for both.
+    /// Server: how much longer its clients are told to wait before they ask, and how much shorter
+    /// for the answer; default zero. The server asks first then, and its question is life for both.
     pub heartbeat_lag: Duration,
+    /// Server: asks when the time is a multiple of this, at the last one within the interval, so
+    /// that sessions that share a clock ask together; default zero: each at its own moment.
+    pub heartbeat_step: Duration,
     /// How long we wait for an answer then; default 10 s. Both sides notice a lost connection
     /// within the sum.
     pub heartbeat_timeout: Duration,
@@ -84,6 +87,7 @@ impl Config {
             limits: Limits::default(),
             heartbeat_interval: Duration::from_secs(30),
             heartbeat_lag: Duration::ZERO,
+            heartbeat_step: Duration::ZERO,
             heartbeat_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(5),
             auth_grace: Duration::from_secs(25),

@@ -5,7 +5,7 @@ mod early;
 pub(super) use early::Early;
 
 use super::{
-    Session, Side, Time,
+    Config, Session, Side, Time,
     alive::Alive,
     command::{Acceptance, Drain, Misuse},
     event::{Closed, Event, Initiator},
@@ -93,7 +93,8 @@ impl Session {
     /// Opens the conversation, new or resumed, and says so.
     pub(super) fn welcome(&mut self, acceptance: Acceptance, resumed: bool) {
         let version = self.agreed.unwrap_or_default();
-        let limits = &self.config.limits;
+        let Config { limits, heartbeat_interval, heartbeat_timeout, heartbeat_lag, .. } =
+            &self.config;
         let welcome = Welcome {
             version,
             fingerprint: self.config.fingerprint.clone(),
@@ -106,8 +107,8 @@ impl Session {
             },
             recv: self.inbox.last(),
             heartbeat: Heartbeat {
-                interval_ms: millis(self.config.heartbeat_interval),
-                timeout_ms: millis(self.config.heartbeat_timeout),
+                interval_ms: millis(heartbeat_interval.saturating_add(*heartbeat_lag)),
+                timeout_ms: millis(heartbeat_timeout.saturating_sub(*heartbeat_lag)),
             },
             limits: ServerLimits {
                 max_frame: small(limits.max_frame),
