@@ -1,8 +1,7 @@
 //! A payload that is still, or already, bytes.
 
-use crate::codec::{DecodeError, EncodeError, Format, Json, written};
+use crate::codec::{DecodeError, EncodeError, Format, written};
 use bytes::Bytes;
-use bytestring::ByteString;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
@@ -18,18 +17,10 @@ use std::fmt;
 /// ```
 #[derive(Clone)]
 pub struct Raw {
+    bytes: Bytes,
     format: Format,
-    body: Body,
-}
-
-/// What is known of the bytes.
-#[derive(Clone)]
-enum Body {
-    Unknown(Bytes),
-    /// Their form was checked, or is our own work.
-    Scanned(Bytes),
-    /// The same, and known to be text: it need not be looked at again to decode it.
-    Text(ByteString),
+    /// Whether the form of the bytes was checked, or is our own work.
+    is_scanned: bool,
 }
 
 impl Raw {
@@ -37,17 +28,12 @@ impl Raw {
     /// are decoded or transcoded; when they are only passed on, nobody looks.
     #[must_use]
     pub const fn new(format: Format, bytes: Bytes) -> Self {
-        Self { format, body: Body::Unknown(bytes) }
+        Self { bytes, format, is_scanned: false }
     }
 
     /// Bytes that a codec found to hold exactly one value of `format`.
     pub(crate) const fn scanned(format: Format, bytes: Bytes) -> Self {
-        Self { format, body: Body::Scanned(bytes) }
-    }
-
-    /// Text that a codec found to hold exactly one value of JSON.
-    pub(crate) const fn text(text: ByteString) -> Self {
-        Self { format: Format::Json, body: Body::Text(text) }
+        Self { bytes, format, is_scanned: true }
     }
 
     /// Encodes a value.
@@ -75,12 +61,7 @@ impl Raw {
     /// which may be much longer, and would keep it.
     #[must_use]
     pub fn detached(&self) -> Self {
-        let body = match &self.body {
-            Body::Unknown(bytes) => Body::Unknown(Bytes::copy_from_slice(bytes)),
-            Body::Scanned(bytes) => Body::Scanned(Bytes::copy_from_slice(bytes)),
-            Body::Text(text) => Body::Text(ByteString::from(&**text)),
-        };
-        Self { format: self.format, body }
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..*self }
     }
 
     /// Decodes the payload straight into its type.
@@ -89,10 +70,10 @@ impl Raw {
     ///
     /// When the bytes are not exactly one value of the type, see [`DecodeError`].
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        match &self.body {
-            Body::Text(text) => Json::decode_text(text),
-            Body::Scanned(bytes) => self.format.decode_scanned(bytes),
-            Body::Unknown(bytes) => self.format.decode_payload(bytes),
+        if self.is_scanned {
+            self.format.decode_scanned(&self.bytes)
+        } else {
+            self.format.decode_payload(&self.bytes)
         }
     }
 
@@ -106,11 +87,11 @@ impl Raw {
         if format == self.format {
             return Ok(self.clone());
         }
-        if let Body::Unknown(bytes) = &self.body {
-            self.format.scan_payload(bytes)?;
+        if !self.is_scanned {
+            self.format.scan_payload(&self.bytes)?;
         }
         let mut bytes = Vec::new();
-        self.format.transcode(self.bytes(), format, &mut bytes)?;
+        self.format.transcode(&self.bytes, format, &mut bytes)?;
         Ok(Self::scanned(format, bytes.into()))
     }
 
@@ -122,11 +103,8 @@ impl Raw {
 
     /// The encoded value.
     #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        match &self.body {
-            Body::Unknown(bytes) | Body::Scanned(bytes) => bytes,
-            Body::Text(text) => text.as_bytes(),
-        }
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     error::{Broken, without_values},
     header::{self, Field, Names, Seen},
     value::Value,
-    whole,
+    whole, word,
 };
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
 use bytes::Bytes;
@@ -43,7 +43,7 @@ impl Json {
             message,
             scanner: Scanner::new(message),
             head,
-            payload: ByteString::new(),
+            payload: Bytes::new(),
             seen: Seen::default(),
             unknown: None,
         };
@@ -52,17 +52,7 @@ impl Json {
             return Err(reader.scanner.broken(rule).into());
         }
         header::check_read(reader.head)?;
-        Ok(Raw::text(reader.payload))
-    }
-
-    /// Decodes a payload of good form straight into its type.
-    pub(crate) fn decode_text<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
-        let mut source = JsonSource::new(text, PAYLOAD_DEPTH);
-        let value = T::deserialize(Value(&mut source));
-        match value.and_then(|value| source.end().map(|()| value)) {
-            Ok(value) => Ok(value),
-            Err(error) => Err(refused(&error, &source)),
-        }
+        Ok(Raw::scanned(Format::Json, reader.payload))
     }
 }
 
@@ -99,7 +89,12 @@ impl Codec for Json {
     }
 
     fn decode_scanned<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-        Self::decode_text(utf8(bytes)?)
+        let mut source = JsonSource::new(utf8(bytes)?, PAYLOAD_DEPTH);
+        let value = T::deserialize(Value(&mut source));
+        match value.and_then(|value| source.end().map(|()| value)) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(refused(&error, &source)),
+        }
     }
 
     #[inline]
@@ -122,15 +117,22 @@ fn refused(error: &dyn fmt::Display, source: &JsonSource<'_>) -> DecodeError {
     DecodeError::Invalid(format!("payload: {error}{}", source.place()))
 }
 
-/// Most messages are ASCII, which is known several times faster than UTF-8 is.
+/// Most messages are ASCII, which is known faster than UTF-8 is.
 #[inline]
 fn check_utf8(bytes: &[u8]) -> Result<(), Broken> {
-    if bytes.is_ascii() { Ok(()) } else { utf8(bytes).map(drop) }
+    if word::is_ascii(bytes) { Ok(()) } else { utf8(bytes).map(drop) }
 }
 
 #[inline]
 fn utf8(bytes: &[u8]) -> Result<&str, Broken> {
-    str::from_utf8(bytes).map_err(|error| Broken { rule: NOT_UTF8, at: error.valid_up_to() })
+    simdutf8::basic::from_utf8(bytes).map_err(|_| not_utf8(bytes))
+}
+
+/// Finds the first byte that is no text.
+#[cold]
+fn not_utf8(bytes: &[u8]) -> Broken {
+    let valid = str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    Broken { rule: NOT_UTF8, at: valid }
 }
 
 /// A part of the message that starts at this byte.
@@ -144,7 +146,7 @@ struct Reader<'a> {
     message: &'a Bytes,
     scanner: Scanner<'a>,
     head: &'a mut Head,
-    payload: ByteString,
+    payload: Bytes,
     seen: Seen,
     /// Names of header fields of a newer peer: they must not repeat either.
     unknown: Option<BTreeSet<Cow<'a, [u8]>>>,
@@ -203,8 +205,9 @@ impl<'a> Reader<'a> {
             Field::Payload if self.scanner.literal(b"\":") => {
                 let start = self.scanner.at();
                 self.scanner.value(PAYLOAD_DEPTH).ok()?;
-                let payload = header::text(self.message, start..self.scanner.at())?;
-                header::put(payload, &mut self.payload);
+                let place = start..self.scanner.at();
+                check_utf8(self.message.get(place.clone())?).ok()?;
+                header::put(self.message.slice(place), &mut self.payload);
             }
             Field::Payload => return None,
         }
@@ -254,10 +257,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn body(&mut self) -> Result<ByteString, Broken> {
+    fn body(&mut self) -> Result<Bytes, Broken> {
         let start = self.scanner.at();
         self.scanner.value(PAYLOAD_DEPTH)?;
-        checked(self.message.slice(start..self.scanner.at()), start)
+        let payload = self.message.slice(start..self.scanner.at());
+        let broken = |Broken { rule, at }| Broken { rule, at: start + at };
+        check_utf8(&payload).map_err(broken)?;
+        Ok(payload)
     }
 
     fn unknown(&mut self, name: Text<'a>) -> Result<(), Broken> {

@@ -238,7 +238,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn short_str(&mut self) -> Option<&'a str> {
         let start = self.at;
         let place = self.short_text()?;
-        let text = self.bytes.get(place).and_then(|text| str::from_utf8(text).ok());
+        let text = self.bytes.get(place).and_then(|text| simdutf8::basic::from_utf8(text).ok());
         if text.is_none() {
             self.at = start;
         }
