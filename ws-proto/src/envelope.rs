@@ -77,13 +77,12 @@ impl Envelope {
     pub fn decode(format: Format, message: &Bytes) -> Result<Self, DecodeError> {
         let mut head = Head::blank();
         let payload = format.read_head(message, &mut head)?;
+        if head.kind.as_bytes().first() == Some(&b'$') {
+            let frame = Frame::decode_payload(&head.kind, payload)?;
+            return Ok(Self { head, frame });
+        }
         // Nearly every message is one of the application, whose payload stays bytes.
-        let frame = if head.kind.as_bytes().first() == Some(&b'$') {
-            Frame::decode_payload(&head.kind, payload)?
-        } else {
-            Frame::Message(payload)
-        };
-        Ok(Self { head, frame })
+        Ok(Self { head, frame: Frame::Message(payload) })
     }
 
     /// Appends the message to `out`.

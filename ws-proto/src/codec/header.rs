@@ -125,12 +125,6 @@ impl Seen {
         first
     }
 
-    /// Whether a field came.
-    #[inline]
-    pub(super) const fn has(self, field: Field) -> bool {
-        self.0 & (1 << field as u16) != 0
-    }
-
     /// The first field that must be there and is not.
     #[inline]
     pub(super) fn missing(self) -> Option<&'static str> {

@@ -39,20 +39,12 @@ impl Json {
     /// Decodes the header into a blank one, where it stays.
     #[inline]
     pub(super) fn read_head(message: &Bytes, head: &mut Head) -> Result<Raw, DecodeError> {
-        let mut reader = Reader {
-            message,
-            scanner: Scanner::new(message),
-            head,
-            payload: Bytes::new(),
-            seen: Seen::default(),
-            unknown: None,
+        let payload = match usual_envelope(message, head) {
+            Some(payload) => payload,
+            None => any_envelope(message, head)?,
         };
-        reader.envelope()?;
-        if let Some(rule) = reader.seen.missing() {
-            return Err(reader.scanner.broken(rule).into());
-        }
-        header::check_read(reader.head)?;
-        Ok(Raw::scanned(Format::Json, reader.payload))
+        header::check_read(head)?;
+        Ok(Raw::scanned(Format::Json, payload))
     }
 }
 
@@ -141,6 +133,80 @@ fn checked(part: Bytes, start: usize) -> Result<ByteString, Broken> {
         .map_err(|error| Broken { rule: NOT_UTF8, at: start + error.valid_up_to() })
 }
 
+/// Reads an envelope that stands as we write it, without white space and escapes, and gives its
+/// payload; `None` where it does not, or is not good: it is to be read again then.
+#[inline]
+fn usual_envelope(message: &Bytes, head: &mut Head) -> Option<Bytes> {
+    let mut scanner = Scanner::new(message);
+    let (mut seen, mut payload) = (Seen::default(), Bytes::new());
+    let mut before = b'{';
+    while scanner.next_is(before) {
+        let (field, len) = NAMES.find(scanner.eight())?;
+        if !seen.note(field) {
+            return None;
+        }
+        scanner.step(len);
+        match field {
+            Field::Type => header::put(text(message, &mut scanner)?, &mut head.kind),
+            Field::Id => head.id = id(&mut scanner)?,
+            Field::Ts => head.ts = scanner.small()?,
+            Field::Re => head.re = Some(id(&mut scanner)?),
+            Field::Seq => head.seq = Some(scanner.small()?),
+            Field::Ack => head.ack = Some(scanner.small()?),
+            Field::Ch => header::put(Some(text(message, &mut scanner)?), &mut head.ch),
+            Field::Off => head.off = Some(scanner.small()?),
+            Field::Prev => head.prev = Some(scanner.small()?),
+            Field::Key => header::put(Some(text(message, &mut scanner)?), &mut head.key),
+            Field::Ttl => head.ttl = Some(scanner.small()?),
+            Field::Tp => header::put(Some(text(message, &mut scanner)?), &mut head.tp),
+            // A name longer than eight bytes, of which two are left.
+            Field::Payload if scanner.literal(b"\":") => {
+                let place = scanner.place(PAYLOAD_DEPTH)?;
+                scanner.step(place.len());
+                check_utf8(message.get(place.clone())?).ok()?;
+                header::put(message.slice(place), &mut payload);
+            }
+            Field::Payload => return None,
+        }
+        before = b',';
+    }
+    let is_whole = scanner.next_is(b'}') && scanner.at() == message.len();
+    (is_whole && seen.missing().is_none()).then_some(payload)
+}
+
+/// The same for every envelope, however it is written.
+#[cold]
+fn any_envelope(message: &Bytes, head: &mut Head) -> Result<Bytes, Broken> {
+    *head = Head::blank();
+    let mut reader = Reader {
+        message,
+        scanner: Scanner::new(message),
+        head,
+        payload: Bytes::new(),
+        seen: Seen::default(),
+        unknown: None,
+    };
+    reader.envelope()?;
+    match reader.seen.missing() {
+        Some(rule) => Err(reader.scanner.broken(rule)),
+        None => Ok(reader.payload),
+    }
+}
+
+/// A text without escapes.
+#[inline]
+fn text(message: &Bytes, scanner: &mut Scanner<'_>) -> Option<ByteString> {
+    header::text(message, scanner.plain()?)
+}
+
+/// An id without escapes: 36 bytes between two quotes.
+#[inline]
+fn id(scanner: &mut Scanner<'_>) -> Option<MessageId> {
+    let Some([b'"', text @ .., b'"']) = scanner.next::<38>() else { return None };
+    scanner.step(38);
+    hyphenated(text)
+}
+
 /// An envelope while it is read.
 struct Reader<'a> {
     message: &'a Bytes,
@@ -157,66 +223,20 @@ impl<'a> Reader<'a> {
         self.scanner.space();
         self.scanner.take(b'{', "message that is not an object")?;
         self.scanner.space();
-        if self.scanner.peek() == b'}' {
-            self.scanner.step(1);
+        if self.scanner.next_is(b'}') {
             return self.scanner.end();
         }
         loop {
-            let start = self.scanner.at();
-            if self.usual().is_none() {
-                self.scanner.back_to(start);
-                self.named()?;
-            }
-            if self.scanner.peek() <= b' ' {
-                self.scanner.space();
-            }
-            if self.scanner.peek() != b',' {
+            self.named()?;
+            self.scanner.space();
+            if !self.scanner.next_is(b',') {
                 break;
             }
-            self.scanner.step(1);
         }
         self.scanner.take(b'}', "expected `,` or `}`")?;
         self.scanner.end()
     }
 
-    /// Reads one field that stands as we write it, without white space and escapes; `None` where it
-    /// does not, or is not good: it is to be read again then.
-    #[inline]
-    fn usual(&mut self) -> Option<()> {
-        let (field, len) = NAMES.find(self.scanner.eight())?;
-        if self.seen.has(field) {
-            return None;
-        }
-        self.scanner.step(len);
-        match field {
-            Field::Type => header::put(self.plain()?, &mut self.head.kind),
-            Field::Id => self.head.id = self.hyphenated()?,
-            Field::Ts => self.head.ts = self.scanner.small()?,
-            Field::Re => self.head.re = Some(self.hyphenated()?),
-            Field::Seq => self.head.seq = Some(self.scanner.small()?),
-            Field::Ack => self.head.ack = Some(self.scanner.small()?),
-            Field::Ch => header::put(Some(self.plain()?), &mut self.head.ch),
-            Field::Off => self.head.off = Some(self.scanner.small()?),
-            Field::Prev => self.head.prev = Some(self.scanner.small()?),
-            Field::Key => header::put(Some(self.plain()?), &mut self.head.key),
-            Field::Ttl => self.head.ttl = Some(self.scanner.small()?),
-            Field::Tp => header::put(Some(self.plain()?), &mut self.head.tp),
-            // A name longer than eight bytes, of which two are left.
-            Field::Payload if self.scanner.literal(b"\":") => {
-                let start = self.scanner.at();
-                self.scanner.value(PAYLOAD_DEPTH).ok()?;
-                let place = start..self.scanner.at();
-                check_utf8(self.message.get(place.clone())?).ok()?;
-                header::put(self.message.slice(place), &mut self.payload);
-            }
-            Field::Payload => return None,
-        }
-        self.seen.note(field);
-        Some(())
-    }
-
-    /// Reads one field, however it is written.
-    #[cold]
     fn named(&mut self) -> Result<(), Broken> {
         self.scanner.space();
         let name = self.scanner.text("name of a header field that is not text")?;
@@ -234,7 +254,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[cold]
     fn value(&mut self, field: Field) -> Result<(), Broken> {
         if !self.seen.note(field) {
             return Err(self.scanner.broken(header::TWICE));
@@ -298,21 +317,6 @@ impl<'a> Reader<'a> {
             hyphenated(text.inner)
         };
         id.ok_or_else(|| self.scanner.broken(header::UUID))
-    }
-
-    /// A text without escapes.
-    #[inline]
-    fn plain(&mut self) -> Option<ByteString> {
-        let place = self.scanner.plain()?;
-        header::text(self.message, place)
-    }
-
-    /// An id without escapes: 36 bytes between two quotes.
-    #[inline]
-    fn hyphenated(&mut self) -> Option<MessageId> {
-        let Some([b'"', text @ .., b'"']) = self.scanner.next::<38>() else { return None };
-        self.scanner.step(38);
-        hyphenated(text)
     }
 }
 

@@ -36,11 +36,6 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    #[inline]
-    pub(super) const fn back_to(&mut self, at: usize) {
-        self.at = at;
-    }
-
     #[cold]
     pub(super) const fn broken(&self, rule: &'static str) -> Broken {
         Broken { rule, at: self.at }
@@ -57,6 +52,14 @@ impl<'a> Scanner<'a> {
     pub(super) fn literal(&mut self, bytes: &[u8]) -> bool {
         let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
         self.at += if found { bytes.len() } else { 0 };
+        found
+    }
+
+    /// Skips this byte, if it comes next.
+    #[inline]
+    pub(super) fn next_is(&mut self, byte: u8) -> bool {
+        let found = self.peek() == byte;
+        self.at += usize::from(found);
         found
     }
 
@@ -78,6 +81,14 @@ impl<'a> Scanner<'a> {
     pub(super) fn end(&mut self) -> Result<(), Broken> {
         self.space();
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.broken(rule::TRAILING)) }
+    }
+
+    /// Where the next value stands, if its form is good.
+    #[inline]
+    pub(super) fn place(mut self, depth: usize) -> Option<Range<usize>> {
+        let start = self.at;
+        self.value(depth).ok()?;
+        Some(start..self.at)
     }
 
     /// Skips one value that may open `depth` levels, at most 64. What is open is kept in the bits of
@@ -175,6 +186,33 @@ impl<'a> Scanner<'a> {
         Some(start + 1..end - 1)
     }
 
+    /// Skips what stands before a name, the name and its colon, where there are no escapes and no
+    /// white space, and says where the name stands. Nothing is skipped otherwise.
+    #[inline]
+    pub(super) fn next_name(&mut self) -> Option<Range<usize>> {
+        let name = self.at + 1;
+        let end = short(self.bytes, name)?;
+        self.name_until(name, end)
+    }
+
+    /// The same for every length.
+    pub(super) fn next_long_name(&mut self) -> Option<Range<usize>> {
+        let name = self.at + 1;
+        let end = long_string(self.bytes, name)?;
+        self.name_until(name, end)
+    }
+
+    /// Goes on behind a name with its quotes and the colon, if that comes next.
+    #[inline]
+    fn name_until(&mut self, start: usize, end: usize) -> Option<Range<usize>> {
+        match self.bytes.get(end..)? {
+            [b':', after, ..] if *after > b' ' => {}
+            _ => return None,
+        }
+        self.at = end + 1;
+        Some(start + 1..end - 1)
+    }
+
     /// Skips a colon and the white space around it.
     #[inline]
     pub(super) fn colon(&mut self) -> Result<(), Broken> {
@@ -221,52 +259,12 @@ impl<'a> Scanner<'a> {
         self.small().ok_or_else(|| self.broken(header::INTEGER))
     }
 
-    /// Skips such an integer, if that is what comes next. One copy for whoever reads one.
-    #[inline(never)]
+    /// Skips such an integer, if that is what comes next.
+    #[inline]
     pub(super) fn small(&mut self) -> Option<u64> {
-        let eight = self.eight();
-        let (value, count) = word::some_digits(eight);
-        if count == 8 {
-            return self.long(value);
-        }
-        let [after, ..] = (eight >> (8 * count)).to_le_bytes();
-        let is_zero = eight & 0xff == u64::from(b'0') && count > 1;
-        if count == 0 || is_zero || matches!(after, b'.' | b'e' | b'E') {
-            return self.unusual_integer();
-        }
-        self.at += count as usize;
-        Some(value)
-    }
-
-    /// The same where eight digits have this value.
-    #[inline(never)]
-    fn long(&mut self, value: u64) -> Option<u64> {
-        let Some([first, .., after]) = self.next().map(|next: &[u8; 16]| next.as_chunks().0) else {
-            return self.unusual_integer();
-        };
-        let after = u64::from_le_bytes(*after);
-        let (more, count) = word::some_digits(after);
-        let [next, ..] = after.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes();
-        if first[0] == b'0' || matches!(next, b'.' | b'e' | b'E') {
-            return self.unusual_integer();
-        }
-        self.at += 8 + count as usize;
-        Some(value * word::TENS[count as usize & 7] + more)
-    }
-
-    /// The same for 16 digits and more, where fewer bytes are left, and for what is none.
-    #[cold]
-    #[inline(never)]
-    fn unusual_integer(&mut self) -> Option<u64> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (value, digits) = word::leading_digits(rest);
-        let zero = digits > 1 && rest.first() == Some(&b'0');
-        let more = matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
-        if digits == 0 || digits > DIGITS || zero || more || value > Limits::MAX_INTEGER {
-            return None;
-        }
+        let (value, digits) = integer(self.bytes, self.at);
         self.at += digits;
-        Some(value)
+        (digits > 0).then_some(value)
     }
 
     /// The next eight bytes as one number; 0 where fewer are left.
@@ -411,6 +409,56 @@ fn end_among(eight: [u8; 8], at: usize) -> Option<usize> {
     let stop = word::stops(eight).trailing_zeros() & !7;
     let is_end = eight.checked_shr(stop)? & 0xff == u64::from(b'"');
     is_end.then_some(at + 1 + stop as usize / 8)
+}
+
+/// The value of an integer from 0 to 2^53 - 1 that starts here, and its digits; none where it is
+/// something else. One copy for whoever reads one, and its answer stays in registers.
+#[inline(never)]
+fn integer(bytes: &[u8], at: usize) -> (u64, usize) {
+    let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) else {
+        return unusual_integer(bytes, at);
+    };
+    let eight = u64::from_le_bytes(*eight);
+    let (value, count) = word::some_digits(eight);
+    if count == 8 {
+        return long_integer(bytes, at, value);
+    }
+    let [after, ..] = (eight >> (8 * count)).to_le_bytes();
+    let is_zero = eight & 0xff == u64::from(b'0') && count > 1;
+    if count == 0 || is_zero || matches!(after, b'.' | b'e' | b'E') {
+        return unusual_integer(bytes, at);
+    }
+    (value, count as usize)
+}
+
+/// The same where the first eight digits have this value.
+#[inline(never)]
+fn long_integer(bytes: &[u8], at: usize, value: u64) -> (u64, usize) {
+    let next = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>);
+    let Some([first, .., after]) = next.map(|next| next.as_chunks().0) else {
+        return unusual_integer(bytes, at);
+    };
+    let after = u64::from_le_bytes(*after);
+    let (more, count) = word::some_digits(after);
+    let [next, ..] = after.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes();
+    if first[0] == b'0' || matches!(next, b'.' | b'e' | b'E') {
+        return unusual_integer(bytes, at);
+    }
+    (value * word::TENS[count as usize & 7] + more, 8 + count as usize)
+}
+
+/// The same for 16 digits and more, where fewer bytes are left, and for what is none.
+#[cold]
+#[inline(never)]
+fn unusual_integer(bytes: &[u8], at: usize) -> (u64, usize) {
+    let text = bytes.get(at..).unwrap_or_default();
+    let (value, digits) = word::leading_digits(text);
+    let zero = digits > 1 && text.first() == Some(&b'0');
+    let more = matches!(text.get(digits), Some(b'.' | b'e' | b'E'));
+    if digits > DIGITS || zero || more || value > Limits::MAX_INTEGER {
+        return (0, 0);
+    }
+    (value, digits)
 }
 
 /// Where a number ends that is digits alone and starts here.

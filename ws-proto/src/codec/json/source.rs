@@ -66,6 +66,13 @@ impl<'de> JsonSource<'de> {
         Ok(separator == b',' || self.scanner.peek() != end)
     }
 
+    /// A name of more than seven letters.
+    #[inline(never)]
+    fn long_name(&mut self) -> Option<&'de str> {
+        let place = self.scanner.next_long_name()?;
+        self.text.get(place)
+    }
+
     #[inline]
     fn close(&mut self, bracket: u8, end: u8) -> Result<(), Refused> {
         self.scanner.space();
@@ -188,21 +195,13 @@ impl<'de> Source<'de> for JsonSource<'de> {
     /// One copy for all types.
     #[inline(never)]
     fn name(&mut self, _: &mut Ahead) -> Option<&'de str> {
-        let mut ahead = self.scanner;
-        if !matches!(ahead.peek(), b',' | b'{') {
+        if !matches!(self.scanner.peek(), b',' | b'{') {
             return None;
         }
-        ahead.step(1);
-        let place = ahead.plain()?;
-        if ahead.peek() != b':' {
-            return None;
+        match self.scanner.next_name() {
+            Some(place) => self.text.get(place),
+            None => self.long_name(),
         }
-        ahead.step(1);
-        if ahead.peek() <= b' ' {
-            return None;
-        }
-        self.scanner = ahead;
-        self.text.get(place)
     }
 
     #[inline]

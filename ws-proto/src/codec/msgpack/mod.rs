@@ -13,7 +13,7 @@ use super::{
     whole,
 };
 use crate::{envelope::Head, frame::Frame, ids::MessageId, limits::Limits, raw::Raw};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use bytestring::ByteString;
 use scan::{NIL, NOT_UTF8, Scanner};
 use serde::{Serialize, de::DeserializeOwned};
@@ -41,19 +41,17 @@ impl MessagePack {
     /// Decodes the header into a blank one, where it stays.
     #[inline]
     pub(super) fn read_head(message: &Bytes, head: &mut Head) -> Result<Raw, DecodeError> {
-        let scanner = Scanner::new(message);
-        let mut reader = Reader { message, scanner, head, seen: Seen::default(), unknown: None };
-        if reader.scanner.array()? != Some(usize::from(FIELDS)) {
-            return Err(reader.scanner.broken("message that is not an array of five").into());
-        }
-        reader.places()?;
-        reader.entries()?;
-        header::check_read(reader.head)?;
-        let mut scanner = reader.scanner;
-        let start = scanner.at();
+        let start = match usual_header(message, head) {
+            Some(start) => start,
+            None => any_header(message, head)?,
+        };
+        header::check_read(head)?;
+        let mut scanner = Scanner::starting(message, start);
         scanner.value(PAYLOAD_DEPTH)?;
         scanner.end()?;
-        Ok(Raw::scanned(Format::MessagePack, message.slice(start..)))
+        let mut payload = message.clone();
+        payload.advance(start);
+        Ok(Raw::scanned(Format::MessagePack, payload))
     }
 }
 
@@ -115,6 +113,67 @@ fn refused(error: &dyn fmt::Display) -> DecodeError {
     DecodeError::Invalid(format!("payload: {error}"))
 }
 
+/// Reads a header that stands as we write it, and says where the payload starts; `None` where it
+/// does not, or is not good: it is to be read again then.
+#[inline]
+fn usual_header(message: &Bytes, head: &mut Head) -> Option<usize> {
+    let mut scanner = Scanner::new(message);
+    if !scanner.marker(0x90 | FIELDS) {
+        return None;
+    }
+    header::put(text(message, &mut scanner)?, &mut head.kind);
+    head.id = id(&mut scanner)?;
+    head.ts = scanner.small()?;
+    if scanner.nil() {
+        return Some(scanner.at());
+    }
+    let mut seen = Seen::default();
+    for _ in 0..scanner.few_entries()? {
+        let (field, len) = NAMES.find(scanner.eight())?;
+        if !seen.note(field) {
+            return None;
+        }
+        scanner.step(len);
+        match field {
+            Field::Re => head.re = Some(id(&mut scanner)?),
+            Field::Seq => head.seq = Some(scanner.small()?),
+            Field::Ack => head.ack = Some(scanner.small()?),
+            Field::Ch => header::put(Some(text(message, &mut scanner)?), &mut head.ch),
+            Field::Off => head.off = Some(scanner.small()?),
+            Field::Prev => head.prev = Some(scanner.small()?),
+            Field::Key => header::put(Some(text(message, &mut scanner)?), &mut head.key),
+            Field::Ttl => head.ttl = Some(scanner.small()?),
+            Field::Tp => header::put(Some(text(message, &mut scanner)?), &mut head.tp),
+            Field::Type | Field::Id | Field::Ts | Field::Payload => return None,
+        }
+    }
+    Some(scanner.at())
+}
+
+/// The same for every header, however it is written.
+#[cold]
+fn any_header(message: &Bytes, head: &mut Head) -> Result<usize, Broken> {
+    *head = Head::blank();
+    let scanner = Scanner::new(message);
+    let mut reader = Reader { message, scanner, head, seen: Seen::default(), unknown: None };
+    reader.header()?;
+    Ok(reader.scanner.at())
+}
+
+/// A text whose length is in its marker or the byte behind it.
+#[inline]
+fn text(message: &Bytes, scanner: &mut Scanner<'_>) -> Option<ByteString> {
+    header::text(message, scanner.short_text()?)
+}
+
+/// An id whose length is in one byte.
+#[inline]
+fn id(scanner: &mut Scanner<'_>) -> Option<MessageId> {
+    let Some([0xc4, 16, id @ ..]) = scanner.next::<18>() else { return None };
+    scanner.step(18);
+    Some(MessageId(Uuid::from_bytes(*id)))
+}
+
 /// A header while it is read.
 struct Reader<'a> {
     message: &'a Bytes,
@@ -126,30 +185,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The fields that have their places in the array.
-    #[inline]
-    fn places(&mut self) -> Result<(), Broken> {
-        let start = self.scanner.at();
-        if self.usual_places().is_none() {
-            self.scanner.back_to(start);
-            self.value(Field::Type)?;
-            self.value(Field::Id)?;
-            self.value(Field::Ts)?;
+    fn header(&mut self) -> Result<(), Broken> {
+        if self.scanner.array()? != Some(usize::from(FIELDS)) {
+            return Err(self.scanner.broken("message that is not an array of five"));
         }
-        Ok(())
-    }
-
-    #[inline]
-    fn usual_places(&mut self) -> Option<()> {
-        header::put(self.short_text()?, &mut self.head.kind);
-        self.head.id = self.id()?;
-        self.head.ts = self.number()?;
-        Some(())
-    }
-
-    /// The fields of the map.
-    #[inline]
-    fn entries(&mut self) -> Result<(), Broken> {
+        self.value(Field::Type)?;
+        self.value(Field::Id)?;
+        self.value(Field::Ts)?;
         if self.scanner.nil() {
             return Ok(());
         }
@@ -157,42 +199,11 @@ impl Reader<'_> {
             return Err(self.scanner.broken("header that is neither a map nor nil"));
         };
         for _ in 0..entries {
-            let start = self.scanner.at();
-            if self.usual().is_none() {
-                self.scanner.back_to(start);
-                self.named()?;
-            }
+            self.named()?;
         }
         Ok(())
     }
 
-    /// Reads one field that stands as we write it; `None` where it does not, or is not good: it is
-    /// to be read again then.
-    #[inline]
-    fn usual(&mut self) -> Option<()> {
-        let (field, len) = NAMES.find(self.scanner.eight())?;
-        if self.seen.has(field) {
-            return None;
-        }
-        self.scanner.step(len);
-        match field {
-            Field::Re => self.head.re = Some(self.id()?),
-            Field::Seq => self.head.seq = Some(self.number()?),
-            Field::Ack => self.head.ack = Some(self.number()?),
-            Field::Ch => header::put(Some(self.short_text()?), &mut self.head.ch),
-            Field::Off => self.head.off = Some(self.number()?),
-            Field::Prev => self.head.prev = Some(self.number()?),
-            Field::Key => header::put(Some(self.short_text()?), &mut self.head.key),
-            Field::Ttl => self.head.ttl = Some(self.number()?),
-            Field::Tp => header::put(Some(self.short_text()?), &mut self.head.tp),
-            Field::Type | Field::Id | Field::Ts | Field::Payload => return None,
-        }
-        self.seen.note(field);
-        Some(())
-    }
-
-    /// Reads one field, however it is written.
-    #[cold]
     fn named(&mut self) -> Result<(), Broken> {
         let name = self.scanner.text(rule::KEY)?;
         match Field::named(name) {
@@ -209,7 +220,6 @@ impl Reader<'_> {
         }
     }
 
-    #[cold]
     fn value(&mut self, field: Field) -> Result<(), Broken> {
         match field {
             Field::Type => self.head.kind = self.text()?,
@@ -227,26 +237,6 @@ impl Reader<'_> {
             Field::Payload => {}
         }
         Ok(())
-    }
-
-    /// A text whose length is in one byte. One copy for all fields.
-    #[inline(never)]
-    fn short_text(&mut self) -> Option<ByteString> {
-        header::text(self.message, self.scanner.short_text()?)
-    }
-
-    /// One copy for all fields.
-    #[inline(never)]
-    fn number(&mut self) -> Option<u64> {
-        self.scanner.small()
-    }
-
-    /// As everybody writes it: a length of one byte.
-    #[inline]
-    fn id(&mut self) -> Option<MessageId> {
-        let Some([0xc4, 16, id @ ..]) = self.scanner.next::<18>() else { return None };
-        self.scanner.step(18);
-        Some(MessageId(Uuid::from_bytes(*id)))
     }
 
     fn text(&mut self) -> Result<ByteString, Broken> {

@@ -31,13 +31,13 @@ impl<'a> Scanner<'a> {
         Self { bytes, at: 0 }
     }
 
-    pub(super) const fn at(&self) -> usize {
-        self.at
+    /// The place of so many bytes.
+    pub(super) const fn starting(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
     }
 
-    #[inline]
-    pub(super) const fn back_to(&mut self, at: usize) {
-        self.at = at;
+    pub(super) const fn at(&self) -> usize {
+        self.at
     }
 
     #[cold]
@@ -51,10 +51,26 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips a nil, if there is one.
+    #[inline]
     pub(super) fn nil(&mut self) -> bool {
-        let found = self.peek() == Some(NIL);
+        self.marker(NIL)
+    }
+
+    /// Skips this byte, if it comes next.
+    #[inline]
+    pub(super) fn marker(&mut self, marker: u8) -> bool {
+        let found = self.peek() == Some(marker);
         self.at += usize::from(found);
         found
+    }
+
+    /// Opens a map whose length is in its marker, if that is what comes next: how many entries
+    /// follow.
+    #[inline]
+    pub(super) fn few_entries(&mut self) -> Option<u8> {
+        let marker @ 0x80..=0x8f = self.peek()? else { return None };
+        self.at += 1;
+        Some(marker & 0x0f)
     }
 
     /// Skips one value that may open `depth` levels.
@@ -195,25 +211,9 @@ impl<'a> Scanner<'a> {
     /// The same in an encoding without a sign, if that is what comes next.
     #[inline]
     pub(super) fn small(&mut self) -> Option<u64> {
-        let (value, len) = match self.peek()? {
-            marker @ 0x00..=0x7f => (u64::from(marker), 1),
-            0xcc => (u8::from_be_bytes(self.behind()?).into(), 2),
-            0xcd => (u16::from_be_bytes(self.behind()?).into(), 3),
-            0xce => (u32::from_be_bytes(self.behind()?).into(), 5),
-            0xcf => (u64::from_be_bytes(self.behind()?), 9),
-            _ => return None,
-        };
-        if value > Limits::MAX_INTEGER {
-            return None;
-        }
+        let (value, len) = small(self.bytes, self.at);
         self.at += len;
-        Some(value)
-    }
-
-    /// What stands behind the next byte.
-    #[inline]
-    fn behind<const N: usize>(&self) -> Option<[u8; N]> {
-        self.bytes.get(self.at + 1..)?.first_chunk().copied()
+        (len > 0).then_some(value)
     }
 
     /// Skips a text whose length is in its marker or the byte behind it, if that is what comes
@@ -248,9 +248,12 @@ impl<'a> Scanner<'a> {
     /// Skips this text of at most 16 bytes, if it comes next and its length is in its marker.
     #[inline]
     pub(super) fn short_name(&mut self, name: &str) -> bool {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let Some((marker @ 0xa0..=0xbf, rest)) = rest.split_first() else { return false };
-        let text = rest.get(..usize::from(marker & 0x1f)).unwrap_or_default();
+        let Some([marker, rest @ ..]) = self.bytes.get(self.at..) else { return false };
+        // Every other marker would be that of more than 16 bytes.
+        if usize::from(marker ^ 0xa0) != name.len() {
+            return false;
+        }
+        let Some(text) = rest.get(..name.len()) else { return false };
         let found = word::is_same_short(name.as_bytes(), text);
         self.at += if found { 1 + name.len() } else { 0 };
         found
@@ -450,6 +453,34 @@ fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
     let text = bytes.get(start..start + len)?;
     // Most texts are ASCII, which is known faster than UTF-8 is.
     (word::is_ascii(text) || str::from_utf8(text).is_ok()).then_some(start + len)
+}
+
+/// The value of an integer from 0 to 2^53 - 1 that starts here, without a sign, and its bytes; none
+/// where it is something else. One copy for all fields, and its answer stays in registers.
+#[inline(never)]
+fn small(bytes: &[u8], at: usize) -> (u64, usize) {
+    let Some([marker, behind @ ..]) = bytes.get(at..).and_then(<[u8]>::first_chunk::<9>) else {
+        return last_small(bytes.get(at..).unwrap_or_default());
+    };
+    let width = match marker {
+        0x00..=0x7f => return (u64::from(*marker), 1),
+        0xcc..=0xcf => 1 << (marker & 3),
+        _ => return (0, 0),
+    };
+    let value = u64::from_be_bytes(*behind) >> (64 - 8 * width);
+    if value > Limits::MAX_INTEGER { (0, 0) } else { (value, 1 + width) }
+}
+
+/// The same where fewer bytes are left than the longest has.
+#[inline(never)]
+fn last_small(rest: &[u8]) -> (u64, usize) {
+    match *rest {
+        [marker @ 0x00..=0x7f, ..] => (u64::from(marker), 1),
+        [0xcc, value, ..] => (u64::from(value), 2),
+        [0xcd, a, b, ..] => (u64::from(u16::from_be_bytes([a, b])), 3),
+        [0xce, a, b, c, d, ..] => (u64::from(u32::from_be_bytes([a, b, c, d])), 5),
+        _ => (0, 0),
+    }
 }
 
 /// An integer is one whatever it was written as.
