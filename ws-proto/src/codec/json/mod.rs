@@ -1,5 +1,6 @@
 //! JSON: an object in a text frame (`docs/protocol.md`, section 2).
 
+mod integer;
 mod scan;
 mod source;
 mod write;

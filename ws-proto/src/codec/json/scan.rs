@@ -1,10 +1,10 @@
 //! Finds where a JSON value ends, and whether it is one, without decoding it.
 
+use super::integer;
 use crate::codec::{
     error::{Broken, rule},
     header, word,
 };
-use crate::limits::Limits;
 use std::ops::Range;
 
 /// A place in a text, which may still turn out not to be UTF-8: only ASCII is looked at.
@@ -23,8 +23,6 @@ pub(super) struct Text<'a> {
 }
 
 const STRING: &str = "string that does not end";
-/// Of the largest integer of a header; what has no more of them fits in 64 bits.
-const DIGITS: usize = Limits::MAX_INTEGER.ilog10() as usize + 1;
 const NUMBER: &str = "number that is none of JSON";
 
 impl<'a> Scanner<'a> {
@@ -262,7 +260,7 @@ impl<'a> Scanner<'a> {
     /// Skips such an integer, if that is what comes next.
     #[inline]
     pub(super) fn small(&mut self) -> Option<u64> {
-        let (value, digits) = integer(self.bytes, self.at);
+        let (value, digits) = integer::read(self.bytes, self.at);
         self.at += digits;
         (digits > 0).then_some(value)
     }
@@ -409,56 +407,6 @@ fn end_among(eight: [u8; 8], at: usize) -> Option<usize> {
     let stop = word::stops(eight).trailing_zeros() & !7;
     let is_end = eight.checked_shr(stop)? & 0xff == u64::from(b'"');
     is_end.then_some(at + 1 + stop as usize / 8)
-}
-
-/// The value of an integer from 0 to 2^53 - 1 that starts here, and its digits; none where it is
-/// something else. One copy for whoever reads one, and its answer stays in registers.
-#[inline(never)]
-fn integer(bytes: &[u8], at: usize) -> (u64, usize) {
-    let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) else {
-        return unusual_integer(bytes, at);
-    };
-    let eight = u64::from_le_bytes(*eight);
-    let (value, count) = word::some_digits(eight);
-    if count == 8 {
-        return long_integer(bytes, at, value);
-    }
-    let [after, ..] = (eight >> (8 * count)).to_le_bytes();
-    let is_zero = eight & 0xff == u64::from(b'0') && count > 1;
-    if count == 0 || is_zero || matches!(after, b'.' | b'e' | b'E') {
-        return unusual_integer(bytes, at);
-    }
-    (value, count as usize)
-}
-
-/// The same where the first eight digits have this value.
-#[inline(never)]
-fn long_integer(bytes: &[u8], at: usize, value: u64) -> (u64, usize) {
-    let next = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>);
-    let Some([first, .., after]) = next.map(|next| next.as_chunks().0) else {
-        return unusual_integer(bytes, at);
-    };
-    let after = u64::from_le_bytes(*after);
-    let (more, count) = word::some_digits(after);
-    let [next, ..] = after.checked_shr(8 * count).unwrap_or(u64::from(b'.')).to_le_bytes();
-    if first[0] == b'0' || matches!(next, b'.' | b'e' | b'E') {
-        return unusual_integer(bytes, at);
-    }
-    (value * word::TENS[count as usize & 7] + more, 8 + count as usize)
-}
-
-/// The same for 16 digits and more, where fewer bytes are left, and for what is none.
-#[cold]
-#[inline(never)]
-fn unusual_integer(bytes: &[u8], at: usize) -> (u64, usize) {
-    let text = bytes.get(at..).unwrap_or_default();
-    let (value, digits) = word::leading_digits(text);
-    let zero = digits > 1 && text.first() == Some(&b'0');
-    let more = matches!(text.get(digits), Some(b'.' | b'e' | b'E'));
-    if digits > DIGITS || zero || more || value > Limits::MAX_INTEGER {
-        return (0, 0);
-    }
-    (value, digits)
 }
 
 /// Where a number ends that is digits alone and starts here.
