@@ -48,3 +48,25 @@ fn what_is_usual_ends_where_a_longer_look_says_and_is_as_deep() {
     }
     assert!(good > 10_000 && refused > 10_000, "{good} are good, {refused} are not");
 }
+
+#[test]
+fn an_integer_is_the_same_wherever_the_message_ends_behind_it() {
+    for value in [0, 0x7f, 0x80, 0xff, 0x1234, 0x1_0000, 0x1_0000_0000, Limits::MAX_INTEGER] {
+        let eight = value.to_be_bytes();
+        for (marker, width) in [(0xcc, 1), (0xcd, 2), (0xce, 4), (0xcf, 8)] {
+            let (before, last) = eight.split_at(8 - width);
+            if before.iter().any(|byte| *byte != 0) {
+                continue;
+            }
+            let mut bytes = [&[marker], last].concat();
+            for more in 0..10 {
+                let mut scanner = Scanner::new(&bytes);
+                assert_eq!(scanner.small(), Some(value), "{more} behind it");
+                assert_eq!(scanner.at(), 1 + width);
+                bytes.push(0xff);
+            }
+            let mut scanner = Scanner::new(&bytes[..width]);
+            assert_eq!((scanner.small(), scanner.at()), (None, 0), "cut");
+        }
+    }
+}
