@@ -149,7 +149,7 @@ pub(crate) async fn idle(
             application.poll_commands(cx, session, clock.now());
             let now = clock.now();
             run_due(session, now);
-            timer.arm(cx, session, now);
+            timer.arm(cx, session.poll_timeout(), now);
             let mut told = false;
             while let Some(event) = session.poll_event() {
                 application.on_event(event, session, clock.now());
@@ -208,13 +208,16 @@ impl Turn {
         application: &mut impl Application,
     ) -> Poll<Option<Box<Closed>>> {
         let unwritten = self.transport.unwritten();
+        // One moment for the whole batch: it was there when the reading began.
+        let now = self.clock.now();
         // Once: what comes during the turn wakes the next one.
         let is_held_back = !session.wants_frames();
-        let more_to_read = self.read(cx, session, application);
+        let more_to_read = self.read(cx, session, application, now);
         // Answers to pings are queued below us.
         self.stall.added(unwritten, self.transport.unwritten());
+        let mut begun = Some(now);
         loop {
-            let now = self.clock.now();
+            let now = begun.take().unwrap_or_else(|| self.clock.now());
             application.poll_commands(cx, session, now);
             if application.is_handed_over() {
                 return Poll::Ready(None);
@@ -226,23 +229,24 @@ impl Turn {
             // back, another look would find nothing: what it gives later wakes the next turn.
             let is_full = !(session.has_room() && session.wants_deliveries());
             let written = self.write(cx, session, now);
-            let told = self.tell(session, application, Some(now));
+            let told = self.tell(session, application, now);
             if let Some(closed) = self.closed.take() {
                 return Poll::Ready(Some(closed));
             }
             let stands = self.timer.stands(cx, session, now);
-            let is_due = || !stands && is_due(session, now);
-            let has_changed = told || (written.any && (is_full || is_due()));
+            let due = if stands { None } else { session.poll_timeout() };
+            let is_due = due.is_some_and(|due| due <= now);
+            let has_changed = told || (written.any && (is_full || is_due));
             if !more_to_read && has_changed {
                 continue;
             }
-            let blocked = self.flush(cx, session) || written.blocked;
-            self.watch_stall(cx, blocked, session);
-            if self.tell(session, application, None) {
+            if self.flush(cx, session, written.blocked)
+                && self.tell(session, application, self.clock.now())
+            {
                 continue;
             }
             if !stands {
-                self.timer.arm(cx, session, now);
+                self.timer.arm(cx, due, now);
             }
             application.on_rest(session);
             if more_to_read || (is_held_back && session.wants_frames()) {
@@ -261,9 +265,8 @@ impl Turn {
         cx: &mut Context<'_>,
         session: &mut Session,
         application: &mut impl Application,
+        now: Time,
     ) -> bool {
-        // One moment for the whole batch: it was there when the reading began.
-        let now = self.clock.now();
         // Taken, so that a transport that drives another session finds none.
         let mut arrived = ARRIVED.take();
         let mut may_be_more = true;
@@ -276,7 +279,7 @@ impl Turn {
             for received in arrived.drain(..) {
                 self.take(received, session, now);
             }
-            self.tell(session, application, Some(now));
+            self.tell(session, application, now);
             if !may_be_more {
                 break;
             }
@@ -409,45 +412,43 @@ impl Turn {
         Some(self.transport.start_send(scratch))
     }
 
-    /// Hands over what is queued; true when the transport takes no more of it now.
-    fn flush(&mut self, cx: &mut Context<'_>, session: &mut Session) -> bool {
-        match self.transport.poll_flush(cx) {
-            Poll::Ready(Ok(())) => false,
+    /// Hands over what is queued; true when the connection is over, for it is lost or its peer
+    /// reads nothing for too long.
+    fn flush(&mut self, cx: &mut Context<'_>, session: &mut Session, blocked: bool) -> bool {
+        let blocked = match self.transport.poll_flush(cx) {
+            Poll::Ready(Ok(())) => blocked,
             Poll::Ready(Err(error)) => {
                 lost(session, None, error.to_string(), self.clock.now());
-                false
+                return true;
             }
             Poll::Pending => true,
+        };
+        if self.stall.end(cx, blocked, self.transport.unwritten()).is_pending() {
+            return false;
         }
+        let now = self.clock.now();
+        session.handle_fault(PeerFault::TooSlow, now);
+        // What says so cannot be delivered either.
+        while session.poll_transmit(now).is_some() {}
+        true
     }
 
-    /// Closes a connection whose peer reads nothing for too long.
-    fn watch_stall(&mut self, cx: &mut Context<'_>, blocked: bool, session: &mut Session) {
-        if self.stall.end(cx, blocked, self.transport.unwritten()).is_ready() {
-            let now = self.clock.now();
-            session.handle_fault(PeerFault::TooSlow, now);
-            // What says so cannot be delivered either.
-            while session.poll_transmit(now).is_some() {}
-        }
-    }
-
-    /// Tells the application everything there is to tell; true when there was anything. Without a
-    /// moment it is this one, and the clock is asked only then.
+    /// Tells the application everything there is to tell; true when there was anything.
     fn tell(
         &mut self,
         session: &mut Session,
         application: &mut impl Application,
-        now: Option<Time>,
+        now: Time,
     ) -> bool {
-        let mut told = None;
+        let mut told = false;
         while let Some(event) = session.poll_event() {
-            let now = *told.get_or_insert_with(|| now.unwrap_or_else(|| self.clock.now()));
             if let Event::Closed(closed) = &event {
                 self.closed = Some(Box::new(closed.clone()));
             }
             application.on_event(event, session, now);
+            told = true;
         }
-        told.is_some()
+        told
     }
 
     /// Says goodbye on the transport; what is in flight may still arrive.

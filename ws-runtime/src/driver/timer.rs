@@ -36,12 +36,12 @@ impl Timer {
         self.is_first && !session.is_stirred() && self.at > Some(now) && self.wakes(cx)
     }
 
-    /// Remembers to come back for what is due after this moment, which is the same for the whole
-    /// turn: a clock that runs on must not keep the turn from ending. Called when everything is
-    /// written, since most deadlines end with that.
-    pub(super) fn arm(&mut self, cx: &mut Context<'_>, session: &Session, now: Time) {
+    /// Remembers to come back for what the session says is due, if that is after this moment, which
+    /// is the same for the whole turn: a clock that runs on must not keep the turn from ending.
+    /// Called when everything is written, since most deadlines end with that.
+    pub(super) fn arm(&mut self, cx: &mut Context<'_>, due: Option<Time>, now: Time) {
         // What is still due needs an output to be taken first.
-        let due = session.poll_timeout().filter(|due| *due > now);
+        let due = due.filter(|due| *due > now);
         self.is_first = due.is_some();
         let Some(due) = due else { return };
         // Most deadlines move away before they come. A little too early, the timer only asks again;

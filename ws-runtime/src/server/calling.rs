@@ -205,6 +205,9 @@ impl Asking {
                 self.waits = Some(cx.waker().clone());
             }
             self.queues = self.line.take().map(Box::new);
+            if self.queues.is_none() {
+                return;
+            }
         }
         while let Some(queues) = &mut self.queues
             && let Poll::Ready(Some(call)) = queues.cancels.poll_recv(cx)

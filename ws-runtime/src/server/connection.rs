@@ -299,7 +299,7 @@ impl Application for Connection {
     }
 
     fn on_event(&mut self, event: Event, session: &mut Session, now: Time) {
-        self.is_stirred |= !matches!(event, Event::Consumed(..));
+        self.is_stirred |= !matches!(event, Event::Consumed(..) | Event::Request(_));
         match event {
             Event::Hello(hello, version) => self.on_hello(*hello, version, session, now),
             Event::Auth(ticket, token) => self.on_auth(ticket, token),

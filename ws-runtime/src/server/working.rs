@@ -80,6 +80,7 @@ impl Connection {
         let Some(answer) = ready else {
             let running = self.spawn(work, handler, link, spec.is_some_and(|spec| spec.cancel));
             self.running.insert(work, running);
+            self.is_stirred = true;
             return;
         };
         drop(handler);

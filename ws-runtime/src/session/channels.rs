@@ -8,10 +8,11 @@ use super::{
     event::{Event, Incoming},
     fault::PeerFault,
     few::Few,
+    flat::Flat,
     resting::relieve,
     serving::copied,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use ws_proto::{
     Address, AddressError, Envelope, Fault, FaultCode, Frame, Head, MessageId, Position, Raw,
     frame::{Done, Unsubscribed},
@@ -20,7 +21,7 @@ use ws_proto::{
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     by_address: Few<Channel>,
-    tickets: BTreeMap<Ticket, Address>,
+    tickets: Flat<Ticket, Address>,
     subscribed: usize,
     waiting: usize,
     /// Bytes of the events that wait, or that the application thinks about.
@@ -96,7 +97,7 @@ impl Session {
         decision: Result<Done, Fault>,
     ) -> Result<(), Misuse> {
         self.expect_side(Side::Server)?;
-        let address = self.channels.tickets.remove(&ticket).ok_or(Misuse::UnknownTicket)?;
+        let address = self.channels.tickets.remove(ticket).ok_or(Misuse::UnknownTicket)?;
         let Some(channel) = self.channels.by_address.get_mut(&address) else { return Ok(()) };
         let Some(asked) = channel.asking.take() else { return Ok(()) };
         let (re, is_subscribe) = match asked {
@@ -221,7 +222,7 @@ impl Session {
         };
         let question = question(head, address.clone());
         // Those that the application thinks about hold their payload, too.
-        let waiting = self.channels.waiting + self.channels.tickets.len();
+        let waiting = self.channels.waiting + self.channels.tickets.count();
         let is_full = waiting >= self.config.limits.max_queued;
         if is_full && !self.channels.is_needed(&question, &address) {
             let text = "too many channel commands of this connection wait for their turn";
@@ -297,11 +298,8 @@ impl Session {
 }
 
 impl Channels {
-    pub(super) fn rest(&mut self) {
-        // An empty tree keeps a node.
-        if self.tickets.is_empty() {
-            self.tickets = BTreeMap::new();
-        }
+    pub(super) fn rest(&mut self, kept: usize) {
+        self.tickets.rest(kept);
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -350,7 +348,8 @@ impl Channels {
 
     fn ask(&mut self, address: &Address, asking: Asking) -> Ticket {
         let ticket = self.next_ticket();
-        self.tickets.insert(ticket, address.clone());
+        // Tickets grow.
+        self.tickets.push(ticket, address.clone());
         if let Some(channel) = self.by_address.get_mut(address) {
             channel.asking = Some(asking);
         }

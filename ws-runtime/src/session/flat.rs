@@ -13,6 +13,12 @@ const KEPT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Flat<K, V>(VecDeque<(K, V)>);
 
+impl<K, V> Default for Flat<K, V> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
 impl<K: Copy + Ord, V> Flat<K, V> {
     pub(super) const fn new() -> Self {
         Self(VecDeque::new())

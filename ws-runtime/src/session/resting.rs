@@ -23,7 +23,7 @@ impl Session {
         self.urgent.rest(0);
         self.outbox.rest(kept);
         self.work.rest(kept);
-        self.channels.rest();
+        self.channels.rest(kept);
     }
 
     /// Whether anything but a delivery came or left since the last [`Session::rest`]. Where nothing

@@ -9,29 +9,30 @@ use std::{
 /// A moment: the time since a start that the driver picks. It never goes back.
 ///
 /// Our own type, since `std::time::Instant` can be neither built nor printed, and panics on wasm.
+/// Nanoseconds in one number, for moments are compared all the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Time(Duration);
+pub struct Time(u64);
 
 impl Time {
     /// The start.
-    pub const ZERO: Self = Self(Duration::ZERO);
+    pub const ZERO: Self = Self(0);
 
     /// The moment `since_start` after the start.
     #[must_use]
     pub const fn new(since_start: Duration) -> Self {
-        Self(since_start)
+        Self(nanos(since_start))
     }
 
     /// The time since the start.
     #[must_use]
     pub const fn since_start(self) -> Duration {
-        self.0
+        Duration::from_nanos(self.0)
     }
 
     /// Whole milliseconds since the start.
     #[must_use]
-    pub fn as_millis(self) -> u64 {
-        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
     }
 }
 
@@ -40,7 +41,7 @@ impl Add<Duration> for Time {
 
     /// Saturates: a deadline of centuries is as good as none.
     fn add(self, after: Duration) -> Self {
-        Self(self.0.saturating_add(after))
+        Self(self.0.saturating_add(nanos(after)))
     }
 }
 
@@ -49,7 +50,7 @@ impl Sub for Time {
 
     /// The time between two moments, zero when they are in the other order.
     fn sub(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -59,8 +60,17 @@ impl fmt::Display for Time {
     }
 }
 
+/// Whole nanoseconds; centuries are as good as for ever.
+const fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(duration.subsec_nanos() as u64)
+}
+
+/// The first of these moments. One that is centuries away is none.
 pub(super) fn earliest<const N: usize>(times: [Option<Time>; N]) -> Option<Time> {
-    times.into_iter().flatten().min()
+    let never = Time(u64::MAX);
+    let first = times.into_iter().fold(never, |first, time| first.min(time.unwrap_or(never)));
+    (first != never).then_some(first)
 }
 
 /// Whole milliseconds, as they travel.
