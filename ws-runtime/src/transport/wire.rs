@@ -15,8 +15,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ws_proto::{FRAME_HEAD, Format, Limits, write_frame_head};
 
-// Messages that are read together share memory of this many bytes: whoever keeps one of them keeps
-// no more than that.
+// Messages that are read together share memory of this many bytes, and so may those that other
+// connections of the thread read next: whoever keeps one of them keeps no more than that.
 const BLOCK: usize = 4 * 1024;
 // A queue that was larger is given back to the allocator.
 const SPARE: usize = 64 * 1024;
@@ -25,6 +25,8 @@ thread_local! {
     // An empty queue keeps no memory: what the connection before had is used again, and is still
     // in the processor's cache.
     static SPARE_QUEUE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    // The memory of the messages before, for nearly all are worked on when they were read.
+    static SPARE_BLOCK: Cell<BytesMut> = Cell::new(BytesMut::new());
 }
 
 /// A byte stream with an out-queue.
@@ -117,12 +119,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         let unread = self.ahead.unread();
         let (begin, end, mask) = FrameHead::read(unread)?.plain(format, unread)?;
-        let (body, is_last) = (&unread[begin..end], end == unread.len());
+        let body = &unread[begin..end];
         if body.len() > self.longest {
             return None;
         }
         if self.block.capacity() < body.len() {
-            self.block = BytesMut::with_capacity(unread.len().min(BLOCK).max(body.len()));
+            self.block = block_for(body.len());
         }
         self.block.extend_from_slice(body);
         let is_ascii = plain::mask(&mut self.block, mask);
@@ -132,8 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         self.ahead.taken(end);
         self.fruitless = 0;
-        let message = if is_last { mem::take(&mut self.block) } else { self.block.split() };
-        Some(message.freeze())
+        Some(self.block.split().freeze())
     }
 
     /// The same, when more is read; `None` where the codec has to say what comes.
@@ -155,7 +156,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Gives back memory until more is read: what was read is worked on.
     pub(super) fn rest(&mut self) {
         self.ahead.settle();
-        self.block = BytesMut::new();
+        let block = mem::take(&mut self.block);
+        if (1..=BLOCK).contains(&block.capacity()) {
+            // A thread that ends has no use for it.
+            let _ = SPARE_BLOCK.try_with(|spare| spare.set(block));
+        }
     }
 
     /// Queues whole unmasked frames.
@@ -326,6 +331,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 }
 
+// Room for so many bytes.
+fn block_for(bytes: usize) -> BytesMut {
+    if bytes > BLOCK {
+        return BytesMut::with_capacity(bytes);
+    }
+    let mut block = SPARE_BLOCK.try_with(Cell::take).unwrap_or_default();
+    // From its start again, if nobody keeps any of it: a processor has that still at hand.
+    if block.try_reclaim(BLOCK) || block.capacity() >= bytes {
+        return block;
+    }
+    BytesMut::with_capacity(BLOCK)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,5 +389,23 @@ mod tests {
         far.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"sharedsharedown");
         assert!(shared.is_unique());
+    }
+
+    #[test]
+    fn a_message_leaves_its_memory_to_the_next_unless_somebody_keeps_it() {
+        let read = |said: &[u8]| {
+            let frame = [&[0x81, 0x83, 0, 0, 0, 0], said].concat();
+            let (stream, _) = duplex(1);
+            let mut wire = Wire::begun(stream, &Bytes::from(frame), &Limits::default());
+            let message = wire.plain(Format::Json).unwrap();
+            wire.rest();
+            message
+        };
+        let kept = read(b"one");
+        let place = kept.as_ptr();
+        let next = read(b"two");
+        assert_eq!((&*kept, &*next), (&b"one"[..], &b"two"[..]));
+        drop((kept, next));
+        assert_eq!(read(b"six").as_ptr(), place);
     }
 }
