@@ -1,5 +1,5 @@
-//! What a ping of a client costs a server. Where the server asks, which needs time to pass, its turn
-//! is two: one writes the ping and one reads the pong.
+//! What a ping of a client costs a server. Where the server asks, which needs time to pass, its
+//! turn is two: one writes the ping and one reads the pong.
 
 use crate::{
     Outcome, Workload,
