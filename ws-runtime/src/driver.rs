@@ -375,8 +375,8 @@ impl Turn {
     /// `None` when there is none.
     fn send(&mut self, scratch: &mut Vec<u8>, session: &mut Session, now: Time) -> Option<bool> {
         let unwritten = self.transport.unwritten();
-        let sent = match session.poll_leaving(now)? {
-            Leaving::Kept(envelope) => self.start_encoded(envelope, scratch),
+        let sent = match session.poll_leaving(now, self.transport.format(), scratch)? {
+            Leaving::Encoded => Some(self.transport.start_send(scratch)),
             Leaving::Given(Transmit::Envelope(envelope)) => self.start_encoded(&envelope, scratch),
             Leaving::Given(Transmit::Shared(event)) => {
                 Some(self.transport.start_send(event.bytes(self.transport.format())))

@@ -1,8 +1,8 @@
 //! What leaves, in which order, and what rides on it (`docs/protocol.md`, section 6).
 
-use super::{Session, Side, Time, outbox::Next};
+use super::{Initiator, Session, Side, Time, outbox::Next};
 use std::sync::Arc;
-use ws_proto::{Batch, Envelope, Frame, Publication, frame::Ack};
+use ws_proto::{Batch, CloseCode, Envelope, Format, Frame, Publication, frame::Ack};
 
 /// What the driver sends.
 #[derive(Clone, Debug)]
@@ -15,28 +15,20 @@ pub enum Transmit {
     Batch(Arc<Batch>),
 }
 
-/// The same where it stands: a session keeps most messages until they are acknowledged.
+/// The same for whoever encodes: a session keeps most messages until they are acknowledged, and
+/// encodes those itself.
 #[derive(Debug)]
-pub enum Leaving<'a> {
-    /// To be encoded; the session keeps it.
-    Kept(&'a Envelope),
-    /// The session keeps nothing of it.
+pub enum Leaving {
+    /// The message is encoded.
+    Encoded,
+    /// To be sent like this. The session keeps nothing of it.
     Given(Transmit),
-}
-
-impl From<Leaving<'_>> for Transmit {
-    fn from(leaving: Leaving<'_>) -> Self {
-        match leaving {
-            Leaving::Kept(envelope) => Self::Envelope(Box::new(envelope.clone())),
-            Leaving::Given(transmit) => transmit,
-        }
-    }
 }
 
 /// What leaves now.
 pub(super) enum Left {
-    /// The frame that [`super::outbox::Outbox::leaving`] gives.
-    Kept,
+    /// A frame of the session stream, for the first time: it is to be kept.
+    Placed(Box<Envelope>),
     Given(Transmit),
 }
 
@@ -45,15 +37,37 @@ impl Session {
     /// A closing session gives its last frames here and then nothing.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Time) -> Option<Transmit> {
-        self.poll_leaving(now).map(Transmit::from)
-    }
-
-    /// [`Session::poll_transmit`] for whoever encodes the message at once, and copies nothing.
-    #[must_use]
-    pub fn poll_leaving(&mut self, now: Time) -> Option<Leaving<'_>> {
         self.tell_time(now);
         Some(match self.next_left()? {
-            Left::Kept => Leaving::Kept(self.outbox.leaving()?),
+            Left::Placed(envelope) => {
+                let format = match &envelope.frame {
+                    Frame::Message(payload) => payload.format(),
+                    _ => Format::Json,
+                };
+                self.keep(&envelope, format, &mut Vec::new());
+                Transmit::Envelope(envelope)
+            }
+            Left::Given(transmit) => transmit,
+        })
+    }
+
+    /// [`Session::poll_transmit`] for whoever sends messages of this format: what is kept until it
+    /// is acknowledged is encoded once, and left in `out` in the place of what was there. What
+    /// cannot be encoded is given, and ends the session.
+    #[must_use]
+    pub fn poll_leaving(
+        &mut self,
+        now: Time,
+        format: Format,
+        out: &mut Vec<u8>,
+    ) -> Option<Leaving> {
+        self.tell_time(now);
+        Some(match self.next_left()? {
+            Left::Placed(envelope) if self.keep(&envelope, format, out) => {
+                self.spare.put_frame(envelope);
+                Leaving::Encoded
+            }
+            Left::Placed(envelope) => Leaving::Given(Transmit::Envelope(envelope)),
             Left::Given(transmit) => Leaving::Given(transmit),
         })
     }
@@ -75,12 +89,23 @@ impl Session {
         Left::Given(Transmit::Envelope(envelope))
     }
 
-    /// A frame of the session stream leaves for the first time: it gets its place, and is kept.
+    /// A frame of the session stream leaves for the first time: it gets its place.
     pub(super) fn leave_placed(&mut self, mut envelope: Box<Envelope>) -> Left {
         self.outbox.place(&mut envelope);
         self.stamp(&mut envelope);
-        self.outbox.keep(envelope);
-        Left::Kept
+        Left::Placed(envelope)
+    }
+
+    /// Encodes a frame that has its place, and keeps it; false when it cannot be encoded.
+    fn keep(&mut self, envelope: &Envelope, format: Format, out: &mut Vec<u8>) -> bool {
+        out.clear();
+        let is_encoded = envelope.encode(format, out).is_ok();
+        if !is_encoded {
+            self.leave_out();
+        }
+        // Nothing is kept as nothing: each place has its own.
+        self.outbox.keep(out, format);
+        is_encoded
     }
 
     /// The last touch before a frame leaves: what we have received rides on it.
@@ -117,13 +142,15 @@ impl Session {
         }
         loop {
             match self.outbox.next()? {
-                Next::Again => {
+                Next::Again(Some(envelope)) => {
                     self.pace_spend();
-                    self.is_stirred = true;
-                    self.counters.sent += 1;
-                    let ack = self.inbox.tell();
-                    self.outbox.leaving_mut()?.head.ack = ack;
-                    return Some(Left::Kept);
+                    return Some(self.leave(envelope));
+                }
+                Next::Again(None) => {
+                    self.leave_out();
+                    let reason = "internal error".to_owned();
+                    self.end(Initiator::Application, CloseCode::INTERNAL, reason);
+                    return None;
                 }
                 Next::Frame(envelope, call) => {
                     let Some(envelope) = self.ready_to_leave(envelope, call) else { continue };

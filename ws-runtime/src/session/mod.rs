@@ -399,14 +399,18 @@ impl Session {
     /// The same, for a frame that is withdrawn with its call.
     fn push_for(&mut self, call: Option<CallId>, frame: Frame, set: impl FnOnce(&mut Head)) {
         if self.outbox.is_flooded() {
-            // A session that leaves out a frame cannot go on: the next one begins anew.
-            self.outbox.give_up();
-            self.grant = None;
+            self.leave_out();
             self.handle_fault(PeerFault::TooSlow, self.now);
         } else {
             let envelope = self.control(frame, set);
             self.outbox.push(envelope, call);
         }
+    }
+
+    /// A session that leaves out a frame cannot go on: the next one begins anew.
+    fn leave_out(&mut self) {
+        self.outbox.give_up();
+        self.grant = None;
     }
 
     /// Answers a message of the peer with a fault.

@@ -7,6 +7,7 @@
 
 mod dropping;
 mod figures;
+mod kept;
 #[cfg(test)]
 mod tests;
 mod withheld;
@@ -14,17 +15,16 @@ mod withheld;
 use super::{
     command::{CallId, Delivery},
     line::Line,
-    resting::{at_the_start, relieve},
-    workspace::Spare,
 };
 use bytestring::ByteString;
+use kept::Kept;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     mem,
     sync::Arc,
 };
 use ws_proto::{
-    Address, Envelope, Frame, Limits, Publication,
+    Address, Envelope, Format, Frame, Limits, Publication,
     frame::{Gap, GapReason},
 };
 
@@ -44,7 +44,7 @@ pub(super) struct Outbox {
     dropped: BTreeMap<Address, u64>,
     /// The events behind [`Queued::Latest`]: there is one for each.
     latest: BTreeMap<(Address, ByteString), Arc<Publication>>,
-    sent: VecDeque<Box<Envelope>>,
+    sent: Kept,
     /// How many of `sent` were sent on this connection; the rest is to be sent again.
     replayed: usize,
     last_seq: u64,
@@ -72,8 +72,9 @@ enum Queued {
 pub(super) enum Next {
     /// A frame whose place is not yet given: take it with [`Outbox::place`] or drop it.
     Frame(Box<Envelope>, Option<CallId>),
-    /// A frame that was sent before, on a lost connection: [`Outbox::leaving`].
-    Again,
+    /// A frame that was sent before, on a lost connection; `None` when what is kept of it is no
+    /// message, which the peer has refused and will refuse.
+    Again(Option<Box<Envelope>>),
     /// An event, or what is to be said about events.
     Delivery(Address, Delivery),
 }
@@ -88,7 +89,7 @@ impl Outbox {
             passing_bytes: 0,
             dropped: BTreeMap::new(),
             latest: BTreeMap::new(),
-            sent: VecDeque::new(),
+            sent: Kept::default(),
             replayed: 0,
             last_seq: 0,
             withheld: BTreeSet::new(),
@@ -107,7 +108,7 @@ impl Outbox {
 
     /// The same for what is kept until it is acknowledged.
     pub(super) fn rest(&mut self, kept: usize) {
-        relieve(&mut self.sent, kept);
+        self.sent.rest(kept);
     }
 
     /// Whether the application may send more.
@@ -175,8 +176,9 @@ impl Outbox {
             return None;
         }
         if self.replayed < self.sent.len() {
+            let again = self.sent.get(self.replayed).map(Box::new);
             self.replayed += 1;
-            return Some(Next::Again);
+            return Some(Next::Again(again));
         }
         let next = if self.is_held() { self.passing_frame()? } else { 0 };
         let Some(queued) = self.queue.remove(next) else {
@@ -232,40 +234,25 @@ impl Outbox {
         envelope.head.seq = Some(self.last_seq);
     }
 
-    /// The frame that leaves now, among those that are kept.
-    pub(super) fn leaving(&self) -> Option<&Envelope> {
-        self.sent.get(self.replayed.checked_sub(1)?).map(|envelope| &**envelope)
-    }
-
-    /// The same, for the last touch.
-    pub(super) fn leaving_mut(&mut self) -> Option<&mut Envelope> {
-        self.sent.get_mut(self.replayed.checked_sub(1)?).map(|envelope| &mut **envelope)
-    }
-
-    /// Keeps a frame until it is acknowledged. It leaves now.
-    pub(super) fn keep(&mut self, envelope: Box<Envelope>) {
-        self.bytes += size_of(&envelope);
-        self.sent.push_back(envelope);
+    /// Keeps a message until it is acknowledged. It leaves now.
+    pub(super) fn keep(&mut self, message: &[u8], format: Format) {
+        self.bytes += message.len();
+        self.sent.push(message, format);
         self.replayed = self.sent.len();
     }
 
-    /// The peer has everything up to `seq`; false when that was never sent. The memory of what is
-    /// no longer kept is spare.
-    pub(super) fn acked(&mut self, seq: u64, spare: &mut Spare) -> bool {
+    /// The peer has everything up to `seq`; false when that was never sent.
+    pub(super) fn acked(&mut self, seq: u64) -> bool {
         if seq > self.last_seq {
             return false;
         }
-        while let Some(first) = self.sent.front() {
-            if first.head.seq.is_none_or(|first| first > seq) {
-                break;
-            }
-            self.bytes -= size_of(first);
-            if let Some(acked) = self.sent.pop_front() {
-                spare.put_frame(acked);
-            }
-            self.replayed = self.replayed.saturating_sub(1);
-            at_the_start(&mut self.sent);
-        }
+        // Places rise by one.
+        let rest = usize::try_from(self.last_seq - seq).unwrap_or(usize::MAX);
+        let count = self.sent.len().saturating_sub(rest);
+        self.bytes -= self.sent.bytes();
+        self.sent.forget(count);
+        self.bytes += self.sent.bytes();
+        self.replayed = self.replayed.saturating_sub(count);
         true
     }
 
@@ -358,7 +345,7 @@ impl Outbox {
         self.deliveries = 0;
         self.passing = 0;
         self.passing_bytes = 0;
-        self.bytes = self.sent.iter().map(|envelope| size_of(envelope)).sum();
+        self.bytes = self.sent.bytes();
         let mut latest = mem::take(&mut self.latest);
         for queued in self.queue.iter() {
             match queued {

@@ -31,7 +31,7 @@ impl Session {
             return Err(PeerFault::WrongDirection);
         }
         if let Some(ack) = head.ack {
-            if !self.outbox.acked(ack, &mut self.spare) {
+            if !self.outbox.acked(ack) {
                 return Err(PeerFault::AckAboveSent);
             }
             // Requests that waited for room for their answers.

@@ -75,7 +75,7 @@ impl Session {
         self.peer_frame = own.max_frame.min(theirs);
         self.pace = Pace::new(own.rate_per_s, own.rate_burst, self.now);
         self.excess = 0;
-        self.outbox.acked(recv, &mut self.spare);
+        self.outbox.acked(recv);
         self.inbox.resumed();
         self.welcome(acceptance, true);
         // Requests that waited for room for their answers.
@@ -101,7 +101,7 @@ impl Session {
         if !self.outbox.can_replay_after(recv) {
             return Err(PeerFault::CannotResume);
         }
-        self.outbox.acked(recv, &mut self.spare);
+        self.outbox.acked(recv);
         self.inbox.resumed();
         for (address, gap) in self.listening.resumed() {
             self.events.push_back(Event::Gap(address, gap));

@@ -14,26 +14,26 @@ use ws_proto::{Envelope, Format, Frame, Head, MessageId, Raw};
 const EVENTS: usize = 64;
 /// As many as are worked on together; more wait only where the application is slow.
 const REQUESTS: usize = 16;
-/// A peer that acknowledges many at once leaves no more behind.
-const FRAMES: usize = 32;
+/// The same for what they are answered.
+const FRAMES: usize = 16;
 
 /// Memory that sessions work in, one after another. It holds nothing but itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Workspace {
     events: VecDeque<Event>,
     spare: Spare,
 }
 
-/// Memory of what is done with, for what comes next.
+/// Memory of what is done with, for what comes next. A session's own has room for none.
 #[derive(Debug, Default)]
 pub(super) struct Spare {
-    requests: Pool<Request, REQUESTS>,
-    frames: Pool<Envelope, FRAMES>,
+    requests: Pool<Request>,
+    frames: Pool<Envelope>,
 }
 
-/// Boxes that hold nothing but their own memory, at most so many.
+/// Boxes that hold nothing but their own memory, as many as there is room for.
 #[derive(Debug)]
-struct Pool<T, const MOST: usize>(Vec<Box<T>>);
+struct Pool<T>(Vec<Box<T>>);
 
 impl Session {
     /// Exchanges the memory that the session works in for this. Nothing changes that can be seen
@@ -47,7 +47,18 @@ impl Session {
     }
 }
 
+impl Default for Workspace {
+    fn default() -> Self {
+        Self { events: VecDeque::new(), spare: Spare::with_room() }
+    }
+}
+
 impl Spare {
+    fn with_room() -> Self {
+        let (requests, frames) = (Vec::with_capacity(REQUESTS), Vec::with_capacity(FRAMES));
+        Self { requests: Pool(requests), frames: Pool(frames) }
+    }
+
     /// A request that says nothing yet.
     pub(super) fn take_request(&mut self, format: Format) -> Box<Request> {
         self.requests.0.pop().unwrap_or_else(|| Box::new(Request::blank(format)))
@@ -79,17 +90,17 @@ impl Spare {
     }
 }
 
-impl<T, const MOST: usize> Pool<T, MOST> {
+impl<T> Pool<T> {
     /// Takes a box, and lets go of what it held where it is kept: else it goes with it.
     fn put(&mut self, mut done: Box<T>, empty: impl FnOnce(&mut T)) {
-        if self.0.len() < MOST {
+        if self.0.len() < self.0.capacity() {
             empty(&mut done);
             self.0.push(done);
         }
     }
 }
 
-impl<T, const MOST: usize> Default for Pool<T, MOST> {
+impl<T> Default for Pool<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
@@ -100,8 +111,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_acknowledged_gives_its_memory_to_the_next_and_nothing_else() {
-        let mut spare = Spare::default();
+    fn what_is_done_with_gives_its_memory_to_the_next_and_nothing_else() {
+        let mut spare = Spare::with_room();
         let payload = bytes::Bytes::from(vec![b'1'; 100]);
         let mut done = spare.take_frame();
         (done.head.kind, done.head.seq) = ("say.ok".into(), Some(1));
@@ -117,10 +128,18 @@ mod tests {
 
     #[test]
     fn few_are_kept() {
-        let mut spare = Spare::default();
+        let mut spare = Spare::with_room();
         let blank = Spare::default;
         (0..100).for_each(|_| spare.put_frame(blank().take_frame()));
         (0..100).for_each(|_| spare.put_request(blank().take_request(Format::Json)));
         assert_eq!((spare.frames.0.len(), spare.requests.0.len()), (FRAMES, REQUESTS));
+    }
+
+    #[test]
+    fn a_session_that_is_lent_no_memory_keeps_none() {
+        let mut spare = Spare::default();
+        spare.put_frame(Spare::default().take_frame());
+        spare.put_request(Spare::default().take_request(Format::Json));
+        assert_eq!((spare.frames.0.capacity(), spare.requests.0.capacity()), (0, 0));
     }
 }

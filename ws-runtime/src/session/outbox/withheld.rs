@@ -21,11 +21,11 @@ impl Outbox {
         if self.withheld.is_empty() {
             return false;
         }
-        let next = self.sent.get(self.replayed).or_else(|| match self.queue.front() {
-            Some(Queued::Frame(envelope, _)) => Some(envelope),
-            _ => None,
-        });
-        next.is_some_and(|next| self.withheld.iter().any(|address| is_snapshot(next, address)))
+        let is_one = |next: &_| self.withheld.iter().any(|address| is_snapshot(next, address));
+        if self.replayed < self.sent.len() {
+            return self.sent.get(self.replayed).is_some_and(|next| is_one(&next));
+        }
+        self.first().is_some_and(is_one)
     }
 
     /// The channel is over: its snapshots are not sent any more. Those that have a place leave
@@ -34,12 +34,16 @@ impl Outbox {
         if !self.withheld.remove(address) {
             return;
         }
-        for envelope in self.sent.iter_mut().filter(|envelope| is_snapshot(envelope, address)) {
+        self.sent.replace(|mut envelope| {
+            if !is_snapshot(&envelope, address) {
+                return None;
+            }
             envelope.head.kind = ByteString::from_static("$cancel");
             envelope.head.ch = None;
             envelope.head.off = None;
             envelope.frame = Frame::Cancel;
-        }
+            Some(envelope)
+        });
         self.retain(|queued| match queued {
             Queued::Frame(envelope, _) => !is_snapshot(envelope, address),
             Queued::Delivery(..) | Queued::Latest(..) => true,
