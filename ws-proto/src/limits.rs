@@ -103,9 +103,10 @@ impl Limits {
     /// Inbound: a message being read, the one before it and what was read ahead, what a client said
     /// behind its hello, a token being decided about, the requests and channel commands taken in,
     /// and the parts of uploads that wait for their handlers. Outbound: the answers and the
-    /// snapshots that wait for room, the frames kept, refusals included (twice the outbox), the
-    /// stream items before it, the write buffer (twice, while it moves), and the best-effort events
-    /// of a slow reader, before the outbox and in it, each with its frame.
+    /// snapshots that wait for room, the frames kept, refusals included (twice the outbox, and
+    /// twice that while it moves), the stream items before it, the write buffer (twice, while it
+    /// moves), and the best-effort events of a slow reader, before the outbox and in it, each with
+    /// its frame.
     /// Events of logs are shared and cost a cursor. Calls of the client, `max_in_flight` at once,
     /// cost an entry each besides. What handlers allocate, and what callers hold that wait for
     /// their turn, is theirs.
@@ -117,7 +118,7 @@ impl Limits {
         let early = Self::EARLY_BYTES + Self::OVERHEAD * Self::EARLY_FRAMES;
         let inbound = 3 * self.max_frame + Self::READ_AHEAD + early + self.inbound_bytes;
         let answers = self.max_frame * (self.max_in_flight + self.max_snapshots);
-        let outbound = 3 * self.outbox_bytes + 6 * self.write_buffer + self.max_frame;
+        let outbound = 5 * self.outbox_bytes + 6 * self.write_buffer + self.max_frame;
         inbound + answers + outbound + Self::OVERHEAD * (messages + parts + self.max_subs)
     }
 

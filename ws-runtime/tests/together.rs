@@ -28,6 +28,7 @@ mod renewing;
 mod resume;
 mod round_trips;
 mod session_rules;
+mod sent_again;
 mod sessions;
 mod snapshots;
 mod stalls;

@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt, time::Duration};
 use ws_proto::{Address, ChannelSpec, Envelope, Format, Head, Limits};
-use ws_runtime::session::{Config, Session, Time, Transmit, Workspace};
+use ws_runtime::session::{Config, Leaving, Session, Time, Transmit, Workspace};
 
 /// How often each branch with a name was taken.
 pub type Counts = BTreeMap<&'static str, u64>;
@@ -149,7 +149,7 @@ impl Base {
         session.exchange(&mut self.workspace);
         // What a session says last is written whatever the peer reads: its driver has a deadline.
         while self.net.carried(link, from) < self.plan.pipe || session.is_ending() {
-            let Some(transmit) = session.poll_transmit(self.now) else { break };
+            let Some(transmit) = self.leaving(session, format) else { break };
             for transmit in single(transmit) {
                 tap.sends(&transmit, self.now);
                 let parcel = self.parcel(transmit, format);
@@ -188,6 +188,21 @@ impl Base {
 }
 
 impl Base {
+    /// What leaves next. Where messages are encoded, the session encodes what it keeps.
+    fn leaving(&self, session: &mut Session, format: Format) -> Option<Transmit> {
+        if !self.plan.codec {
+            return session.poll_transmit(self.now);
+        }
+        let mut message = Vec::new();
+        Some(match session.poll_leaving(self.now, format, &mut message)? {
+            Leaving::Encoded => {
+                let envelope = Envelope::decode(format, &message.into());
+                Transmit::Envelope(Box::new(envelope.expect("our own messages can be decoded")))
+            }
+            Leaving::Given(transmit) => transmit,
+        })
+    }
+
     fn parcel(&self, transmit: Transmit, format: Format) -> Parcel {
         match transmit {
             Transmit::Envelope(envelope) if !self.plan.codec => Parcel::Envelope(envelope),

@@ -2,7 +2,7 @@
 //! place here, so that what comes and goes alone allocates nothing.
 
 use super::resting::{at_the_start, relieve};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
 /// A queue. It has a first if it has any.
 #[derive(Debug)]
@@ -75,6 +75,13 @@ impl<T> Line<T> {
         self.others.retain(keep);
         if self.first.is_none() {
             self.first = self.others.pop_front();
+        }
+    }
+
+    /// Exchanges the memory for more than one with another queue, where both use none of it.
+    pub(crate) fn exchange(&mut self, other: &mut Self) {
+        if self.others.is_empty() && other.others.is_empty() {
+            mem::swap(&mut self.others, &mut other.others);
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) struct Outbox {
 }
 
 #[derive(Debug)]
-enum Queued {
+pub(super) enum Queued {
     Frame(Box<Envelope>, Option<CallId>),
     Delivery(Address, Delivery),
     /// The place of a best-effort event; what stands in it is the newest that says the same thing.
@@ -104,6 +104,11 @@ impl Outbox {
     /// Gives back memory of the queue that nothing uses, but for so many frames.
     pub(super) fn rest_queue(&mut self, kept: usize) {
         self.queue.rest(kept);
+    }
+
+    /// Exchanges the memory of the queue, where nothing uses it.
+    pub(super) fn exchange_queue(&mut self, queue: &mut Line<Queued>) {
+        self.queue.exchange(queue);
     }
 
     /// The same for what is kept until it is acknowledged.

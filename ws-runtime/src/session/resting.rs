@@ -15,14 +15,16 @@ impl Session {
     /// until the next rest without one: that of the next heartbeat at the latest.
     pub fn rest(&mut self) {
         let kept = if mem::take(&mut self.was_asked) { KEPT } else { 0 };
-        self.outbox.rest_queue(kept);
+        let is_lent = self.is_lent();
+        let of_lent = |is_unused: bool| if is_lent && is_unused { KEPT } else { kept };
+        self.outbox.rest_queue(of_lent(self.outbox.is_empty()));
         // Most rests of a subscriber come after a delivery, which has touched nothing else.
         if !mem::take(&mut self.is_stirred) {
             return;
         }
         self.urgent.rest(0);
         self.outbox.rest(kept);
-        self.work.rest(kept);
+        self.work.rest(of_lent(self.work.is_idle()));
         self.channels.rest(kept);
     }
 

@@ -2,7 +2,7 @@
 //! terminal answer (`docs/protocol.md`, section 7).
 
 use super::{Time, event::Request, flat::Flat, resting::relieve};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 use ws_proto::{Fault, FaultCode, Limits, MessageId, RequestSpec};
 
 /// Names a request of the peer towards our application.
@@ -11,14 +11,12 @@ pub struct WorkId(pub u64);
 
 #[derive(Debug)]
 pub(super) struct Work {
-    entries: Flat<WorkId, Entry>,
-    by_id: Flat<MessageId, WorkId>,
+    tables: Tables,
     /// Requests that wait for their turn, in the order of `seq`.
     queue: VecDeque<WorkId>,
     /// The same for those that run one after another: a queue of their own, so that others need
     /// not look past them.
     ordered: VecDeque<WorkId>,
-    deadlines: Flat<(Time, WorkId), ()>,
     running: usize,
     ordered_running: bool,
     next: u64,
@@ -27,6 +25,14 @@ pub(super) struct Work {
     in_flight_max: usize,
     queued_max: usize,
     window: u32,
+}
+
+/// What a session knows of its peer's requests, or memory for it.
+#[derive(Debug)]
+pub(super) struct Tables {
+    entries: Flat<WorkId, Entry>,
+    by_id: Flat<MessageId, WorkId>,
+    deadlines: Flat<(Time, WorkId), ()>,
 }
 
 #[derive(Debug)]
@@ -92,11 +98,9 @@ pub(super) enum Ended {
 impl Work {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            entries: Flat::new(),
-            by_id: Flat::new(),
+            tables: Tables::default(),
             queue: VecDeque::new(),
             ordered: VecDeque::new(),
-            deadlines: Flat::new(),
             running: 0,
             ordered_running: false,
             next: 0,
@@ -110,9 +114,14 @@ impl Work {
     pub(super) fn rest(&mut self, kept: usize) {
         relieve(&mut self.queue, kept);
         relieve(&mut self.ordered, kept);
-        self.entries.rest(kept);
-        self.by_id.rest(kept);
-        self.deadlines.rest(kept);
+        self.tables.rest(kept);
+    }
+
+    /// Exchanges the memory of the tables, where nothing uses it.
+    pub(super) fn exchange(&mut self, tables: &mut Tables) {
+        if self.is_idle() {
+            mem::swap(&mut self.tables, tables);
+        }
     }
 
     /// Names the next request.
@@ -134,11 +143,11 @@ impl Work {
             return Err(self.refusal(request.id));
         }
         let (work, id, deadline) = (request.work, request.id, request.deadline);
-        if !self.by_id.insert(id, work) {
+        if !self.tables.by_id.insert(id, work) {
             return Err(self.refusal(id));
         }
         if let Some(deadline) = deadline {
-            self.deadlines.insert((deadline, work), ());
+            self.tables.deadlines.insert((deadline, work), ());
         }
         let bytes = request.payload.bytes().len();
         self.bytes += bytes;
@@ -147,7 +156,7 @@ impl Work {
         let answered = false;
         let entry = Entry { id, seq, spec, credit: 0, bytes, deadline, request, answered, upload };
         // Names grow.
-        self.entries.push(work, entry);
+        self.tables.entries.push(work, entry);
         if starts {
             self.running += 1;
             self.ordered_running |= spec.ordered;
@@ -182,7 +191,7 @@ impl Work {
         };
         let queue = if is_ordered { &mut self.ordered } else { &mut self.queue };
         let work = queue.pop_front()?;
-        let entry = self.entries.get_mut(work)?;
+        let entry = self.tables.entries.get_mut(work)?;
         self.running += 1;
         self.ordered_running |= entry.spec.ordered;
         let mut request = entry.request.take()?;
@@ -193,7 +202,7 @@ impl Work {
     /// The handler is done.
     pub(super) fn finish(&mut self, work: WorkId) -> Option<Finished> {
         // A request that has not started has nobody who could answer it.
-        self.entries.get(work).filter(|entry| entry.request.is_none())?;
+        self.tables.entries.get(work).filter(|entry| entry.request.is_none())?;
         let entry = self.remove(work)?;
         self.running -= 1;
         if entry.spec.ordered {
@@ -205,8 +214,8 @@ impl Work {
 
     /// The peer no longer wants the answer.
     pub(super) fn cancel(&mut self, id: MessageId) -> Option<Ended> {
-        let work = *self.by_id.get(id)?;
-        let entry = self.entries.get(work).filter(|entry| !entry.answered)?;
+        let work = *self.tables.by_id.get(id)?;
+        let entry = self.tables.entries.get(work).filter(|entry| !entry.answered)?;
         if entry.request.is_some() {
             self.withdraw(work);
             return self.remove(work).map(Ended::Waiting);
@@ -217,12 +226,12 @@ impl Work {
 
     /// A request whose time is up. A running one counts as answered from here on.
     pub(super) fn expire(&mut self, now: Time) -> Option<Ended> {
-        let (due, work) = self.deadlines.first()?;
+        let (due, work) = self.tables.deadlines.first()?;
         if due > now {
             return None;
         }
-        self.deadlines.remove((due, work));
-        let entry = self.entries.get_mut(work)?;
+        self.tables.deadlines.remove((due, work));
+        let entry = self.tables.entries.get_mut(work)?;
         entry.deadline = None;
         if entry.request.is_some() {
             self.withdraw(work);
@@ -252,7 +261,7 @@ impl Work {
     /// The handler has read this many parts; gives how many more the peer may be asked for.
     pub(super) fn parts_read(&mut self, work: WorkId, n: u32) -> Option<(MessageId, u32)> {
         let window = self.window;
-        let entry = self.entries.get_mut(work)?;
+        let entry = self.tables.entries.get_mut(work)?;
         let upload = entry.upload.as_mut()?;
         let count = upload.waiting.len().min(n as usize);
         let bytes: usize = upload.waiting.drain(..count).sum();
@@ -265,7 +274,7 @@ impl Work {
         if upload.is_ended || upload.owed < window.div_ceil(2) {
             return None;
         }
-        let more = std::mem::take(&mut upload.owed);
+        let more = mem::take(&mut upload.owed);
         upload.credit += more;
         Some((entry.id, more))
     }
@@ -282,10 +291,10 @@ impl Work {
     /// The request counts as answered from here on, while its handler still runs.
     pub(super) fn answered(&mut self, work: WorkId) -> Option<MessageId> {
         self.end_upload(work);
-        let entry = self.entries.get_mut(work).filter(|entry| !entry.answered)?;
+        let entry = self.tables.entries.get_mut(work).filter(|entry| !entry.answered)?;
         entry.answered = true;
         if let Some(deadline) = entry.deadline.take() {
-            self.deadlines.remove((deadline, work));
+            self.tables.deadlines.remove((deadline, work));
         }
         Some(entry.id)
     }
@@ -301,9 +310,9 @@ impl Work {
     /// answered, and are given. They hold their place among those that run until they end.
     pub(super) fn abandon(&mut self) -> Vec<WorkId> {
         self.dismiss_waiting();
-        self.deadlines.clear();
+        self.tables.deadlines.clear();
         let mut running = Vec::new();
-        for (work, entry) in self.entries.iter_mut() {
+        for (work, entry) in self.tables.entries.iter_mut() {
             entry.deadline = None;
             // The new session counts from 1 again.
             entry.seq = 0;
@@ -320,18 +329,18 @@ impl Work {
 
     /// Adds credit; gives the request if it runs.
     pub(super) fn credit(&mut self, id: MessageId, n: u32) -> Option<WorkId> {
-        let work = *self.by_id.get(id)?;
-        let entry = self.entries.get_mut(work)?;
+        let work = *self.tables.by_id.get(id)?;
+        let entry = self.tables.entries.get_mut(work)?;
         entry.credit = entry.credit.saturating_add(n);
         entry.request.is_none().then_some(work)
     }
 
     pub(super) fn entry(&mut self, work: WorkId) -> Option<&mut Entry> {
-        self.entries.get_mut(work).filter(|entry| !entry.answered)
+        self.tables.entries.get_mut(work).filter(|entry| !entry.answered)
     }
 
     pub(super) fn id(&self, work: WorkId) -> Option<MessageId> {
-        self.entries.get(work).map(|entry| entry.id)
+        self.tables.entries.get(work).map(|entry| entry.id)
     }
 
     /// Bytes of the requests that are not answered.
@@ -341,22 +350,22 @@ impl Work {
 
     /// How many run or wait.
     pub(super) fn count(&self) -> usize {
-        self.entries.count()
+        self.tables.entries.count()
     }
 
     /// Whether nothing runs and nothing waits.
     pub(super) fn is_idle(&self) -> bool {
-        self.entries.is_empty()
+        self.tables.entries.is_empty()
     }
 
     pub(super) fn due(&self) -> Option<Time> {
-        self.deadlines.first().map(|(due, _)| due)
+        self.tables.deadlines.first().map(|(due, _)| due)
     }
 
     /// Why a request is not taken in.
     #[cold]
     fn refusal(&self, id: MessageId) -> Fault {
-        if self.by_id.get(id).is_some() {
+        if self.tables.by_id.get(id).is_some() {
             return Fault::invalid("a request with this `id` is being worked on");
         }
         let text = "too many requests of this connection wait for their turn";
@@ -373,14 +382,14 @@ impl Work {
     }
 
     fn uploading(&mut self, id: MessageId) -> Option<(WorkId, &mut Entry)> {
-        let work = *self.by_id.get(id)?;
-        let entry = self.entries.get_mut(work).filter(|entry| entry.upload.is_some())?;
+        let work = *self.tables.by_id.get(id)?;
+        let entry = self.tables.entries.get_mut(work).filter(|entry| entry.upload.is_some())?;
         Some((work, entry))
     }
 
     /// Nobody reads what waits of an upload: its room is free again.
     fn end_upload(&mut self, work: WorkId) {
-        let Some(entry) = self.entries.get_mut(work) else { return };
+        let Some(entry) = self.tables.entries.get_mut(work) else { return };
         let waiting = entry.upload.take().map(|upload| upload.waiting).unwrap_or_default();
         let bytes: usize = waiting.iter().sum();
         entry.bytes -= bytes;
@@ -388,12 +397,26 @@ impl Work {
     }
 
     fn remove(&mut self, work: WorkId) -> Option<Entry> {
-        let entry = self.entries.remove(work)?;
+        let entry = self.tables.entries.remove(work)?;
         self.bytes -= entry.bytes;
-        self.by_id.remove(entry.id);
+        self.tables.by_id.remove(entry.id);
         if let Some(deadline) = entry.deadline {
-            self.deadlines.remove((deadline, work));
+            self.tables.deadlines.remove((deadline, work));
         }
         Some(entry)
+    }
+}
+
+impl Tables {
+    pub(super) fn rest(&mut self, kept: usize) {
+        self.entries.rest(kept);
+        self.by_id.rest(kept);
+        self.deadlines.rest(kept);
+    }
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self { entries: Flat::new(), by_id: Flat::new(), deadlines: Flat::new() }
     }
 }

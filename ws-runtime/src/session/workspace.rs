@@ -4,14 +4,17 @@
 use super::{
     Session,
     event::{Event, Request},
+    line::Line,
+    outbox::Queued,
     resting::relieve,
+    work::Tables,
 };
 use bytestring::ByteString;
 use std::{collections::VecDeque, mem};
 use ws_proto::{Envelope, Format, Frame, Head, MessageId, Raw};
 
-/// Entries for which the queue of events may keep room.
-const EVENTS: usize = 64;
+/// Entries for which each queue and table may keep room.
+const ENTRIES: usize = 64;
 /// As many as are worked on together; more wait only where the application is slow.
 const REQUESTS: usize = 16;
 /// The same for what they are answered.
@@ -21,19 +24,25 @@ const FRAMES: usize = 16;
 #[derive(Debug)]
 pub struct Workspace {
     events: VecDeque<Event>,
+    tables: Tables,
+    queue: Line<Queued>,
     spare: Spare,
 }
 
-/// Memory of what is done with, for what comes next. A session's own has room for none.
+/// Memory of what is done with, for what comes next, where it was lent. Else all goes to the
+/// allocator, and comes from there.
 #[derive(Debug, Default)]
-pub(super) struct Spare {
-    requests: Pool<Request>,
-    frames: Pool<Envelope>,
+pub(super) struct Spare(Option<Box<Pools>>);
+
+#[derive(Debug, Default)]
+struct Pools {
+    requests: Pool<Request, REQUESTS>,
+    frames: Pool<Envelope, FRAMES>,
 }
 
-/// Boxes that hold nothing but their own memory, as many as there is room for.
+/// Boxes that hold nothing but their own memory, at most so many.
 #[derive(Debug)]
-struct Pool<T>(Vec<Box<T>>);
+struct Pool<T, const MOST: usize>(Vec<Box<T>>);
 
 impl Session {
     /// Exchanges the memory that the session works in for this. Nothing changes that can be seen
@@ -43,30 +52,49 @@ impl Session {
         if self.events.is_empty() {
             mem::swap(&mut self.events, &mut workspace.events);
         }
-        relieve(&mut workspace.events, EVENTS);
+        relieve(&mut workspace.events, ENTRIES);
+        self.work.exchange(&mut workspace.tables);
+        self.outbox.exchange_queue(&mut workspace.queue);
+        if self.is_lent() {
+            return;
+        }
+        workspace.tables.rest(ENTRIES);
+        workspace.queue.rest(ENTRIES);
+        // It may have had memory of its own when it was lent some.
+        self.outbox.rest_queue(0);
+        if self.work.is_idle() {
+            self.work.rest(0);
+        }
+    }
+
+    /// Whether the session works in memory that it was lent.
+    pub(super) fn is_lent(&self) -> bool {
+        self.spare.0.is_some()
     }
 }
 
 impl Default for Workspace {
     fn default() -> Self {
-        Self { events: VecDeque::new(), spare: Spare::with_room() }
+        let (events, tables, queue) = (VecDeque::new(), Tables::default(), Line::default());
+        Self { events, tables, queue, spare: Spare::lent() }
     }
 }
 
 impl Spare {
-    fn with_room() -> Self {
-        let (requests, frames) = (Vec::with_capacity(REQUESTS), Vec::with_capacity(FRAMES));
-        Self { requests: Pool(requests), frames: Pool(frames) }
+    fn lent() -> Self {
+        Self(Some(Box::default()))
     }
 
     /// A request that says nothing yet.
     pub(super) fn take_request(&mut self, format: Format) -> Box<Request> {
-        self.requests.0.pop().unwrap_or_else(|| Box::new(Request::blank(format)))
+        let spare = self.0.as_mut().and_then(|pools| pools.requests.0.pop());
+        spare.unwrap_or_else(|| Box::new(Request::blank(format)))
     }
 
     /// Takes a request that is done with.
     pub(super) fn put_request(&mut self, done: Box<Request>) {
-        self.requests.put(done, |done| {
+        let Some(pools) = &mut self.0 else { return };
+        pools.requests.put(done, |done| {
             done.kind = ByteString::new();
             done.payload = Raw::null(done.payload.format());
             (done.key, done.tp) = (None, None);
@@ -75,7 +103,8 @@ impl Spare {
 
     /// A frame that says nothing yet.
     pub(super) fn take_frame(&mut self) -> Box<Envelope> {
-        self.frames.0.pop().unwrap_or_else(|| {
+        let spare = self.0.as_mut().and_then(|pools| pools.frames.0.pop());
+        spare.unwrap_or_else(|| {
             let head = Head::new(ByteString::new(), MessageId::NIL, 0);
             Box::new(Envelope { head, frame: Frame::End })
         })
@@ -83,24 +112,25 @@ impl Spare {
 
     /// Takes a frame that is done with.
     pub(super) fn put_frame(&mut self, done: Box<Envelope>) {
-        self.frames.put(done, |done| {
+        let Some(pools) = &mut self.0 else { return };
+        pools.frames.put(done, |done| {
             done.head = Head::new(ByteString::new(), done.head.id, 0);
             done.frame = Frame::End;
         });
     }
 }
 
-impl<T> Pool<T> {
+impl<T, const MOST: usize> Pool<T, MOST> {
     /// Takes a box, and lets go of what it held where it is kept: else it goes with it.
     fn put(&mut self, mut done: Box<T>, empty: impl FnOnce(&mut T)) {
-        if self.0.len() < self.0.capacity() {
+        if self.0.len() < MOST {
             empty(&mut done);
             self.0.push(done);
         }
     }
 }
 
-impl<T> Default for Pool<T> {
+impl<T, const MOST: usize> Default for Pool<T, MOST> {
     fn default() -> Self {
         Self(Vec::new())
     }
@@ -112,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_done_with_gives_its_memory_to_the_next_and_nothing_else() {
-        let mut spare = Spare::with_room();
+        let mut spare = Spare::lent();
         let payload = bytes::Bytes::from(vec![b'1'; 100]);
         let mut done = spare.take_frame();
         (done.head.kind, done.head.seq) = ("say.ok".into(), Some(1));
@@ -128,18 +158,11 @@ mod tests {
 
     #[test]
     fn few_are_kept() {
-        let mut spare = Spare::with_room();
+        let mut spare = Spare::lent();
         let blank = Spare::default;
         (0..100).for_each(|_| spare.put_frame(blank().take_frame()));
         (0..100).for_each(|_| spare.put_request(blank().take_request(Format::Json)));
-        assert_eq!((spare.frames.0.len(), spare.requests.0.len()), (FRAMES, REQUESTS));
-    }
-
-    #[test]
-    fn a_session_that_is_lent_no_memory_keeps_none() {
-        let mut spare = Spare::default();
-        spare.put_frame(Spare::default().take_frame());
-        spare.put_request(Spare::default().take_request(Format::Json));
-        assert_eq!((spare.frames.0.capacity(), spare.requests.0.capacity()), (0, 0));
+        let pools = spare.0.unwrap();
+        assert_eq!((pools.frames.0.len(), pools.requests.0.len()), (FRAMES, REQUESTS));
     }
 }
