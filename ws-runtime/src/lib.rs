@@ -12,6 +12,7 @@ pub mod server;
 pub mod testing;
 pub mod session;
 pub mod hub;
+pub mod results;
 pub mod transport;
 #[cfg(feature = "net")]
 mod answering;

@@ -1,80 +1,33 @@
 //! What was answered to requests declared `dedup`, under their keys: a request that comes again
 //! gets the same answer and is not worked on again (`docs/protocol.md`, section 7).
 
-use crate::answering::handler_failed;
-use bytestring::ByteString;
+pub(super) use crate::results::{Bounds, Name};
+use crate::{
+    answering::handler_failed,
+    results::{Begin, Print},
+    session::Time,
+};
 use std::{
-    collections::{HashMap, VecDeque},
     future::Future,
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 use tokio::{sync::oneshot, time::Instant};
-use ws_proto::{Answer, Fault, FaultCode, Format, Raw, Retry};
+use ws_proto::{Answer, Fault, Format, Raw, Retry};
 
-/// Memory of one result beside its answer, its principal and its key, generously.
-const OVERHEAD: usize = 512;
-
-/// The results of one server.
+/// The results of one server, shared by its connections.
 #[derive(Debug)]
 pub(super) struct Results {
-    bounds: Bounds,
+    start: Instant,
     /// Payloads are compared by two keyed hashes: 128 bits that nobody outside can aim at.
     hashers: [RandomState; 2],
     store: Mutex<Store>,
 }
 
-/// How much is kept, and for how long. A result is never dropped before its time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Counted from the answer.
-    pub(super) window: Duration,
-    pub(super) entries: usize,
-    pub(super) bytes: usize,
-    /// Bytes that the largest answer may take.
-    pub(super) answer: usize,
-}
+type Store = crate::results::Results<oneshot::Sender<Answer>>;
 
-/// Whose request it is, and which.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Name {
-    pub(super) principal: String,
-    pub(super) kind: &'static str,
-    pub(super) key: ByteString,
-}
-
-#[derive(Debug, Default)]
-struct Store {
-    entries: HashMap<Name, Entry>,
-    /// When answered results end, the earliest first.
-    ends: VecDeque<(Instant, Name)>,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct Entry {
-    payload: Print,
-    bytes: usize,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// A handler works on it; these wait for its answer.
-    Running(Vec<oneshot::Sender<Answer>>),
-    Answered(Answer),
-}
-
-/// What tells one payload from another. Two formats say one value in different bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Print {
-    format: Format,
-    hashes: [u64; 2],
-}
-
-/// What is to be done about a request.
-enum Begin {
+/// What a request does now.
+enum Turn {
     Run,
     Wait(oneshot::Receiver<Answer>),
     Known(Answer),
@@ -82,7 +35,8 @@ enum Begin {
 
 impl Results {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, hashers: Default::default(), store: Mutex::default() }
+        let store = Mutex::new(Store::new(bounds));
+        Self { start: Instant::now(), hashers: Default::default(), store }
     }
 
     /// The answer to a request: that of its first handler, whoever asks and however often. `serve`
@@ -94,73 +48,45 @@ impl Results {
         serve: impl Future<Output = Answer>,
     ) -> Answer {
         let format = payload.format();
-        let begin = match self.begin(&name, self.print(payload)) {
-            Ok(begin) => begin,
+        let turn = match self.begin(&name, self.print(payload)) {
+            Ok(turn) => turn,
             Err(fault) => return Answer::Fault(fault),
         };
-        match begin {
-            Begin::Run => {
+        match turn {
+            Turn::Run => {
                 let running = Running { results: self, name: Some(name) };
                 let answer = serve.await;
                 running.end(&answer);
                 answer
             }
             // The first handler tells also when it fails.
-            Begin::Wait(answer) => {
+            Turn::Wait(answer) => {
                 in_format(format, answer.await.unwrap_or_else(|_| Answer::Fault(failed())))
             }
-            Begin::Known(answer) => in_format(format, answer),
+            Turn::Known(answer) => in_format(format, answer),
         }
     }
 
-    fn begin(&self, name: &Name, payload: Print) -> Result<Begin, Fault> {
-        let mut store = self.store();
-        store.forget_ended(Instant::now());
-        if let Some(entry) = store.entries.get_mut(name) {
-            if entry.payload.differs(payload) {
-                return Err(Fault::invalid("this key was given to another request"));
+    fn begin(&self, name: &Name, payload: Print) -> Result<Turn, Fault> {
+        let now = self.now();
+        Ok(match self.store().begin(name, payload, now)? {
+            Begin::Run => Turn::Run,
+            Begin::Known(answer) => Turn::Known(answer),
+            Begin::Wait(waiting) => {
+                let (to, answer) = oneshot::channel();
+                waiting.retain(|to| !to.is_closed());
+                waiting.push(to);
+                Turn::Wait(answer)
             }
-            return Ok(match &mut entry.state {
-                State::Answered(answer) => Begin::Known(answer.clone()),
-                State::Running(waiting) => {
-                    let (to, answer) = oneshot::channel();
-                    waiting.retain(|to| !to.is_closed());
-                    waiting.push(to);
-                    Begin::Wait(answer)
-                }
-            });
-        }
-        let bytes = name.size() + self.bounds.answer;
-        if store.entries.len() >= self.bounds.entries || store.bytes + bytes > self.bounds.bytes {
-            let text = "too many results are kept; none is forgotten before its time";
-            return Err(Fault::new(FaultCode::Overloaded, text));
-        }
-        store.bytes += bytes;
-        let state = State::Running(Vec::new());
-        store.entries.insert(name.clone(), Entry { payload, bytes, state });
-        Ok(Begin::Run)
+        })
     }
 
     /// The handler has answered, or is gone without an answer.
     fn end(&self, name: &Name, answer: &Answer) {
-        let mut store = self.store();
-        let Some(entry) = store.entries.get_mut(name) else { return };
-        let waiting = match &mut entry.state {
-            State::Running(waiting) => std::mem::take(waiting),
-            State::Answered(_) => return,
-        };
-        for to in waiting {
+        let now = self.now();
+        for to in self.store().end(name, answer, now) {
             // Whoever asked may have left.
             let _ = to.send(answer.clone());
-        }
-        if is_final(answer) {
-            let bytes = name.size() + size_of_answer(answer);
-            let before = std::mem::replace(&mut entry.bytes, bytes);
-            entry.state = State::Answered(answer.clone());
-            store.bytes = store.bytes - before + bytes;
-            store.ends.push_back((Instant::now() + self.bounds.window, name.clone()));
-        } else {
-            store.forget(name);
         }
     }
 
@@ -169,39 +95,13 @@ impl Results {
         Print { format: payload.format(), hashes }
     }
 
+    fn now(&self) -> Time {
+        Time::new(self.start.elapsed())
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         // No code of an application runs under the lock.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Name {
-    fn size(&self) -> usize {
-        // In the map and in the order of ends.
-        OVERHEAD + 2 * (self.principal.len() + self.key.len())
-    }
-}
-
-impl Print {
-    /// Across formats nothing can be said.
-    fn differs(self, other: Self) -> bool {
-        self.format == other.format && self.hashes != other.hashes
-    }
-}
-
-impl Store {
-    fn forget_ended(&mut self, now: Instant) {
-        while self.ends.front().is_some_and(|(end, _)| *end <= now) {
-            if let Some((_, name)) = self.ends.pop_front() {
-                self.forget(&name);
-            }
-        }
-    }
-
-    fn forget(&mut self, name: &Name) {
-        if let Some(entry) = self.entries.remove(name) {
-            self.bytes -= entry.bytes;
-        }
     }
 }
 
@@ -227,24 +127,8 @@ impl Drop for Running {
     }
 }
 
-/// Whether working on the request again is to be prevented: not where a fault promises that it was
-/// not worked on.
-fn is_final(answer: &Answer) -> bool {
-    match answer {
-        Answer::Ok(_) | Answer::Err(_) => true,
-        Answer::Fault(fault) => fault.retry == Retry::Unknown,
-    }
-}
-
 fn failed() -> Fault {
     handler_failed().retry(Retry::Unknown)
-}
-
-fn size_of_answer(answer: &Answer) -> usize {
-    match answer {
-        Answer::Ok(raw) | Answer::Err(raw) => raw.bytes().len(),
-        Answer::Fault(fault) => fault.message.len(),
-    }
 }
 
 fn in_format(format: Format, answer: Answer) -> Answer {
@@ -262,6 +146,9 @@ fn in_format(format: Format, answer: Answer) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytestring::ByteString;
+    use std::time::Duration;
+    use ws_proto::FaultCode;
 
     fn results(entries: usize, bytes: usize) -> Arc<Results> {
         let window = Duration::from_secs(300);
@@ -334,7 +221,7 @@ mod tests {
         let results = results(10, 100_000);
         let busy = Answer::Fault(Fault::new(FaultCode::Overloaded, "busy").retry(Retry::Safe));
         assert_eq!(ask(&results, "a", busy.clone()).await, busy);
-        assert_eq!(results.store().bytes, 0);
+        assert_eq!(results.store().bytes(), 0);
         assert_eq!(ask(&results, "a", Answer::Ok(raw(1))).await, Answer::Ok(raw(1)));
     }
 

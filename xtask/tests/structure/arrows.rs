@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 const RUNTIME: &str = "ws-runtime/src/";
 
 /// A module of ws-runtime and the modules that it may name besides itself.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("session", &[]),
     ("hub", &[]),
+    ("results", &["session"]),
     ("broker", &[]),
     ("transport", &[]),
     ("auth", &[]),
@@ -26,6 +27,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
         &[
             "session",
             "hub",
+            "results",
             "driver",
             "transport",
             "asking",
