@@ -179,7 +179,10 @@ impl Session {
         let is_ours = self.renewing.sent.take_if(|sent| *sent == re).is_some();
         if is_ours {
             let after = Duration::from_millis(fault.after_ms.unwrap_or_default());
-            self.renewing.due = Some(self.now + AGAIN.max(after));
+            let again = self.now + AGAIN.max(after);
+            // Nor earlier where the server says meanwhile that they have expired.
+            self.renewing.not_before = again;
+            self.renewing.due = Some(again);
             self.events.push_back(Event::NotRenewed(fault.clone()));
         }
         is_ours

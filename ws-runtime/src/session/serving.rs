@@ -173,7 +173,11 @@ impl Session {
             && self.outbox.has_room()
             && let Some(request) = self.work.start()
         {
+            let work = request.work;
             self.tell_request(request);
+            if self.work.has_all_parts(work) {
+                self.events.push_back(Event::End(work));
+            }
         }
     }
 

@@ -99,6 +99,8 @@ impl Session {
 
     pub(super) fn on_end(&mut self, re: MessageId) {
         match self.work.last_part(re) {
+            // Without parts it needs no credit: its request may wait, and tells when it starts.
+            Some(work) if self.work.is_waiting(work) => {}
             Some(work) => self.events.push_back(Event::End(work)),
             None => self.counters.strays += 1,
         }
