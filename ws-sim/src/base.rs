@@ -40,10 +40,17 @@ pub(crate) struct Plan {
     codec: bool,
     pub(crate) channels: Vec<(&'static ChannelSpec, Address)>,
     pub(crate) server: Limits,
-    /// Requests that are acknowledged when they were handled, or requests that stream: a stream
-    /// whose credit waits behind such a request, which waits for the stream's turn, never ends.
+    /// Requests that are acknowledged when they were handled, or requests that stream or take
+    /// uploads: a stream whose credit, or an upload whose parts wait behind such a request, which
+    /// waits for their turn, never ends.
     pub(crate) saves: bool,
     pub(crate) ttl: Duration,
+    /// The longest time, in milliseconds, that credentials last, where they expire.
+    pub(crate) life: Option<u64>,
+    /// How long they count beyond it.
+    pub(crate) grace: Duration,
+    /// Answers that a node keeps.
+    pub(crate) results: usize,
     interval: Duration,
     timeout: Duration,
     delay_ms: u64,
@@ -125,7 +132,8 @@ impl Base {
     /// What the tap of a session of these limits goes by.
     pub(crate) fn terms(&self, end: End, limits: &Limits) -> Terms {
         let silence = self.plan.interval + self.plan.timeout;
-        Terms { end, unacked: limits.outbox_frames, silence }
+        let upload_window = limits.upload_window;
+        Terms { end, unacked: limits.outbox_frames, upload_window, silence }
     }
 
     fn config(&mut self, limits: Limits) -> Config {
@@ -133,6 +141,7 @@ impl Base {
         config.limits = limits;
         config.heartbeat_interval = self.plan.interval;
         config.heartbeat_timeout = self.plan.timeout;
+        config.auth_grace = self.plan.grace;
         config.seed = self.next_seed();
         config
     }
@@ -236,6 +245,7 @@ impl Plan {
         let mut server = Limits::default();
         server.window = rng.u32(1..=8);
         server.outbox_frames = rng.usize(4..24);
+        server.upload_window = rng.u32(1..=4);
         server.max_in_flight = rng.usize(1..5);
         // Small enough for best-effort events to be dropped.
         server.write_buffer = 100 * server.outbox_frames;
@@ -249,6 +259,9 @@ impl Plan {
             server,
             saves: rng.bool(),
             ttl: Duration::from_millis(rng.u64(500..20_000)),
+            life: (rng.u8(..3) == 0).then(|| rng.u64(3_000..8_000)),
+            grace: Duration::from_millis(rng.u64(1_000..4_000)),
+            results: rng.usize(3..12),
             interval: Duration::from_millis(rng.u64(1_000..8_000)),
             timeout: Duration::from_millis(rng.u64(500..3_000)),
             delay_ms: rng.u64(0..200),

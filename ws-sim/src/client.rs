@@ -1,17 +1,24 @@
 //! A client: its session, its connection, and an application that keeps no more than it must.
 
+mod paying;
+mod renewing;
+mod uploading;
+
 use crate::{
     base::Base,
-    contract::{GET, LIST, REQUESTS, number, numbered},
+    contract::{GET, LIST, LOAD, PAY, REQUESTS, number, numbered},
     net::{End, LinkId},
     oracle::{Broken, Checked, ClientNo, broken, hold},
     tap::Tap,
 };
 use bytestring::ByteString;
+pub(crate) use paying::{PATIENCE, Payment};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
+use uploading::Sending;
+pub(crate) use uploading::parts_of;
 use ws_proto::{Address, Advice, CloseCode, Format, Retry, VersionRange, frame::Hello};
 use ws_runtime::session::{
     Call, CallId, Closed, Command, Event, Initiator, Outcome, Publish, Reply, Session, Side, Time,
@@ -25,12 +32,18 @@ pub(crate) struct Client {
     pub(crate) format: Format,
     pub(crate) link: Option<LinkId>,
     pub(crate) connect_at: Option<Time>,
+    /// When the application brings other credentials.
+    pub(crate) auth_at: Option<Time>,
     pub(crate) calls: BTreeMap<CallId, Asked>,
     /// What had no certain outcome and does no harm twice.
     pub(crate) again: VecDeque<Wish>,
     pub(crate) wanted: BTreeSet<Address>,
+    /// Parts that were not given to the session so far.
+    sending: BTreeMap<CallId, Sending>,
     /// Delivered and not yet consumed.
     pub(crate) unread: BTreeMap<Address, VecDeque<u64>>,
+    /// What was asked for once, and may be asked for again under its key.
+    pub(crate) paid: Vec<Payment>,
     /// The application is done: it does not come back.
     pub(crate) leaving: bool,
     next_call: u64,
@@ -41,6 +54,7 @@ pub(crate) struct Client {
 pub(crate) enum Wish {
     Request(usize, u64),
     Publish(Address, u64),
+    Pay(Payment),
 }
 
 #[derive(Debug)]
@@ -67,10 +81,13 @@ impl Client {
             format,
             link: None,
             connect_at: Some(base.now),
+            auth_at: None,
             calls: BTreeMap::new(),
             again: VecDeque::new(),
             wanted: BTreeSet::new(),
+            sending: BTreeMap::new(),
             unread: BTreeMap::new(),
+            paid: Vec::new(),
             leaving: false,
             next_call: 0,
         }
@@ -94,7 +111,11 @@ impl Client {
         self.next_call += 1;
         let call = CallId(self.next_call);
         let (job, command) = match &wish {
-            Wish::Request(kind, job) => (*job, self.request(call, *kind, *job, ttl)),
+            Wish::Request(kind, job) => (*job, self.request(call, (*kind, *job), ttl, None)),
+            Wish::Pay(payment) => {
+                let Payment { job, key } = *payment;
+                (job, self.request(call, (PAY, job), ttl, Some(key)))
+            }
             Wish::Publish(address, job) => {
                 let publish = Publish {
                     call,
@@ -111,6 +132,9 @@ impl Client {
         base.oracle.calls(self.no, call, job);
         let deadline = ttl.map(|ttl| base.now + ttl);
         self.tap.asks(job, deadline);
+        if let Wish::Request(LOAD, job) = wish {
+            self.uploads(call, job);
+        }
         self.calls.insert(call, Asked { wish, cancelled: false, deadline });
         self.tell(command, base)
     }
@@ -120,6 +144,7 @@ impl Client {
         if let Some(asked) = self.calls.get_mut(&call) {
             asked.cancelled = true;
         }
+        self.sending.remove(&call);
         self.tell(Command::Cancel(call), base)
     }
 
@@ -173,6 +198,8 @@ impl Client {
             self.take_events(base)?;
         }
         any |= self.take_events(base)?;
+        self.show_who(base)?;
+        any |= self.send_parts(base)?;
         if let Some(link) = self.link {
             let both = (&mut self.session, &mut self.tap);
             any |= base.send(both, (link, End::Client), self.format);
@@ -199,13 +226,19 @@ impl Client {
         !self.calls.is_empty() || !self.again.is_empty()
     }
 
-    fn request(&self, call: CallId, kind: usize, job: u64, ttl: Option<Duration>) -> Command {
+    fn request(
+        &self,
+        call: CallId,
+        (kind, job): (usize, u64),
+        ttl: Option<Duration>,
+        key: Option<u64>,
+    ) -> Command {
         Command::Call(Box::new(Call {
             call,
             kind: ByteString::from_static(REQUESTS[kind].kind),
             payload: numbered(self.format, job),
             ttl,
-            key: None,
+            key: key.map(|key| key.to_string().into()),
             versions: (1, None),
             credit: u32::from(kind == LIST),
         }))
@@ -235,12 +268,14 @@ impl Client {
         }
         match event {
             Event::Closed(closed) => self.closed(&closed, base)?,
+            Event::AuthRequired => self.is_asked_who(base),
             Event::Answered(call, reply) => self.answered(call, &reply, base)?,
             Event::Item(call, payload) => {
                 base.oracle.item(no, call, number(&payload))?;
                 base.hit("item");
                 self.tell(Command::Credit(call, 1), base)?;
             }
+            Event::Granted(call, n) => self.granted(call, n)?,
             Event::Subscribed(address, done) => {
                 base.hit(match done.recovered {
                     Some(true) => "recovered",
@@ -278,6 +313,7 @@ impl Client {
 
     fn closed(&mut self, closed: &Closed, base: &mut Base) -> Checked {
         self.tap.ended(closed, base.now)?;
+        self.auth_at = None;
         let spreads = closed.by != Initiator::Peer
             || closed.code != CloseCode::DRAINING
             || closed.retry_after.is_some();
@@ -303,11 +339,15 @@ impl Client {
         let Some(Asked { wish, cancelled, .. }) = self.calls.remove(&call) else {
             return broken("I5", format!("client {}: {call:?} is answered again", self.no));
         };
+        self.sending.remove(&call);
         let items = match &wish {
             Wish::Request(LIST, job) => items_of(*job),
             _ => 0,
         };
-        let job = base.oracle.resolved(self.no, call, reply, items)?;
+        let job = match &wish {
+            Wish::Pay(payment) => self.paid_for(*payment, call, reply, base)?,
+            _ => base.oracle.resolved(self.no, call, reply, items)?,
+        };
         self.check_outcome(job, reply)?;
         if *reply == Reply::Timeout(Outcome::Unknown) && !cancelled {
             self.tap.gives_up(job);
@@ -320,6 +360,7 @@ impl Client {
                 Wish::Request(GET, _) => self.again.push_back(Wish::Request(GET, base.next_job())),
                 Wish::Request(..) => {}
                 publish @ Wish::Publish(..) => self.again.push_back(publish),
+                Wish::Pay(payment) => self.pay_again(payment, reply, base)?,
             }
         }
         Ok(())

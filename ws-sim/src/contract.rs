@@ -14,11 +14,19 @@ pub(crate) const SAVE: usize = 2;
 /// Answered with items and then the number of the job; its handler ends on cancel.
 pub(crate) const LIST: usize = 3;
 
-pub(crate) static REQUESTS: [RequestSpec; 4] = [
+/// Answered once for each key, whoever asks again.
+pub(crate) const PAY: usize = 4;
+
+/// Takes parts, and is answered with the number of the job; its handler ends on cancel.
+pub(crate) const LOAD: usize = 5;
+
+pub(crate) static REQUESTS: [RequestSpec; 6] = [
     RequestSpec { resend: Resend::Idempotent, ..request("get", "get.ok", "get.err") },
     RequestSpec { ordered: true, ..request("put", "put.ok", "put.err") },
     RequestSpec { ack: AckMeaning::Handled, ..request("save", "save.ok", "save.err") },
     RequestSpec { item: Some("list.item"), cancel: true, ..request("list", "list.ok", "list.err") },
+    RequestSpec { resend: Resend::Dedup, ..request("pay", "pay.ok", "pay.err") },
+    RequestSpec { part: Some("load.part"), cancel: true, ..request("load", "load.ok", "load.err") },
 ];
 
 /// The last one is best-effort; the histories of the others are drawn by choosing one.

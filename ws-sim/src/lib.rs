@@ -11,6 +11,7 @@ mod contract;
 mod net;
 mod node;
 mod oracle;
+mod paying;
 mod probe;
 mod seat;
 mod shrink;
@@ -79,6 +80,17 @@ pub const BRANCHES: &[&str] = &[
     "item",
     "stopped",
     "no_room",
+    "key_is_new",
+    "key_is_under_way",
+    "key_is_known",
+    "key_of_another",
+    "no_room_for_keys",
+    "no_ttl",
+    "renewed",
+    "not_renewed",
+    "expired",
+    "part",
+    "uploaded",
 ];
 
 /// Runs one seed; with lines, tells what happened in words.

@@ -1,7 +1,7 @@
 //! The model network: links with two lanes each, delay, stall, and loss.
 
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use ws_proto::Envelope;
 use ws_runtime::session::Time;
 
@@ -44,6 +44,8 @@ struct Link {
 #[derive(Debug, Default)]
 pub(crate) struct Net {
     links: BTreeMap<LinkId, Link>,
+    /// Links on which somebody or something was late.
+    blamed: BTreeSet<LinkId>,
     made: u64,
 }
 
@@ -106,6 +108,7 @@ impl Net {
 
     /// What one end sends is lost from here on; with `flying` also what is on its way.
     pub(crate) fn kill(&mut self, link: LinkId, from: End, flying: bool) {
+        self.blame(link);
         let Some(link) = self.links.get_mut(&link) else { return };
         let lane = &mut link.lanes[from.index()];
         lane.dead = true;
@@ -116,12 +119,22 @@ impl Net {
 
     /// Nothing of one end arrives before `until`.
     pub(crate) fn stall(&mut self, link: LinkId, from: End, until: Time) {
+        self.blame(link);
         let Some(link) = self.links.get_mut(&link) else { return };
         let lane = &mut link.lanes[from.index()];
         lane.latest = lane.latest.max(until);
         for (at, _) in &mut lane.parcels {
             *at = until.max(*at);
         }
+    }
+
+    /// Not everything goes well on this link.
+    pub(crate) fn blame(&mut self, link: LinkId) {
+        self.blamed.insert(link);
+    }
+
+    pub(crate) fn is_to_blame(&self, link: LinkId) -> bool {
+        self.blamed.contains(&link)
     }
 
     pub(crate) fn arrive(&mut self, link: LinkId, to: End, now: Time) -> Option<Parcel> {

@@ -4,6 +4,7 @@ use crate::{
     base::Base,
     net::LinkId,
     oracle::{Broken, Checked, ClientNo},
+    paying::Till,
     seat::{Handed, Seat},
 };
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) struct Floor {
     pub(crate) hub: Hub,
+    pub(crate) till: Till,
     ids: IdSource,
     /// Who has to look at which log, or is sent what.
     pub(crate) news: Vec<(ConnectionId, Address, Vec<std::sync::Arc<ws_proto::Publication>>)>,
@@ -54,6 +56,12 @@ impl Node {
     /// Everything that can be done now, once. True when anything happened.
     pub(crate) fn pump(&mut self, base: &mut Base) -> Result<bool, Broken> {
         let mut any = false;
+        for ((who, work), answer) in self.floor.till.end_due(base)? {
+            any = true;
+            if let Some(seat) = self.seats.get_mut(&who) {
+                seat.paid(work, answer);
+            }
+        }
         let ids: Vec<_> = self.seats.keys().copied().collect();
         for id in ids {
             let Some(seat) = self.seats.get_mut(&id) else { continue };
@@ -82,7 +90,8 @@ impl Node {
     }
 
     pub(crate) fn due(&self, now: Time) -> Option<Time> {
-        self.seats.values().filter_map(|seat| seat.due(now)).min()
+        let seats = self.seats.values().filter_map(|seat| seat.due(now));
+        seats.chain(self.floor.till.due()).min()
     }
 
     /// The application's decision about a hello: a new session, or the one that it names.
@@ -150,7 +159,7 @@ impl Floor {
         let (address_seed, max_frame) = (epoch_seed, 64 * 1024);
         let config = HubConfig { epoch_seed, address_seed, max_logs: 16, max_frame };
         let ids = IdSource::new(base.next_seed());
-        Self { hub: Hub::new(config), ids, news: Vec::new() }
+        Self { hub: Hub::new(config), till: Till::new(base), ids, news: Vec::new() }
     }
 
     /// An event of the server's own.

@@ -1,6 +1,10 @@
 //! What must hold, told by a model that is simpler than the core: a list of jobs per log, a place
 //! per subscriber, a count per call.
 
+mod keyed;
+
+pub(crate) use keyed::{Paid, Turn};
+
 use std::collections::{BTreeMap, BTreeSet};
 use ws_proto::{
     Address, Delivery, MessageId, Position,
@@ -9,6 +13,7 @@ use ws_proto::{
 use ws_runtime::session::{CallId, Delivered, Outcome, Reply};
 
 use crate::contract::{number, spec_of};
+use keyed::Keyed;
 
 /// An invariant does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +41,7 @@ pub(crate) struct Oracle {
     calls: BTreeMap<(ClientNo, CallId), Call>,
     /// Jobs that a handler has started, and how often.
     started: BTreeMap<u64, u32>,
+    keyed: Keyed,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +88,7 @@ impl Oracle {
     /// A node has started: no log of the one before is left.
     pub(crate) fn node_started(&mut self) {
         self.epochs.clear();
+        self.forget_keys();
     }
 
     /// An event was published; true when it is a repetition.

@@ -4,12 +4,13 @@
 //! repeat, acknowledge, count or wait for is seen here first, also where it does no harm yet.
 
 mod channels;
+mod messages;
+mod renewal;
 mod stream;
 
 use crate::{
-    contract::{REQUESTS, SAVE, number},
     net::End,
-    oracle::{Broken, Checked, broken, failure, hold},
+    oracle::{Broken, Checked, broken, hold},
 };
 use channels::Channels;
 use std::{
@@ -29,6 +30,8 @@ pub(crate) struct Terms {
     pub(crate) end: End,
     /// Frames that it may have sent without an acknowledgement.
     pub(crate) unacked: usize,
+    /// Parts of one upload that a server may have asked for.
+    pub(crate) upload_window: u32,
     /// Silence after which the peer is dead: the interval and the timeout.
     pub(crate) silence: Duration,
 }
@@ -59,6 +62,10 @@ pub(crate) struct Tap {
     answered: BTreeSet<MessageId>,
     /// Credit that has come and was not used; at a client what it may still give. By request.
     credit: BTreeMap<MessageId, u64>,
+    /// Parts of an upload that were asked for and have not come, or not left. By request.
+    parts: BTreeMap<MessageId, u64>,
+    /// Uploads whose end has left.
+    ended: BTreeSet<MessageId>,
     /// Places of requests that are acknowledged when they were handled, by id.
     saves: BTreeMap<MessageId, u64>,
     /// Those of them that a handler works on.
@@ -83,6 +90,8 @@ impl Tap {
             promised: BTreeSet::new(),
             answered: BTreeSet::new(),
             credit: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            ended: BTreeSet::new(),
             saves: BTreeMap::new(),
             unhandled: BTreeMap::new(),
         }
@@ -160,6 +169,26 @@ impl Tap {
         self.channels.resumes();
     }
 
+    /// The server takes credentials that expire, and count up to a later moment.
+    pub(crate) fn grants(&mut self, ends: Option<(Time, Time)>) {
+        self.talk.renewal.grants(ends);
+    }
+
+    /// The server decides about credentials, or has accepted them.
+    pub(crate) fn decides_who(&mut self, is_deciding: bool, accepted: bool) {
+        self.talk.renewal.decides(is_deciding, accepted);
+    }
+
+    /// The application of a client brings other credentials.
+    pub(crate) fn brings(&mut self, now: Time) -> Checked {
+        self.talk.renewal.brings(now)
+    }
+
+    /// The application of a client is asked for other credentials.
+    pub(crate) fn is_asked_who(&mut self) {
+        self.talk.renewal.asks();
+    }
+
     /// The highest place that was sent.
     pub(crate) fn top(&self) -> u64 {
         self.stream.sent.last_key_value().map_or(0, |(top, _)| *top)
@@ -188,11 +217,14 @@ impl Tap {
 
     /// The connection is over.
     pub(crate) fn ended(&mut self, closed: &Closed, now: Time) -> Checked {
-        let Talk { heard, said_bye, cut, .. } = std::mem::take(&mut self.talk);
+        let Talk { heard, said_bye, cut, renewal, .. } = std::mem::take(&mut self.talk);
         let by_us = matches!(closed.by, Initiator::Session | Initiator::Application);
         hold("I15", said_bye || cut || !by_us, || format!("{closed:?}, and the peer is not told"))?;
         if closed.by != Initiator::Session {
             return Ok(());
+        }
+        if closed.code == CloseCode::TOKEN_EXPIRED {
+            renewal.ended(now)?;
         }
         let silent = now - heard;
         let early = closed.code == CloseCode::HEARTBEAT_MISSED && silent < self.terms.silence;
@@ -221,6 +253,7 @@ impl Tap {
         if !is_open {
             return Ok(());
         }
+        self.talk.renewal.check(now, has_room)?;
         let silent = now - self.talk.heard;
         hold("I12", silent <= self.terms.silence, || format!("silent for {silent:?}"))?;
         if !has_room {
@@ -240,6 +273,10 @@ impl Tap {
         self.talk.heard = now;
         let checked = self.judge_heard(envelope, now);
         self.keep(checked);
+        match self.terms.end {
+            End::Client => self.talk.renewal.client_hears(envelope, now),
+            End::Server => self.talk.renewal.server_hears(envelope),
+        }
     }
 
     /// A frame leaves.
@@ -292,31 +329,6 @@ impl Tap {
         Ok(())
     }
 
-    /// The peer's frame at this place is taken.
-    fn note_taken(&mut self, Envelope { head, frame }: &Envelope, seq: u64, now: Time) {
-        let re = head.re.unwrap_or(head.id);
-        if self.terms.end == End::Client {
-            // The applications here give credit for one item, and for one more with each.
-            if head.kind.ends_with(".item") {
-                *self.credit.entry(re).or_insert(1) += 1;
-            }
-            return;
-        }
-        let overdue = head.ttl.map(|ttl| now + Duration::from_millis(ttl));
-        self.overdue.extend(overdue.map(|due| (head.id, due)));
-        match frame {
-            Frame::Cancel => self.cancelled.push(re),
-            Frame::Credit(credit) => {
-                *self.credit.entry(re).or_default() += u64::from(credit.n);
-            }
-            Frame::Message(_) if head.kind == REQUESTS[SAVE].kind => {
-                self.saves.insert(head.id, seq);
-            }
-            Frame::Subscribe(_) | Frame::Unsubscribe => self.channels.asked(head, frame),
-            _ => {}
-        }
-    }
-
     /// A new session: nothing of the one before counts any more.
     fn begins_anew(&mut self) {
         let deadlines = std::mem::take(&mut self.deadlines);
@@ -327,6 +339,10 @@ impl Tap {
     fn judge_sent(&mut self, envelope: &Envelope, now: Time) -> Checked {
         let Envelope { head, frame } = envelope;
         hold("I15", !self.talk.said_bye, || format!("{} after the end", head.kind))?;
+        match self.terms.end {
+            End::Client => self.talk.renewal.client_sends(envelope),
+            End::Server => self.talk.renewal.server_sends(envelope, now)?,
+        }
         match frame {
             Frame::Hello(hello) => {
                 let got = self.stream.got;
@@ -359,7 +375,8 @@ impl Tap {
                 let same = asked == Some(pong.t);
                 hold("I12", same, || format!("pong {} to {asked:?}", pong.t))?;
             }
-            Frame::Ping(_) => {}
+            // Behind what has no place in the stream, a pong does not wait for the peer.
+            Frame::Ping(_) | Frame::Auth(_) | Frame::AuthOk(_) | Frame::AuthRequired(_) => {}
             Frame::Ack(Ack { ch }) => self.channels.tells(ch)?,
             _ => self.must_not_wait(&head.kind)?,
         }
@@ -414,53 +431,6 @@ impl Tap {
         }
     }
 
-    /// A message of the client that leaves for the first time.
-    fn judge_wish(&mut self, Envelope { head, frame }: &Envelope, now: Time) -> Checked {
-        match frame {
-            Frame::Cancel => {
-                self.given_up.retain(|id| Some(*id) != head.re);
-                Ok(())
-            }
-            Frame::Credit(credit) => {
-                let left = self.credit.entry(head.re.unwrap_or(head.id)).or_insert(1);
-                let Some(rest) = left.checked_sub(u64::from(credit.n)) else {
-                    return broken("I9", format!("gives {credit:?} of {left}"));
-                };
-                *left = rest;
-                Ok(())
-            }
-            Frame::Message(payload) => {
-                let job = number(payload);
-                self.left.insert(job, head.id);
-                let deadline = self.deadlines.get(&job).copied().flatten();
-                let ttl = deadline.map(|at| u64::try_from((at - now).as_millis()).unwrap_or(0));
-                hold("I5", head.ttl == ttl, || format!("job {job}: {:?} of {ttl:?}", head.ttl))?;
-                hold("I5", ttl != Some(0), || format!("job {job} leaves too late"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A message of the server that leaves for the first time.
-    fn judge_answer(&mut self, Envelope { head, frame }: &Envelope, now: Time) -> Checked {
-        self.channels.answered(head, frame);
-        let Some(re) = head.re else { return Ok(()) };
-        let is_over = self.answered.contains(&re);
-        hold("I5", !is_over, || format!("{} after the answer", head.kind))?;
-        if head.kind.ends_with(".item") {
-            let credit = self.credit.entry(re).or_default();
-            let Some(rest) = credit.checked_sub(1) else {
-                return Err(failure("I9", "an item without credit".to_owned()));
-            };
-            *credit = rest;
-            return Ok(());
-        }
-        self.is_handled(re, false, now);
-        self.promised.remove(&re);
-        self.answered.insert(re);
-        Ok(())
-    }
-
     /// What held the acknowledgement back is over: it is due from here on.
     fn is_handled(&mut self, id: MessageId, was_held: bool, now: Time) {
         let was_waited_for = self.saves.remove(&id).is_some();
@@ -473,22 +443,5 @@ impl Tap {
     fn must_not_wait(&self, kind: &str) -> Checked {
         let due = self.talk.pings.len();
         hold("I12", due == 0, || format!("{kind} leaves before {due} pongs"))
-    }
-
-    /// Whether a frame belongs to the session stream of this side (the table of section 6).
-    fn has_place(&self, Envelope { head, frame }: &Envelope) -> bool {
-        match frame {
-            Frame::Message(_) => {
-                self.terms.end == End::Client || head.re.is_some() || head.ch.is_none()
-            }
-            Frame::Cancel
-            | Frame::Credit(_)
-            | Frame::Subscribe(_)
-            | Frame::Unsubscribe
-            | Frame::Done(_)
-            | Frame::Fault(_)
-            | Frame::Unsubscribed(_) => true,
-            _ => false,
-        }
     }
 }

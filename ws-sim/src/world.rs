@@ -2,8 +2,8 @@
 
 use crate::{
     base::Base,
-    client::{Client, Wish},
-    contract::{GET, LIST, REQUESTS, SAVE},
+    client::{Client, PATIENCE, Wish},
+    contract::{GET, LIST, LOAD, PAY, REQUESTS, SAVE},
     net::End,
     node::Node,
     oracle::{Broken, Checked, failure, hold},
@@ -11,7 +11,7 @@ use crate::{
     seat::Seat,
 };
 use std::{collections::BTreeSet, time::Duration};
-use ws_proto::CloseCode;
+use ws_proto::{CloseCode, Delivery};
 use ws_runtime::session::{Command, Drain, Time};
 
 /// Virtual time within which everything has recovered from the last fault.
@@ -71,7 +71,7 @@ impl World {
             return probe::at_client(&mut self.clients[no], &mut self.base);
         }
         let Node { seats, floor, .. } = &mut self.node;
-        let is_its = |seat: &&mut Seat| seat.client() == no && seat.session.version().is_some();
+        let is_its = |seat: &&mut Seat| seat.client == no && seat.session.version().is_some();
         let seat = seats.values_mut().find(is_its);
         seat.map_or(Ok(()), |seat| probe::at_server(seat, floor, &mut self.base))
     }
@@ -90,8 +90,10 @@ impl World {
                 client.ask(Wish::Publish(address, job), None, &mut self.base)
             }
             32..50 => {
-                let (_, address) = self.base.any_channel();
-                for _ in 0..self.base.rng.u32(1..6) {
+                let (spec, address) = self.base.any_channel();
+                // Batches that are dropped in part have to be longer than one event.
+                let most = if spec.delivery == Delivery::BestEffort { 12 } else { 6 };
+                for _ in 0..self.base.rng.u32(1..most) {
                     self.node.floor.publish(&address, &mut self.base)?;
                 }
                 Ok(())
@@ -125,13 +127,16 @@ impl World {
     }
 
     fn request(&mut self, no: usize) -> Checked {
-        let without = if self.base.plan.saves { LIST } else { SAVE };
+        let without: &[usize] = if self.base.plan.saves { &[LIST, LOAD] } else { &[SAVE] };
         let drawn = self.base.rng.usize(..REQUESTS.len());
-        let kind = if drawn == without { GET } else { drawn };
+        let kind = if without.contains(&drawn) { GET } else { drawn };
         let ttl = self.base.chance(4).then(|| self.base.rng.u64(1..3_000));
         let client = &mut self.clients[no];
         if !client.session.has_room() {
             return Ok(());
+        }
+        if kind == PAY {
+            return client.pay(&mut self.base);
         }
         let wish = Wish::Request(kind, self.base.next_job());
         client.ask(wish, ttl.map(Duration::from_millis), &mut self.base)
@@ -195,7 +200,7 @@ impl World {
         let seats: Vec<_> = self.node.seats.keys().copied().collect();
         let Some(id) = seats.get(self.base.rng.usize(..seats.len().max(1))) else { return };
         let Some(seat) = self.node.seats.get_mut(id) else { return };
-        self.base.note(format_args!("the server acts on client {}", seat.client()));
+        self.base.note(format_args!("the server acts on client {}", seat.client));
         match self.base.rng.u32(..4) {
             0 | 1 => {
                 seat.revoke(&mut self.node.floor, &self.base);
@@ -263,7 +268,8 @@ impl World {
         let clients = self
             .clients
             .iter()
-            .flat_map(|client| client.session.poll_timeout().into_iter().chain(client.connect_at));
+            .flat_map(|it| [it.session.poll_timeout(), it.connect_at, it.auth_at])
+            .flatten();
         // A full receiver leaves nothing behind: what has arrived is taken in `settle`.
         clients.chain(self.node.due(self.base.now)).chain(self.base.net.due()).min()
     }
@@ -317,7 +323,8 @@ fn tend(client: &mut Client, base: &mut Base) -> Result<(), Broken> {
         && client.session.version().is_some()
         && let Some(wish) = client.again.pop_front()
     {
-        client.ask(wish, None, base)?;
+        let ttl = matches!(wish, Wish::Pay(_)).then_some(PATIENCE);
+        client.ask(wish, ttl, base)?;
     }
     Ok(())
 }

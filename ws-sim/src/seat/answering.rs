@@ -3,7 +3,7 @@
 use super::{Question, Running, Seat};
 use crate::{
     base::Base,
-    contract::{number, numbered, spec_of},
+    contract::{LOAD, number, numbered, spec_of},
     node::Floor,
     oracle::{Broken, Checked, broken, hold},
 };
@@ -45,7 +45,10 @@ impl Seat {
     }
 
     /// One item, or the answer.
-    fn work_on(&mut self, work: WorkId, base: &Base) -> Checked {
+    fn work_on(&mut self, work: WorkId, base: &mut Base) -> Checked {
+        if self.read_on(work, base)? {
+            return Ok(());
+        }
         let Some(running) = self.running.get_mut(&work) else { return Ok(()) };
         if running.items_left() > 0 {
             let item = numbered(self.format, running.sent);
@@ -53,7 +56,11 @@ impl Seat {
             running.credit -= 1;
             return self.tell(Command::Item(work, item), base);
         }
-        let answer = Answer::Ok(numbered(self.format, running.job));
+        if running.kind == LOAD {
+            base.hit("uploaded");
+        }
+        let kept = running.answer.take();
+        let answer = kept.unwrap_or_else(|| Answer::Ok(numbered(self.format, running.job)));
         self.ends(work, base.now);
         self.tell(Command::Answer(work, answer), base)
     }

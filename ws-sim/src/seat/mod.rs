@@ -2,11 +2,14 @@
 
 mod answering;
 mod checks;
+mod paying;
+mod renewing;
+mod uploading;
 
 use crate::{
     base::Base,
     client::items_of,
-    contract::{LIST, REQUESTS, number},
+    contract::{LIST, LOAD, PAY, REQUESTS, number},
     net::{End, LinkId},
     node::Floor,
     oracle::{Broken, Checked, ClientNo, broken, hold},
@@ -16,6 +19,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+use uploading::Reading;
 use ws_proto::{
     Address, Answer, Batch, CloseCode, Fault, FaultCode, Format, MessageId, Position, Publication,
     Secret,
@@ -34,7 +38,8 @@ pub(crate) struct Seat {
     pub(crate) id: ConnectionId,
     pub(crate) session: Session,
     pub(crate) tap: Tap,
-    client: ClientNo,
+    /// Whose session this is.
+    pub(crate) client: ClientNo,
     pub(crate) format: Format,
     pub(crate) link: Option<LinkId>,
     /// A hello that the application has decided about, and whether it was refused.
@@ -42,6 +47,8 @@ pub(crate) struct Seat {
     window: u32,
     running: BTreeMap<WorkId, Running>,
     questions: Vec<(Time, Question)>,
+    /// Credentials that the application decides about, and when it has.
+    auth: Option<(Time, Ticket)>,
     behind: BTreeSet<Address>,
     on_trial: BTreeSet<Address>,
     kept: Option<Kept>,
@@ -89,6 +96,10 @@ struct Running {
     sent: u64,
     id: MessageId,
     deadline: Option<Time>,
+    /// What is kept under its key.
+    answer: Option<Answer>,
+    /// The parts of its upload.
+    reading: Reading,
     /// Why its handler was told to stop.
     stopped: Option<Stop>,
 }
@@ -121,6 +132,7 @@ impl Seat {
             window: base.plan.server.window,
             running: BTreeMap::new(),
             questions: Vec::new(),
+            auth: None,
             behind: BTreeSet::new(),
             on_trial: BTreeSet::new(),
             kept: None,
@@ -227,9 +239,9 @@ impl Seat {
         self.away = None;
         self.link = link;
         self.meet(limits, base);
+        self.tap.resumes(recv, base.now);
         let acceptance = self.acceptance(None, base);
         let resumption = Resumption { acceptance, recv, limits };
-        self.tap.resumes(recv, base.now);
         self.draining = None;
         self.tell(Command::Resume(Box::new(resumption)), base)?;
         self.on_trial = self.session.subscriptions().into_iter().collect();
@@ -292,6 +304,7 @@ impl Seat {
             self.lost(base)?;
         }
         any |= self.take_events(floor, base)?;
+        any |= self.decide_who(base)?;
         any |= self.answer_due(floor, base)?;
         any |= self.serve_logs(floor, base)?;
         if let Some(link) = self.link {
@@ -329,6 +342,7 @@ impl Seat {
         // What is overdue waits for room, not for time.
         let letters = running.chain(questions).filter(|due| *due > now);
         let away = self.away.as_ref().map(|(_, until)| *until);
+        let away = away.into_iter().chain(self.auth.map(|(due, _)| due));
         letters.chain(self.session.poll_timeout()).chain(away).min()
     }
 
@@ -344,7 +358,8 @@ impl Seat {
         self.window = limits.map_or(own, |limits| own.min(limits.window.max(1)));
     }
 
-    fn acceptance(&self, not_resumed: Option<NotResumed>, base: &Base) -> Acceptance {
+    fn acceptance(&mut self, not_resumed: Option<NotResumed>, base: &mut Base) -> Acceptance {
+        let expires_in = self.grant(base);
         let kept = self.kept.as_ref();
         Acceptance {
             session: kept.map_or_else(String::new, |kept| kept.session.clone()),
@@ -352,7 +367,7 @@ impl Seat {
             ttl: base.plan.ttl,
             node: "node".to_owned(),
             not_resumed,
-            expires_in: None,
+            expires_in,
         }
     }
 
@@ -371,13 +386,18 @@ impl Seat {
         let due = base.within(60);
         match event {
             Event::Hello(hello, _) => self.questions.push((due, Question::Hello(hello))),
-            Event::Request(request) => self.start(&request, base)?,
+            Event::Auth(ticket, _) => self.is_shown(ticket, base)?,
+            Event::Request(request) => self.start(&request, floor, base)?,
             Event::Stop(work, why) => {
                 base.hit("stopped");
                 if let Some(running) = self.running.get_mut(&work) {
                     running.stopped = Some(why);
                 }
-                if self.running.get(&work).is_some_and(|running| running.kind == LIST) {
+                if self
+                    .running
+                    .get(&work)
+                    .is_some_and(|running| [LIST, LOAD].contains(&running.kind))
+                {
                     self.ends(work, base.now);
                     let fault = Fault::new(FaultCode::Cancelled, "dropped");
                     self.tell(Command::Answer(work, Answer::Fault(fault)), base)?;
@@ -389,6 +409,8 @@ impl Seat {
                     running.due = running.due.max(due);
                 }
             }
+            Event::Part(work, part) => self.part(work, &part, base)?,
+            Event::End(work) => self.parts_end(work, base)?,
             Event::Subscribe(ticket, address, since) => {
                 self.questions.push((due, Question::Subscribe(ticket, address, since)));
             }
@@ -414,6 +436,7 @@ impl Seat {
             Event::Closed(closed) => {
                 self.tap.ended(&closed, base.now)?;
                 self.check_drained(&closed, base.now)?;
+                self.check_expired(&closed, base)?;
                 if let Some(link) = self.link.take() {
                     let at = base.within(100);
                     base.net.close(link, End::Server, at);
@@ -425,10 +448,12 @@ impl Seat {
         Ok(())
     }
 
-    fn start(&mut self, request: &Request, base: &mut Base) -> Checked {
+    fn start(&mut self, request: &Request, floor: &mut Floor, base: &mut Base) -> Checked {
         let job = number(&request.payload);
         let kind = REQUESTS.iter().position(|spec| request.kind == spec.kind).unwrap_or_default();
-        base.oracle.starts(job)?;
+        if kind != PAY {
+            base.oracle.starts(job)?;
+        }
         if REQUESTS[kind].ordered {
             let before = std::mem::replace(&mut self.ordered, job);
             hold("I4", before < job, || format!("job {job} starts after {before}"))?;
@@ -443,17 +468,17 @@ impl Seat {
             sent: 0,
             id: request.id,
             deadline: self.tap.deadline_of(request.id),
+            answer: None,
+            reading: Reading::default(),
             stopped: None,
         };
         self.check_start(&running, base)?;
         self.tap.starts(request.id);
+        if kind == PAY {
+            return self.pay(request, running, floor, base);
+        }
         self.running.insert(request.work, running);
         Ok(())
-    }
-
-    /// Whose session this is, for the trace.
-    pub(crate) fn client(&self) -> ClientNo {
-        self.client
     }
 }
 
@@ -463,6 +488,10 @@ impl Running {
     }
 
     fn can_go_on(&self) -> bool {
-        self.items_left() == 0 || self.credit > 0
+        match self.kind {
+            PAY => self.answer.is_some(),
+            LOAD => self.reading.can_go_on() || self.stopped.is_some(),
+            _ => self.items_left() == 0 || self.credit > 0,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a tap remembers of a session and of one connection.
 
+use super::renewal::Renewal;
 use std::collections::{BTreeMap, VecDeque};
 use ws_proto::MessageId;
 use ws_runtime::session::Time;
@@ -31,4 +32,5 @@ pub(super) struct Talk {
     pub(super) said_bye: bool,
     /// The transport failed before the session ended the connection.
     pub(super) cut: bool,
+    pub(super) renewal: Renewal,
 }
