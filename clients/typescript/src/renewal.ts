@@ -70,6 +70,8 @@ export class Renewing implements Hooks {
       if (type !== "$err" || !isOurs) return false;
       this.#sent = "";
       this.#again(payload.after_ms);
+      // Nor earlier where the server says meanwhile that they have expired.
+      this.#notBefore = this.#due;
       this.told_("not_renewed", payload);
     }
     return true;

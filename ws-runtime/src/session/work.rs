@@ -290,12 +290,12 @@ impl Work {
 
     /// Whether the request waits for its turn.
     pub(super) fn is_waiting(&self, work: WorkId) -> bool {
-        self.entries.get(work).is_some_and(|entry| entry.request.is_some())
+        self.tables.entries.get(work).is_some_and(|entry| entry.request.is_some())
     }
 
     /// Whether the last part of its upload came.
     pub(super) fn has_all_parts(&self, work: WorkId) -> bool {
-        let upload = self.entries.get(work).and_then(|entry| entry.upload.as_ref());
+        let upload = self.tables.entries.get(work).and_then(|entry| entry.upload.as_ref());
         upload.is_some_and(|upload| upload.is_ended)
     }
 

@@ -73,6 +73,8 @@ class Renewing:
             return False
         self._sent = ""
         self.again(fault.after_ms or 0)
+        # Nor earlier where the server says meanwhile that they have expired.
+        self._not_before = self.due
         self._port.tell(NotRenewed(fault))
         return True
 
