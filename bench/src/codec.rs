@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::{hint::black_box, time::Instant};
 use ws_proto::{Envelope, Format, Frame, Head, IdSource, Raw};
 
+/// What is compared takes turns so often: the speed of a core changes from moment to moment.
+const SLICES: u64 = 101;
 const COLUMNS: [&str; 4] = ["decode ns", "serde decode ns", "encode ns", "serde encode ns"];
 
 /// What is carried: as small as a request, and as large as a page of history.
@@ -71,27 +73,35 @@ fn run(format: Format, items: usize, ms: u64) -> Outcome<Vec<f64>> {
     bare_encode(format, &page, &mut payload)?;
     let mut out = Vec::new();
     // The number of rounds follows from the size: each cell takes about a quarter of the time.
-    let rounds = (ms * 250 / (items as u64 + 1)).max(10);
-    let decoded = time(rounds, || {
-        let Frame::Message(raw) = Envelope::decode(format, black_box(&message))?.frame else {
-            return Err("a control frame".into());
-        };
-        black_box(raw.decode::<Page>()?);
-        Ok(())
-    })?;
-    let bare_decoded = time(rounds, || {
-        black_box(bare_decode(format, black_box(&payload))?);
-        Ok(())
-    })?;
-    let encoded = time(rounds, || {
-        out.clear();
-        encode(&mut out)
-    })?;
-    let bare_encoded = time(rounds, || {
-        payload.clear();
-        bare_encode(format, black_box(&page), &mut payload)
-    })?;
-    Ok(vec![decoded, bare_decoded, encoded, bare_encoded])
+    let rounds = (ms * 250 / (items as u64 + 1) / SLICES).max(1);
+    let mut slices: [Vec<f64>; COLUMNS.len()] = Default::default();
+    for _ in 0..SLICES {
+        slices[0].push(time(rounds, || {
+            let Frame::Message(raw) = Envelope::decode(format, black_box(&message))?.frame else {
+                return Err("a control frame".into());
+            };
+            black_box(raw.decode::<Page>()?);
+            Ok(())
+        })?);
+        slices[1].push(time(rounds, || {
+            black_box(bare_decode(format, black_box(&payload))?);
+            Ok(())
+        })?);
+        slices[2].push(time(rounds, || {
+            out.clear();
+            encode(&mut out)
+        })?);
+        slices[3].push(time(rounds, || {
+            payload.clear();
+            bare_encode(format, black_box(&page), &mut payload)
+        })?);
+    }
+    Ok(slices.iter_mut().map(|times| middle(times)).collect())
+}
+
+fn middle(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 fn bare_encode(format: Format, page: &Page, out: &mut Vec<u8>) -> Outcome {

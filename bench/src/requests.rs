@@ -60,6 +60,8 @@ pub(crate) const SYSTEMS: [System; 9] = [
     System::new("Socket.IO on node", "socket.io", Tongue::SocketIo, Framing::Text),
 ];
 
+/// Shorter runs, and so many times more: the speed of a core changes from moment to moment.
+const PARTS: usize = 4;
 const COLUMNS: [&str; 4] = ["requests/s", "CPU us/request", "p50 us", "p99 us"];
 const CPU: usize = 1;
 const P50: usize = 2;
@@ -82,9 +84,7 @@ pub(crate) async fn tables(plan: Plan) -> Vec<Table> {
             (how, &COLUMNS[..P50], CPU)
         };
         let mut table = Table::new(shape.name, how, columns, shown);
-        // What else a machine does moves a time more than a sum: more and shorter runs.
-        let parts = if is_alone { 4 } else { 1 };
-        let (rounds, duration) = (plan.rounds * parts, plan.ms / parts as u64);
+        let (rounds, duration) = (plan.rounds * PARTS, plan.ms / PARTS as u64);
         let duration = Duration::from_millis(duration);
         let patient = is_alone.then(Patient::begin);
         table.measure(rounds, &systems, async |system| run(system, shape, duration).await).await;
@@ -114,7 +114,7 @@ pub(crate) fn verdicts(tables: &[Table]) -> Vec<Verdict> {
     verdicts
 }
 
-/// Runs one system in one shape, for `duration` after its warm-up.
+/// Runs one system in one shape, for `duration` after as long a warm-up.
 async fn run(system: System, shape: Shape, duration: Duration) -> Outcome<Vec<f64>> {
     let core = if shape.is_alone() { GENERATOR_CORE } else { SERVER_CORE };
     let server = Server::start(system.server, core)?;
@@ -134,8 +134,7 @@ pub(crate) async fn load(
         let asking = ask(pipe, voice, shape.depth, Rc::clone(&meter));
         spawn_local(Meter::watch(Rc::clone(&meter), asking));
     }
-    // What is run in shorter cells is not warm sooner.
-    tokio::time::sleep(if shape.is_alone() { duration } else { duration / 4 }).await;
+    tokio::time::sleep(duration).await;
     meter.times.borrow_mut().clear();
     let (count, cpu, start) = (meter.count.get(), server.cpu()?, Instant::now());
     tokio::time::sleep(duration).await;
