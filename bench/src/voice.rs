@@ -86,12 +86,11 @@ impl System {
     ) -> Outcome<(Pipe, Voice)> {
         let mut pipe = Pipe::connect(port, self.framing, &self.upgrade(), capacity).await?;
         let mut voice = self.voice();
-        match self.tongue {
-            Tongue::Proto(_) => voice.arrive(&mut pipe, channel).await?,
-            _ => {
-                voice.greet(&mut pipe).await?;
-                voice.subscribe(&mut pipe, channel).await?;
-            }
+        if matches!(self.tongue, Tongue::Proto(_)) {
+            voice.arrive(&mut pipe, channel).await?;
+        } else {
+            voice.greet(&mut pipe).await?;
+            voice.subscribe(&mut pipe, channel).await?;
         }
         Ok((pipe, voice))
     }
