@@ -97,6 +97,9 @@ export class Sending {
   end(session: Session): void {
     if (!waits(session, this.call) || this.#isEnded) return;
     this.#isEnded = true;
-    session.push_("$end", { re: this.call.id_ as string }, null, { call: this.call });
+    const { call } = this;
+    // Behind parts that do not leave it would be the end of a shorter upload.
+    const check = () => !call.cancel_;
+    session.push_("$end", { re: call.id_ as string }, null, { call, check_: check });
   }
 }

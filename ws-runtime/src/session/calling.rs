@@ -71,6 +71,10 @@ impl Session {
         let version = self.state.version().unwrap_or_default();
         // The credit of a settled call has nothing to credit.
         let open = self.calls.get(call)?;
+        // Nor does the end of an upload leave whose parts do not: it would be a shorter one.
+        if open.cancelled && matches!(envelope.frame, Frame::End) {
+            return None;
+        }
         if !is_message {
             return Some(envelope);
         }

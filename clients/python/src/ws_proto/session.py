@@ -444,11 +444,14 @@ class Session:
             return True
         if call not in self._calls:
             return False
-        if frame.credit or head.type == "$end":
+        if frame.credit:
             return True
         is_part = head.re is not None
+        # Nor does the end leave where parts do not: it would be that of a shorter upload.
         if is_part and call.is_cancelled:
             return False
+        if head.type == "$end":
+            return True
         reply = refusal(call, head, frame.body, self.version, self.max_frame)
         if is_part and reply is not None:
             # An upload with a hole is worth nothing.
