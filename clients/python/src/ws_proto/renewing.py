@@ -22,7 +22,7 @@ class Renewing:
         self._port = port
         self._is_wanted = False
         self._sent = ""
-        self._not_before = 0
+        self._not_before: float = 0
 
     @property
     def can_send(self) -> bool:
