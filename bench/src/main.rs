@@ -25,6 +25,8 @@ use crate::{
 use std::{env, os::unix::process::CommandExt, process::Command, time::Duration};
 
 const WORKLOADS: [&str; 7] = ["requests", "fanout", "idle", "storm", "codec", "resume", "growth"];
+/// Asks for short runs.
+const QUICKLY: &str = "--quick";
 /// No benchmark of everything takes longer.
 const LONGEST: Duration = Duration::from_mins(15);
 
@@ -50,13 +52,21 @@ fn main() -> Outcome {
     }
 }
 
+/// Whether runs are short, and the workloads that are named; none stands for all.
+fn wanted<'a>(words: &[&'a str]) -> Outcome<(bool, Vec<&'a str>)> {
+    let (flags, names): (Vec<_>, Vec<_>) = words.iter().copied().partition(|word| *word == QUICKLY);
+    match names.iter().find(|name| !WORKLOADS.contains(name)) {
+        None => Ok((!flags.is_empty(), names)),
+        Some(unknown) => {
+            let known = WORKLOADS.join(", ");
+            Err(format!("no workload `{unknown}`; there are {known}, and `{QUICKLY}`").into())
+        }
+    }
+}
+
 /// Measures what is named, or everything, and then writes it down.
 async fn run(words: &[&str]) -> Outcome {
-    let is_quick = words.contains(&"--quick");
-    let names: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--")).collect();
-    if let Some(unknown) = names.iter().find(|name| !WORKLOADS.contains(name)) {
-        return Err(format!("no workload `{unknown}`; there are {}", WORKLOADS.join(", ")).into());
-    }
+    let (is_quick, names) = wanted(words)?;
     let load = report::load();
     let plan = if is_quick { QUICK } else { FULL };
     let mut tables = Vec::new();
@@ -112,4 +122,19 @@ async fn measure(name: &str, plan: Plan, tables: &mut Vec<Table>, verdicts: &mut
     };
     tables.extend(measured);
     verdicts.extend(judged);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_nobody_knows_starts_nothing() {
+        for words in [&["--help"][..], &["--quick", "idel"], &["codec", "--quik"]] {
+            let error = wanted(words).unwrap_err().to_string();
+            assert!(error.starts_with("no workload `") && error.contains("storm"), "{error}");
+        }
+        assert_eq!(wanted(&["--quick", "codec"]).unwrap(), (true, vec!["codec"]));
+        assert_eq!(wanted(&[]).unwrap(), (false, vec![]));
+    }
 }
