@@ -2,6 +2,7 @@
 
 use crate::{
     book::{Plan, Table, Verdict},
+    meter::Meter,
     servers::Outcome,
     voice::TEXT,
 };
@@ -96,12 +97,7 @@ fn run(format: Format, items: usize, ms: u64) -> Outcome<Vec<f64>> {
             bare_encode(format, black_box(&page), &mut payload)
         })?);
     }
-    Ok(slices.iter_mut().map(|times| middle(times)).collect())
-}
-
-fn middle(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    Ok(slices.iter().map(|times| Meter::quantile(times, 0.5)).collect())
 }
 
 fn bare_encode(format: Format, page: &Page, out: &mut Vec<u8>) -> Outcome {
