@@ -209,15 +209,13 @@ impl Turn {
     ) -> Poll<Option<Box<Closed>>> {
         let unwritten = self.transport.unwritten();
         // One moment for the whole batch: it was there when the reading began.
-        let now = self.clock.now();
+        let mut now = self.clock.now();
         // Once: what comes during the turn wakes the next one.
         let is_held_back = !session.wants_frames();
         let more_to_read = self.read(cx, session, application, now);
         // Answers to pings are queued below us.
         self.stall.added(unwritten, self.transport.unwritten());
-        let mut begun = Some(now);
         loop {
-            let now = begun.take().unwrap_or_else(|| self.clock.now());
             application.poll_commands(cx, session, now);
             if application.is_handed_over() {
                 return Poll::Ready(None);
@@ -238,12 +236,14 @@ impl Turn {
             let is_due = due.is_some_and(|due| due <= now);
             let has_changed = told || (written.any && (is_full || is_due));
             if !more_to_read && has_changed {
+                now = self.clock.now();
                 continue;
             }
-            if self.flush(cx, session, written.blocked)
-                && self.tell(session, application, self.clock.now())
-            {
-                continue;
+            if self.flush(cx, session, written.blocked) {
+                now = self.clock.now();
+                if self.tell(session, application, now) {
+                    continue;
+                }
             }
             if !stands {
                 self.timer.arm(cx, due, now);
