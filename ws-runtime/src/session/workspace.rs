@@ -17,8 +17,8 @@ use ws_proto::{Envelope, Format, Frame, Head, MessageId, Raw};
 const ENTRIES: usize = 64;
 /// As many as are worked on together; more wait only where the application is slow.
 const REQUESTS: usize = 16;
-/// The same for what they are answered.
-const FRAMES: usize = 16;
+/// As many as one turn reads, which are all answered before any answer leaves.
+const FRAMES: usize = 64;
 
 /// Memory that sessions work in, one after another. It holds nothing but itself.
 #[derive(Debug)]
