@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Measures each kind of growth.
 pub(crate) async fn tables(plan: Plan) -> Vec<Table> {
     let sizes = if plan.is_quick { &[SIZES[0], SIZES[2]][..] } else { &SIZES[..] };
-    let rounds = if plan.is_quick { 1 } else { 3 };
+    // More than of others: single runs of one program differed by a quarter.
+    let rounds = if plan.is_quick { 1 } else { plan.rounds + 2 };
     let time = Duration::from_millis(plan.ms);
     let new = |name, how| Table::new(name, how, &COLUMNS, 0);
     let pairs = pairs(sizes);
@@ -38,9 +39,7 @@ pub(crate) async fn tables(plan: Plan) -> Vec<Table> {
     let how = "Bursts of 32 events, each on another of so many channels with one subscriber each, \
                best effort; 100 connections share them. p50 is that of a burst.";
     let mut channels = new("growth: channels", how);
-    // Single runs of one program differed by a quarter.
-    let more = if plan.is_quick { rounds } else { rounds + 2 };
-    channels.measure(more, sizes, async |count| across(count, time).await).await;
+    channels.measure(rounds, sizes, async |count| across(count, time).await).await;
 
     let how = "Bursts of 8 events to so many subscribers of one channel, best effort; the cost is \
                that of a delivery.";
