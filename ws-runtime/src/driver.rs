@@ -29,9 +29,9 @@ use tokio::time::Instant;
 use ws_proto::{CloseCode, Envelope};
 
 /// Messages read in one turn, so that a fast peer does not keep a worker to itself.
-const BATCH: usize = 64;
+const BATCH: usize = Workspace::BATCH;
 /// Messages that take each step together.
-const STAGE: usize = 16;
+const STAGE: usize = Workspace::STAGE;
 /// How long the closing handshake of the transport may take.
 const CLOSING: Duration = Duration::from_secs(2);
 

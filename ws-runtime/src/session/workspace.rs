@@ -15,10 +15,6 @@ use ws_proto::{Envelope, Format, Frame, Head, MessageId, Raw};
 
 /// Entries for which each queue and table may keep room.
 const ENTRIES: usize = 64;
-/// As many as are worked on together; more wait only where the application is slow.
-const REQUESTS: usize = 16;
-/// As many as one turn reads, which are all answered before any answer leaves.
-const FRAMES: usize = 64;
 
 /// Memory that sessions work in, one after another. It holds nothing but itself.
 #[derive(Debug)]
@@ -36,13 +32,22 @@ pub(super) struct Spare(Option<Box<Pools>>);
 
 #[derive(Debug, Default)]
 struct Pools {
-    requests: Pool<Request, REQUESTS>,
-    frames: Pool<Envelope, FRAMES>,
+    /// More wait only where the application is slow.
+    requests: Pool<Request, { Workspace::STAGE }>,
+    /// All that a turn reads is answered before any answer leaves.
+    frames: Pool<Envelope, { Workspace::BATCH }>,
 }
 
 /// Boxes that hold nothing but their own memory, at most so many.
 #[derive(Debug)]
 struct Pool<T, const MOST: usize>(Vec<Box<T>>);
+
+impl Workspace {
+    /// Messages that a driver reads in one turn, at most, for their answers to find room here.
+    pub const BATCH: usize = 64;
+    /// Messages that go through the session together, at most, for their requests to do so.
+    pub const STAGE: usize = 16;
+}
 
 impl Session {
     /// Exchanges the memory that the session works in for this. Nothing changes that can be seen
@@ -163,6 +168,7 @@ mod tests {
         (0..100).for_each(|_| spare.put_frame(blank().take_frame()));
         (0..100).for_each(|_| spare.put_request(blank().take_request(Format::Json)));
         let pools = spare.0.unwrap();
-        assert_eq!((pools.frames.0.len(), pools.requests.0.len()), (FRAMES, REQUESTS));
+        let kept = (pools.frames.0.len(), pools.requests.0.len());
+        assert_eq!(kept, (Workspace::BATCH, Workspace::STAGE));
     }
 }
